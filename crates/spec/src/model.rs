@@ -1,0 +1,144 @@
+//! Desired state after reading and checking: what the planner consumes.
+//!
+//! A `Stack` is embedded in a saved plan, so that a stale plan can be compared
+//! with a fresh one. It never holds a secret, only where one is to be read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Endpoint, ImageName, RegistryHost, Repository, ServiceName, StackName, Tag};
+
+/// Every stack of the files given, in the order they were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackSet {
+    /// The stacks. Names of stacks, images and services are unique over the set.
+    pub stacks: Vec<Stack>,
+}
+
+/// One `ImageStack` document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stack {
+    /// `metadata.name`.
+    pub name: StackName,
+    /// `spec.swarm.endpoint`: a manager. None: where docker itself would go.
+    pub endpoint: Option<Endpoint>,
+    /// `spec.registries`, in file order.
+    pub registries: Vec<Registry>,
+    /// `spec.images`, in file order.
+    pub images: Vec<Image>,
+    /// `spec.services`, in file order, which is also their rollout order
+    /// within one image.
+    pub services: Vec<Service>,
+}
+
+/// How to talk to one registry host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Registry {
+    /// The host as image references name it.
+    pub host: RegistryHost,
+    /// The account that `password` belongs to.
+    pub username: Option<String>,
+    /// Where to read the password. None: the docker config.
+    pub password: Option<SecretSource>,
+    /// Plain http is allowed. Loopback hosts may always.
+    pub insecure: bool,
+}
+
+/// Where a secret is to be read. Never the secret itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SecretSource {
+    /// An environment variable.
+    Env(String),
+    /// A file; one trailing line break is not part of the secret. Relative
+    /// paths are relative to the working directory.
+    File(PathBuf),
+    /// A program and its arguments; the first line of its output.
+    Command(Vec<String>),
+}
+
+/// An image that services run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Image {
+    /// The name services refer to.
+    pub name: ImageName,
+    /// What it is for, in the operator's words. Shown by `plan` and `status`.
+    pub purpose: Option<String>,
+    /// Registry host and path, without tag or digest.
+    pub repository: Repository,
+    /// The mutable tag to follow.
+    pub tag: Tag,
+    /// Holds one build: wins over `tag`.
+    pub pin: Option<Pin>,
+}
+
+/// A build held until the line goes from the spec.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Pin {
+    /// By a tag that is expected not to move, such as `16-abc1234`.
+    Tag(Tag),
+    /// By digest.
+    Digest(Digest),
+}
+
+/// A Swarm service whose image is managed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Service {
+    /// The service's name in the Swarm.
+    pub name: ServiceName,
+    /// The image it runs; always one of the same stack.
+    pub image: ImageName,
+    /// Services that must have converged first; always of the same stack.
+    pub after: Vec<ServiceName>,
+    /// `rollout.timeout`: how long one service may take to converge.
+    /// Default ten minutes. Serialised in whole seconds.
+    #[serde(rename = "timeoutSeconds", with = "seconds")]
+    pub timeout: Duration,
+}
+
+/// The default of `rollout.timeout`.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
+
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(value.as_secs())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_secs)
+    }
+}
+
+impl Stack {
+    /// The image of that name. Reading has checked that services name images
+    /// which exist, so `None` means a name from elsewhere.
+    #[must_use]
+    pub fn image(&self, name: &ImageName) -> Option<&Image> {
+        self.images.iter().find(|image| &image.name == name)
+    }
+
+    /// The service of that name.
+    #[must_use]
+    pub fn service(&self, name: &ServiceName) -> Option<&Service> {
+        self.services.iter().find(|service| &service.name == name)
+    }
+
+    /// What the spec says about a registry host.
+    #[must_use]
+    pub fn registry(&self, host: &RegistryHost) -> Option<&Registry> {
+        self.registries
+            .iter()
+            .find(|registry| &registry.host == host)
+    }
+}
