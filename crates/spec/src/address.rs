@@ -1,4 +1,7 @@
 //! Addresses: how a plan, a person and `--target` name a thing.
+//!
+//! Deliberately absent: addresses of stacks, since names are unique over all
+//! the stacks that are read together.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{ImageName, NameError, RegistryHost, ServiceName};
+use crate::{ImageName, NameError, ReferenceError, RegistryHost, ServiceName};
 
 /// A thing that the spec or the plan speaks of, such as
 /// `service.postgres_postgres-1`.
@@ -41,6 +44,14 @@ pub enum AddressError {
         /// What is wrong with the name in it.
         cause: NameError,
     },
+    /// The part after `registry.` is not a host.
+    #[error("`{address}` is not an address: {cause}")]
+    Host {
+        /// What was given.
+        address: String,
+        /// What is wrong with the host in it.
+        cause: ReferenceError,
+    },
 }
 
 impl FromStr for Address {
@@ -58,9 +69,13 @@ impl FromStr for Address {
             Some(("image", name)) => name.parse().map(Self::Image).map_err(named),
             Some(("service", name)) => name.parse().map(Self::Service).map_err(named),
             Some(("node", name)) if !name.is_empty() => Ok(Self::Node(name.to_owned())),
-            Some(("registry", host)) if !host.is_empty() => {
-                Ok(Self::Registry(RegistryHost::new(host)))
-            }
+            Some(("registry", host)) if !host.is_empty() => host
+                .parse()
+                .map(Self::Registry)
+                .map_err(|cause| AddressError::Host {
+                    address: text.to_owned(),
+                    cause,
+                }),
             _ => Err(AddressError::Kind(text.to_owned())),
         }
     }
@@ -89,5 +104,63 @@ impl TryFrom<String> for Address {
 impl From<Address> for String {
     fn from(address: Address) -> String {
         address.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_kind_and_name() {
+        for text in [
+            "image.patroni-postgres",
+            "image.a.b",
+            "node.docker-infra-1",
+            "node.docker-infra-1.example.org",
+            "registry.ghcr.io",
+            "registry.localhost:5000",
+            "registry.[::1]:5000",
+            "service.postgres_postgres-1",
+            "swarm",
+        ] {
+            let address: Address = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!(address.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_says_why() {
+        let own = str::to_owned;
+        for text in [
+            "",
+            "service",
+            "postgres_postgres-1",
+            "Service.a",
+            "node.",
+            "registry.",
+            "swarm.a",
+        ] {
+            assert_eq!(text.parse::<Address>(), Err(AddressError::Kind(own(text))));
+        }
+        let name = |address: &str, cause| {
+            let address = own(address);
+            Err(AddressError::Name { address, cause })
+        };
+        let cases = [
+            ("service.", name("service.", NameError::Empty)),
+            ("service.a.b", name("service.a.b", NameError::ServiceForm)),
+            ("image.a b", name("image.a b", NameError::Form)),
+            (
+                "registry.ghcr.io/a",
+                Err(AddressError::Host {
+                    address: own("registry.ghcr.io/a"),
+                    cause: ReferenceError::Host(own("ghcr.io/a")),
+                }),
+            ),
+        ];
+        for (text, error) in cases {
+            assert_eq!(text.parse::<Address>(), error);
+        }
     }
 }

@@ -16,7 +16,7 @@ mod reference;
 
 pub use address::{Address, AddressError};
 pub use endpoint::{Endpoint, EndpointError};
-pub use model::{Image, Pin, Registry, SecretSource, Service, Stack, StackSet};
+pub use model::{DEFAULT_TIMEOUT, Image, Pin, Registry, SecretSource, Service, Stack, StackSet};
 pub use name::{ImageName, NameError, ServiceName, StackName};
 pub use platform::Platform;
 pub use reference::{Digest, ImageRef, ReferenceError, RegistryHost, Repository, Tag};

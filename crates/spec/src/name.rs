@@ -1,4 +1,6 @@
 //! Names: one type each, so that a service name never stands for an image name.
+//!
+//! Deliberately absent: names of nodes, which are whatever their hosts say.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,34 +14,57 @@ pub enum NameError {
     /// The empty string.
     #[error("a name cannot be empty")]
     Empty,
-    /// Longer than the 63 characters that Swarm allows in a service name.
-    #[error("a name has at most 63 characters, this one has {0}")]
-    TooLong(usize),
+    /// Longer than what is named can have.
+    #[error("this name has at most {longest} characters, not {length}")]
+    TooLong {
+        /// The most characters that this kind of name has.
+        longest: usize,
+        /// The characters of the one given.
+        length: usize,
+    },
     /// A character outside `[A-Za-z0-9_.-]`, or a separator at either end.
     #[error(
         "a name is made of letters, digits, `_`, `.` and `-`, and begins and ends with a letter or a digit"
     )]
     Form,
+    /// The same for a service, whose name is also a DNS name and has no dots.
+    #[error(
+        "a service's name is made of letters, digits, `_` and `-`, and begins and ends with a letter or a digit"
+    )]
+    ServiceForm,
 }
 
-fn check(text: &str) -> Result<(), NameError> {
-    let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-    match text {
-        "" => Err(NameError::Empty),
-        _ if text.len() > 63 => Err(NameError::TooLong(text.chars().count())),
-        _ if !edge(text.chars().next()) || !edge(text.chars().next_back()) => Err(NameError::Form),
-        _ if text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')) =>
+/// What a kind of name may look like.
+struct Rule {
+    longest: usize,
+    separators: &'static [char],
+    form: NameError,
+}
+
+impl Rule {
+    fn check(self, text: &str) -> Result<(), NameError> {
+        let word = |c: &char| c.is_ascii_alphanumeric();
+        let edges = [text.chars().next(), text.chars().next_back()];
+        let length = text.chars().count();
+        if text.is_empty() {
+            Err(NameError::Empty)
+        } else if !edges.iter().flatten().all(word)
+            || !text
+                .chars()
+                .all(|c| word(&c) || self.separators.contains(&c))
         {
+            Err(self.form)
+        } else if length > self.longest {
+            let longest = self.longest;
+            Err(NameError::TooLong { longest, length })
+        } else {
             Ok(())
         }
-        _ => Err(NameError::Form),
     }
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident) => {
+    ($(#[$doc:meta])* $type:ident, $rule:expr) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -57,7 +82,7 @@ macro_rules! name {
             type Err = NameError;
 
             fn from_str(text: &str) -> Result<Self, NameError> {
-                check(text).map(|()| Self(text.to_owned()))
+                $rule.check(text).map(|()| Self(text.to_owned()))
             }
         }
 
@@ -85,13 +110,77 @@ macro_rules! name {
 
 name! {
     /// `metadata.name` of a stack.
-    StackName
+    ///
+    /// It stands in the names of Swarm configs, which have 64 characters, such
+    /// as `imgstack.release.NAME.123456`.
+    StackName,
+    Rule { longest: 40, separators: &['_', '.', '-'], form: NameError::Form }
 }
 name! {
     /// The name an image has in the spec.
-    ImageName
+    ImageName,
+    Rule { longest: 63, separators: &['_', '.', '-'], form: NameError::Form }
 }
 name! {
-    /// The name of a Swarm service.
-    ServiceName
+    /// The name of a Swarm service, by the Swarm's own rule.
+    ServiceName,
+    Rule { longest: 63, separators: &['_', '-'], form: NameError::ServiceForm }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_by_kind() {
+        let long = |length| "a".repeat(length);
+        // The name; whether a stack, an image, a service can have it.
+        let cases = [
+            ("a", [true, true, true]),
+            ("7", [true, true, true]),
+            ("postgres-ha", [true, true, true]),
+            ("postgres_postgres-1", [true, true, true]),
+            ("A--b__c", [true, true, true]),
+            ("a.b", [true, true, false]),
+            ("", [false, false, false]),
+            ("-a", [false, false, false]),
+            ("a-", [false, false, false]),
+            ("_a", [false, false, false]),
+            ("a.", [false, false, false]),
+            ("a b", [false, false, false]),
+            ("a/b", [false, false, false]),
+            ("ä", [false, false, false]),
+            ("a\n", [false, false, false]),
+            (&long(40), [true, true, true]),
+            (&long(41), [false, true, true]),
+            (&long(63), [false, true, true]),
+            (&long(64), [false, false, false]),
+        ];
+        for (text, expected) in cases {
+            let fits = [
+                text.parse::<StackName>().is_ok(),
+                text.parse::<ImageName>().is_ok(),
+                text.parse::<ServiceName>().is_ok(),
+            ];
+            assert_eq!(fits, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_reason_fits_the_kind() {
+        let too_long = NameError::TooLong {
+            longest: 63,
+            length: 64,
+        };
+        assert_eq!("a".repeat(64).parse::<ServiceName>(), Err(too_long));
+        assert_eq!("a.b".parse::<ServiceName>(), Err(NameError::ServiceForm));
+        assert_eq!(" ".parse::<ImageName>(), Err(NameError::Form));
+        assert_eq!("".parse::<StackName>(), Err(NameError::Empty));
+    }
+
+    #[test]
+    fn serde_checks_what_it_reads() {
+        assert!(serde_json::from_str::<ServiceName>("\"a\"").is_ok());
+        assert!(serde_json::from_str::<ServiceName>("\"a.b\"").is_err());
+    }
 }
