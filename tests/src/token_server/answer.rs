@@ -39,7 +39,10 @@ pub(super) enum Refusal {
 }
 
 pub(super) enum Answer {
-    Granted { body: Value, access: Vec<Access> },
+    Granted {
+        body: Value,
+        access: Vec<Access>,
+    },
     Refused(Refusal),
     /// The lab itself is at fault.
     Broken(String),
@@ -192,7 +195,14 @@ impl Answer {
         };
         access
             .iter()
-            .map(|access| format!("{}:{}:{}", access.kind, access.name, access.actions.join(",")))
+            .map(|access| {
+                format!(
+                    "{}:{}:{}",
+                    access.kind,
+                    access.name,
+                    access.actions.join(",")
+                )
+            })
             .collect()
     }
 }
@@ -237,19 +247,31 @@ mod tests {
             (None, "repository:a:pull", Err(Anonymous)),
             (Some("robot:r"), "repository:a:pull", Ok(1)),
             (Some("robot:r"), "repository:a:pull,push", Err(NoPush)),
-            (Some("robot:r"), "repository:a:pull repository:b:pull", Ok(2)),
+            (
+                Some("robot:r"),
+                "repository:a:pull repository:b:pull",
+                Ok(2),
+            ),
             (Some("robot:r"), "registry:catalog:*", Err(NoPull)),
             (Some("robot:r"), "nonsense", Err(NoPull)),
             (Some("robot:r"), "repository:host:5000/a:pull", Ok(1)),
             (Some("robot:wrong"), "repository:a:pull", Err(WrongLogin)),
-            (Some("robot:wrong"), "repository:public/a:pull", Err(WrongLogin)),
+            (
+                Some("robot:wrong"),
+                "repository:public/a:pull",
+                Err(WrongLogin),
+            ),
             (Some("former:f"), "", Err(WrongLogin)),
             (Some("nobody:x"), "", Err(WrongLogin)),
             (Some("no colon"), "", Err(WrongLogin)),
             (Some("limited:l"), "repository:limited/a:pull", Ok(1)),
             (Some("limited:l"), "repository:public/a:pull", Ok(1)),
             (Some("limited:l"), "repository:a:pull", Err(NoPull)),
-            (Some("publisher:p:w"), "repository:a:pull,push,delete", Ok(1)),
+            (
+                Some("publisher:p:w"),
+                "repository:a:pull,push,delete",
+                Ok(1),
+            ),
         ];
         for (login, scope, expected) in cases {
             let header = login.map(|login| format!("Basic {}", STANDARD.encode(login)));
@@ -275,10 +297,20 @@ mod tests {
 
     #[test]
     fn odd_logins_are_wrong_ones() {
-        let headers: [&[u8]; 5] = [b"", b"Basic", b"Basic !!!", b"Bearer abc", b"Basic \xff\xfe"];
+        let headers: [&[u8]; 5] = [
+            b"",
+            b"Basic",
+            b"Basic !!!",
+            b"Bearer abc",
+            b"Basic \xff\xfe",
+        ];
         for header in headers {
             let question = Question::from_query("", Some(header));
-            assert_eq!(question.judge(&users()), Err(Refusal::WrongLogin), "{header:?}");
+            assert_eq!(
+                question.judge(&users()),
+                Err(Refusal::WrongLogin),
+                "{header:?}"
+            );
         }
     }
 }

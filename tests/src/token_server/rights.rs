@@ -89,7 +89,11 @@ mod tests {
         ];
         for (pattern, repository, expected) in cases {
             let pattern = Pattern(pattern.to_owned());
-            assert_eq!(pattern.covers(repository), expected, "{pattern:?} {repository}");
+            assert_eq!(
+                pattern.covers(repository),
+                expected,
+                "{pattern:?} {repository}"
+            );
         }
     }
 }

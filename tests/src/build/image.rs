@@ -1,0 +1,224 @@
+//! From a build to the bytes of its blobs, manifests and index. No network here.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{Build, BuildError, Kind, Platform, layer};
+
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// Bytes with their name.
+#[derive(Clone)]
+pub(super) struct Blob {
+    pub(super) media_type: &'static str,
+    pub(super) digest: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+pub(super) struct Image {
+    pub(super) blobs: Vec<Blob>,
+    pub(super) manifests: BTreeMap<Platform, Blob>,
+    /// What the tags name.
+    pub(super) top: Blob,
+}
+
+/// The same build gives the same bytes.
+pub(super) fn compose(build: &Build) -> Result<Image, BuildError> {
+    let first = build.platforms.first().ok_or(BuildError::NoPlatform)?;
+    let failed = |source| BuildError::Layer {
+        path: build.busybox.clone(),
+        source,
+    };
+    let layers = [
+        Blob::new(LAYER, layer::base(&build.busybox).map_err(failed)?),
+        Blob::new(LAYER, layer::build(&build.sha).map_err(failed)?),
+    ];
+    let mut blobs = layers.to_vec();
+    let mut manifests = BTreeMap::new();
+    for platform in &build.platforms {
+        let config = config(build, platform, &layers);
+        manifests.insert(platform.clone(), manifest(&config, &layers));
+        blobs.push(config);
+    }
+    let top = if build.index {
+        index(&manifests)
+    } else {
+        manifests[first].clone()
+    };
+    Ok(Image {
+        blobs,
+        manifests,
+        top,
+    })
+}
+
+impl Blob {
+    fn new(media_type: &'static str, bytes: Vec<u8>) -> Self {
+        let hash = Sha256::digest(&bytes);
+        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self {
+            media_type,
+            digest: format!("sha256:{hex}"),
+            bytes,
+        }
+    }
+
+    fn json(media_type: &'static str, value: &Value) -> Self {
+        Self::new(media_type, value.to_string().into_bytes())
+    }
+
+    fn descriptor(&self) -> Value {
+        json!({"mediaType": self.media_type, "digest": self.digest, "size": self.bytes.len()})
+    }
+}
+
+fn index(manifests: &BTreeMap<Platform, Blob>) -> Blob {
+    let entries: Vec<Value> = manifests
+        .iter()
+        .map(|(platform, manifest)| {
+            let mut entry = manifest.descriptor();
+            entry["platform"] = json!({"os": platform.os, "architecture": platform.architecture});
+            entry
+        })
+        .collect();
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
+    Blob::json(INDEX, &index)
+}
+
+fn manifest(config: &Blob, layers: &[Blob]) -> Blob {
+    let layers: Vec<Value> = layers.iter().map(Blob::descriptor).collect();
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": config.descriptor(),
+        "layers": layers,
+    });
+    Blob::json(MANIFEST, &manifest)
+}
+
+fn config(build: &Build, platform: &Platform, layers: &[Blob]) -> Blob {
+    // The weekly build of the mission runs on Mondays at four.
+    let created = format!("{}T04:00:00Z", build.date);
+    let diff_ids: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+    let mut config = json!({
+        "Env": ["PATH=/bin"],
+        "Cmd": ["sh", "-c", command(build.kind)],
+        "WorkingDir": "/",
+        "Labels": {
+            "org.opencontainers.image.created": created,
+            "org.opencontainers.image.revision": build.sha,
+            "org.opencontainers.image.version": build.major,
+        },
+    });
+    if let Some(healthcheck) = healthcheck(build.kind) {
+        config["Healthcheck"] = healthcheck;
+    }
+    let image = json!({
+        "os": platform.os,
+        "architecture": platform.architecture,
+        "created": created,
+        "config": config,
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        "history": [
+            {"created": created, "created_by": "busybox"},
+            {"created": created, "created_by": "/etc/build"},
+        ],
+    });
+    Blob::json(CONFIG, &image)
+}
+
+fn command(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Good | Kind::Unhealthy => {
+            "trap 'exit 0' TERM INT; echo \"build $(cat /etc/build) runs\"; \
+             while :; do sleep 3600 & wait $!; done"
+        }
+        Kind::Dying => {
+            "echo \"build $(cat /etc/build) starts\"; echo 'opening the database'; \
+             echo 'FATAL: data directory has wrong ownership' >&2; exit 1"
+        }
+    }
+}
+
+/// Docker's own addition to an image's configuration; times in nanoseconds.
+fn healthcheck(kind: Kind) -> Option<Value> {
+    const SECOND: u64 = 1_000_000_000;
+    match kind {
+        Kind::Good => Some(json!({
+            "Test": ["CMD-SHELL", "cat /etc/build"],
+            "Interval": SECOND / 2,
+            "Timeout": 5 * SECOND,
+            "Retries": 3,
+        })),
+        Kind::Unhealthy => Some(json!({
+            "Test": ["CMD-SHELL", "echo 'replication slot missing'; exit 1"],
+            "Interval": SECOND,
+            "Timeout": 5 * SECOND,
+            "Retries": 2,
+        })),
+        Kind::Dying => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{Build, Kind, compose};
+
+    fn build(sha: &str, kind: Kind) -> Build {
+        let date = jiff::civil::date(2026, 2, 9);
+        Build {
+            // Any file will do where nothing runs.
+            busybox: PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"),
+            ..Build::new("stacks/postgres", kind, sha, date)
+        }
+    }
+
+    fn digest(build: &Build) -> String {
+        compose(build).unwrap().top.digest
+    }
+
+    #[test]
+    fn the_same_build_has_the_same_digest_and_another_one_another() {
+        let first = build("abc1234", Kind::Good);
+        assert_eq!(digest(&first), digest(&first));
+        let kinds = [Kind::Dying, Kind::Unhealthy];
+        let mut others: Vec<Build> = kinds.map(|kind| build("abc1234", kind)).into();
+        others.push(build("def5678", Kind::Good));
+        others.push(Build {
+            date: jiff::civil::date(2026, 2, 16),
+            ..first.clone()
+        });
+        for other in others {
+            assert_ne!(digest(&first), digest(&other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn without_an_index_the_tags_name_the_first_platform() {
+        let plain = Build {
+            index: false,
+            ..build("abc1234", Kind::Good)
+        };
+        let image = compose(&plain).unwrap();
+        assert_eq!(
+            image.top.digest,
+            image.manifests[&plain.platforms[0]].digest
+        );
+    }
+
+    #[test]
+    fn a_build_for_no_platform_is_refused() {
+        let none = Build {
+            platforms: Vec::new(),
+            ..build("abc1234", Kind::Good)
+        };
+        assert!(compose(&none).is_err());
+    }
+}

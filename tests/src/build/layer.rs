@@ -1,0 +1,88 @@
+//! The two layers of a build, as tar archives that depend on nothing but their
+//! contents: no owner, no time.
+
+use std::io;
+use std::path::Path;
+
+use tar::{Builder, EntryType, Header};
+
+/// What the builds and the tests' services call; all are busybox.
+const APPLETS: [&str; 24] = [
+    "cat", "chmod", "cp", "date", "df", "echo", "env", "false", "grep", "head", "hostname",
+    "httpd", "id", "ls", "mkdir", "mount", "nc", "ps", "sh", "sleep", "test", "touch", "true",
+    "wget",
+];
+
+const USERS: &str = "root:x:0:0:root:/:/bin/sh\npostgres:x:70:70:postgres:/:/bin/sh\n";
+const GROUPS: &str = "root:x:0:\npostgres:x:70:\n";
+
+/// Busybox and what a program expects around it.
+pub(super) fn base(busybox: &Path) -> io::Result<Vec<u8>> {
+    let program = std::fs::read(busybox)?;
+    let mut archive = Builder::new(Vec::new());
+    for (folder, mode) in [("bin/", 0o755), ("etc/", 0o755), ("tmp/", 0o1777)] {
+        append(&mut archive, EntryType::Directory, folder, mode, &[])?;
+    }
+    append(
+        &mut archive,
+        EntryType::Regular,
+        "bin/busybox",
+        0o755,
+        &program,
+    )?;
+    for applet in APPLETS {
+        let mut header = header(EntryType::Symlink, 0o777, 0);
+        archive.append_link(&mut header, format!("bin/{applet}"), "busybox")?;
+    }
+    append(
+        &mut archive,
+        EntryType::Regular,
+        "etc/passwd",
+        0o644,
+        USERS.as_bytes(),
+    )?;
+    append(
+        &mut archive,
+        EntryType::Regular,
+        "etc/group",
+        0o644,
+        GROUPS.as_bytes(),
+    )?;
+    archive.into_inner()
+}
+
+/// The one file in which builds differ.
+pub(super) fn build(sha: &str) -> io::Result<Vec<u8>> {
+    let mut archive = Builder::new(Vec::new());
+    let text = format!("{sha}\n");
+    append(
+        &mut archive,
+        EntryType::Regular,
+        "etc/build",
+        0o644,
+        text.as_bytes(),
+    )?;
+    archive.into_inner()
+}
+
+fn append(
+    archive: &mut Builder<Vec<u8>>,
+    kind: EntryType,
+    path: &str,
+    mode: u32,
+    contents: &[u8],
+) -> io::Result<()> {
+    let mut header = header(kind, mode, contents.len());
+    archive.append_data(&mut header, path, contents)
+}
+
+fn header(kind: EntryType, mode: u32, size: usize) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_size(size as u64);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header
+}
