@@ -11,6 +11,7 @@ mod address;
 mod endpoint;
 mod model;
 mod name;
+mod nearest;
 mod platform;
 mod reference;
 
@@ -18,5 +19,6 @@ pub use address::{Address, AddressError};
 pub use endpoint::{Endpoint, EndpointError};
 pub use model::{DEFAULT_TIMEOUT, Image, Pin, Registry, SecretSource, Service, Stack, StackSet};
 pub use name::{ImageName, NameError, ServiceName, StackName};
+pub use nearest::nearest;
 pub use platform::Platform;
 pub use reference::{Digest, ImageRef, ReferenceError, RegistryHost, Repository, Tag};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Endpoint, ImageName, RegistryHost, Repository, ServiceName, StackName, Tag};
+use crate::{Digest, Endpoint, ImageName, ImageRef, RegistryHost, Repository, ServiceName, StackName, Tag};
 
 /// Every stack of the files given, in the order they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,5 +140,23 @@ impl Stack {
         self.registries
             .iter()
             .find(|registry| &registry.host == host)
+    }
+}
+
+impl Image {
+    /// What is to be asked of the registry: the repository with the pin, or
+    /// else with the tag to follow.
+    #[must_use]
+    pub fn reference(&self) -> ImageRef {
+        let (tag, digest) = match &self.pin {
+            None => (Some(self.tag.clone()), None),
+            Some(Pin::Tag(tag)) => (Some(tag.clone()), None),
+            Some(Pin::Digest(digest)) => (None, Some(digest.clone())),
+        };
+        ImageRef {
+            repository: self.repository.clone(),
+            tag,
+            digest,
+        }
     }
 }

@@ -1,0 +1,220 @@
+//! The plan: plain data, apart from the engine that makes it and the one that
+//! carries it out. What a person reads is rendered from this (invariant 5).
+//!
+//! Every choice is a literal value here (invariant 1). A plan holds no secret
+//! and no part of a service's spec that could be one.
+
+use std::collections::BTreeMap;
+
+use imgstack_spec::{Address, Digest, ImageRef, Platform, ServiceName, Stack};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Build, FailureAction, Known, Observed, Report, Trouble, UpdateOrder};
+
+/// Version of the JSON form: a reader refuses a greater major.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// A plan for every stack given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// [`FORMAT_VERSION`] of the writer.
+    pub format_version: String,
+    /// Version of the program that made it.
+    pub imgstack_version: String,
+    /// When it was made: the only value that does not follow from the input.
+    pub created_at: Timestamp,
+    /// One for each stack, in the order of the files.
+    pub stacks: Vec<StackPlan>,
+}
+
+/// The plan of one stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StackPlan {
+    /// What is desired, so that a stale plan can be made anew.
+    pub stack: Stack,
+    /// Where the cluster was found, in words.
+    pub endpoint: String,
+    /// The cluster's ID, so that a plan is not carried out elsewhere.
+    pub cluster: Known<String>,
+    /// What the plan was narrowed to; empty is everything.
+    pub targets: Vec<Address>,
+    /// The images, in file order.
+    pub images: Vec<PlannedImage>,
+    /// What is to be done, in the order of doing.
+    pub steps: Vec<Step>,
+    /// What blocks, waits or wants attention.
+    pub report: Report,
+    /// The state of every service of the spec that the plan was made from.
+    pub seen: BTreeMap<ServiceName, Seen>,
+    /// Identifies what is to be done and what it was decided from.
+    pub hash: String,
+}
+
+/// An image: what runs and what is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedImage {
+    /// `image.NAME`
+    pub address: Address,
+    /// What the spec asks for.
+    pub reference: ImageRef,
+    /// The spec's words on what it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// Whether the spec pins it.
+    pub pinned: bool,
+    /// The builds that tasks run, most services first.
+    pub runs: Vec<RunningBuild>,
+    /// The build that the reference means now.
+    pub wants: Observed<Digest>,
+    /// Facts of the wanted build, if they were needed and answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
+}
+
+/// A build that tasks run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunningBuild {
+    /// The image as the tasks have it.
+    pub image: String,
+    /// Its digest; None for a bare tag, which says nothing about the build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// Facts of the build, where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
+    /// The services with such tasks.
+    pub services: Vec<ServiceName>,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// What it is done to.
+    pub address: Address,
+    /// What is done.
+    pub action: Action,
+    /// Steps of this plan that must have succeeded first.
+    pub after: Vec<Address>,
+    /// Why, for people. Nothing branches on it (invariant 4).
+    pub reasons: Vec<String>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Brings a service to another image.
+    UpdateService(Box<UpdateService>),
+}
+
+/// The update of one service. The patch touches these fields and no others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateService {
+    /// The service's name, a key of [`StackPlan::seen`].
+    pub service: ServiceName,
+    /// `TaskTemplate.ContainerSpec.Image`
+    pub image: Change<String>,
+    /// `TaskTemplate.Placement.Platforms`, when they follow the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platforms: Option<Change<Vec<Platform>>>,
+    /// Service labels `dev.imgstack.*`.
+    pub labels: BTreeMap<String, Change<Option<String>>>,
+    /// What the engine will restart.
+    pub restarts: Restarts,
+    /// Which comes first when a task is replaced.
+    pub order: UpdateOrder,
+    /// What the engine does when a new task fails.
+    pub on_failure: FailureAction,
+    /// How long a new task is watched, in milliseconds.
+    pub monitor_ms: u64,
+    /// How long the service may take to converge, in seconds.
+    pub timeout_seconds: u64,
+}
+
+/// A value before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change<T> {
+    /// What is there.
+    pub from: T,
+    /// What will be.
+    pub to: T,
+}
+
+/// Tasks that a step restarts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restarts {
+    /// How many.
+    pub tasks: u64,
+    /// On which nodes, by hostname, as far as tasks are placed.
+    pub nodes: Vec<String>,
+}
+
+/// What binds a plan to the state of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    /// The service's ID.
+    pub service_id: String,
+    /// `Version.Index`. The engine raises it for reasons of its own, so only a
+    /// different `spec_digest` means that the service moved.
+    pub version: u64,
+    /// Digest of the whole spec, canonically written.
+    pub spec_digest: String,
+    /// Fields that cannot be secret, by path, to name what moved.
+    pub fields: BTreeMap<String, Value>,
+}
+
+/// Counts for the closing line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Things that will be there and are not.
+    pub add: usize,
+    /// Things that will be changed in place.
+    pub change: usize,
+    /// Things that will go.
+    pub destroy: usize,
+}
+
+impl Plan {
+    /// Counts of all stacks.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for step in self.stacks.iter().flat_map(|stack| &stack.steps) {
+            match step.action {
+                Action::UpdateService(_) => summary.change += 1,
+            }
+        }
+        summary
+    }
+
+    /// Whether nothing is to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.stacks.iter().all(|stack| stack.steps.is_empty())
+    }
+
+    /// Whether something that the spec asks for could not be planned.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.stacks.iter().any(|stack| stack.report.is_blocked())
+    }
+}
+
+impl<T> Observed<T> {
+    /// Why there is no value.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        match self {
+            Self::Present(_) => None,
+            Self::Absent(trouble) | Self::Unknown(trouble) => Some(trouble),
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Stack and inventory in, plan out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use imgstack_spec::{Address, Image, Service, ServiceName, Stack};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use crate::inventory::{ObservedService, UpdateState};
+use crate::plan::{Action, Change, PlannedImage, RunningBuild, Seen, StackPlan, Step};
+use crate::report::{Code, Finding, Report, Severity};
+use crate::service::{STACK_LABEL, Verdict, finding, judge};
+use crate::{Inventory, Known, Observed, order, target};
+
+/// The label that names the plan which last touched a service.
+const PLAN_LABEL: &str = "dev.imgstack.plan";
+
+/// What a person may ask of a plan.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Only these; empty is everything.
+    pub targets: Vec<Address>,
+}
+
+/// Makes the plan of one stack. Pure: the same input gives the same plan.
+#[must_use]
+pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPlan {
+    let mut draft = Draft::new(stack, options);
+    draft.report_swarm(inventory);
+    draft.report_images(inventory);
+    draft.judge_services(inventory);
+    draft.report_history(inventory);
+    draft.report_strangers(inventory);
+    draft.report_warnings(inventory);
+    draft.finish(inventory)
+}
+
+/// A plan in the making.
+struct Draft<'a> {
+    stack: &'a Stack,
+    options: &'a Options,
+    steps: Vec<Step>,
+    blocked: BTreeSet<&'a ServiceName>,
+    report: Report,
+}
+
+impl<'a> Draft<'a> {
+    fn new(stack: &'a Stack, options: &'a Options) -> Self {
+        Self {
+            stack,
+            options,
+            steps: Vec::new(),
+            blocked: BTreeSet::new(),
+            report: Report::default(),
+        }
+    }
+
+    fn say(&mut self, finding: Finding) {
+        self.report.findings.push(finding);
+    }
+
+    fn report_swarm(&mut self, inventory: &Inventory) {
+        if let Known::Unknown(trouble) = &inventory.services {
+            let services = self.stack.services.iter();
+            self.say(Finding {
+                hint: trouble.hint.clone(),
+                blocks: services.map(|s| Address::Service(s.name.clone())).collect(),
+                ..finding(
+                    Severity::Blocked,
+                    Code::SwarmUnknown,
+                    &Address::Swarm,
+                    trouble.why.clone(),
+                )
+            });
+        }
+    }
+
+    fn report_images(&mut self, inventory: &Inventory) {
+        for image in &self.stack.images {
+            let Some(observed) = inventory.images.get(&image.name) else {
+                continue;
+            };
+            let (code, trouble) = match &observed.digest {
+                Observed::Present(_) => continue,
+                Observed::Absent(trouble) => (Code::ImageNotFound, trouble),
+                Observed::Unknown(trouble) => (Code::ImageUnknown, trouble),
+            };
+            let users = self.stack.services.iter().filter(|s| s.image == image.name);
+            self.say(Finding {
+                hint: trouble.hint.clone(),
+                blocks: users.map(|s| Address::Service(s.name.clone())).collect(),
+                ..finding(
+                    Severity::Blocked,
+                    code,
+                    &Address::Image(image.name.clone()),
+                    trouble.why.clone(),
+                )
+            });
+        }
+    }
+
+    fn judge_services(&mut self, inventory: &Inventory) {
+        let stack = self.stack;
+        let predecessors = order::predecessors(stack);
+        let mut left_out = 0;
+        let mut stepped: BTreeSet<&ServiceName> = BTreeSet::new();
+        for service in order::rollout_order(stack, &predecessors) {
+            let verdict = judge(stack, service, inventory);
+            if !target::includes(&self.options.targets, service) {
+                left_out += usize::from(matches!(verdict, Verdict::Update(..)));
+                continue;
+            }
+            match verdict {
+                Verdict::UpToDate => {}
+                Verdict::Noted(finding) => self.say(finding),
+                Verdict::Blocked(finding) => self.block(service, finding),
+                Verdict::Update(update, reasons, findings) => {
+                    if let Some(first) = self.blocked_before(service) {
+                        let blocked = after_blocked(service, first);
+                        self.block(service, blocked);
+                        continue;
+                    }
+                    findings.into_iter().for_each(|finding| self.say(finding));
+                    let after = order::nearest(&service.name, &predecessors, &stepped);
+                    stepped.insert(&service.name);
+                    self.steps.push(Step {
+                        address: Address::Service(service.name.clone()),
+                        action: Action::UpdateService(update),
+                        after: after.into_iter().cloned().map(Address::Service).collect(),
+                        reasons,
+                    });
+                }
+            }
+        }
+        if left_out > 0 {
+            self.say(not_targeted(left_out));
+        }
+    }
+
+    fn block(&mut self, service: &'a Service, finding: Finding) {
+        self.blocked.insert(&service.name);
+        self.say(finding);
+    }
+
+    /// A service that the spec puts before this one by name, and that is
+    /// blocked. File order alone is no dependency: the next in the file goes on.
+    fn blocked_before(&self, service: &Service) -> Option<&'a ServiceName> {
+        let blocked = |name: &&ServiceName| self.blocked.contains(name);
+        let first = service.after.iter().find(blocked)?;
+        self.blocked.get(first).copied()
+    }
+
+    fn report_history(&mut self, inventory: &Inventory) {
+        for service in &self.stack.services {
+            let Some(status) =
+                observed(inventory, &service.name).and_then(|s| s.update_status.as_ref())
+            else {
+                continue;
+            };
+            let ended = match status.state {
+                UpdateState::Paused => "the last update stopped half-way",
+                UpdateState::RollbackPaused => "the last roll-back stopped half-way",
+                UpdateState::RollbackCompleted => "the last update failed and was rolled back",
+                UpdateState::Updating
+                | UpdateState::RollbackStarted
+                | UpdateState::Completed
+                | UpdateState::Unknown => continue,
+            };
+            self.say(finding(
+                Severity::Attention,
+                Code::LastUpdateFailed,
+                &Address::Service(service.name.clone()),
+                format!("{ended}: {}", status.message),
+            ));
+        }
+    }
+
+    fn report_strangers(&mut self, inventory: &Inventory) {
+        let Known::Known(services) = &inventory.services else {
+            return;
+        };
+        for (name, service) in services {
+            let ours = service.labels.get(STACK_LABEL).map(String::as_str)
+                == Some(self.stack.name.as_str());
+            if ours && self.stack.service(name).is_none() {
+                self.say(Finding {
+                    hint: Some(
+                        "put it back into the spec, or leave it: it is not touched".to_owned(),
+                    ),
+                    ..finding(
+                        Severity::Attention,
+                        Code::NotInSpec,
+                        &Address::Service(name.clone()),
+                        "was managed by this stack and is not in the spec".to_owned(),
+                    )
+                });
+            }
+        }
+    }
+
+    fn report_warnings(&mut self, inventory: &Inventory) {
+        for (host, trouble) in &inventory.warnings {
+            self.say(Finding {
+                hint: trouble.hint.clone(),
+                ..finding(
+                    Severity::Attention,
+                    Code::StaleCredential,
+                    &Address::Registry(host.clone()),
+                    trouble.why.clone(),
+                )
+            });
+        }
+    }
+
+    fn finish(mut self, inventory: &Inventory) -> StackPlan {
+        self.report.sort();
+        let images = self.stack.images.iter();
+        let images = images
+            .map(|image| planned_image(image, self.stack, inventory))
+            .collect();
+        let seen = seen(self.stack, inventory);
+        let hash = hash(self.stack, &self.steps, &seen);
+        for step in &mut self.steps {
+            label_with_plan(step, &hash, inventory);
+        }
+        StackPlan {
+            stack: self.stack.clone(),
+            endpoint: inventory.endpoint.clone(),
+            cluster: inventory.cluster.clone(),
+            targets: self.options.targets.clone(),
+            images,
+            steps: self.steps,
+            report: self.report,
+            seen,
+            hash,
+        }
+    }
+}
+
+fn observed<'i>(inventory: &'i Inventory, name: &ServiceName) -> Option<&'i ObservedService> {
+    match &inventory.services {
+        Known::Known(services) => services.get(name),
+        Known::Unknown(_) => None,
+    }
+}
+
+fn after_blocked(service: &Service, first: &ServiceName) -> Finding {
+    finding(
+        Severity::Blocked,
+        Code::AfterBlocked,
+        &Address::Service(service.name.clone()),
+        format!("comes after service.{first}, which is blocked"),
+    )
+}
+
+fn not_targeted(count: usize) -> Finding {
+    finding(
+        Severity::Note,
+        Code::NotTargeted,
+        &Address::Swarm,
+        match count {
+            1 => "1 more change is left out by --target".to_owned(),
+            n => format!("{n} more changes are left out by --target"),
+        },
+    )
+}
+
+fn planned_image(image: &Image, stack: &Stack, inventory: &Inventory) -> PlannedImage {
+    let asked = inventory.images.get(&image.name);
+    let mut runs: BTreeMap<String, Vec<ServiceName>> = BTreeMap::new();
+    for service in stack.services.iter().filter(|s| s.image == image.name) {
+        let tasks = observed(inventory, &service.name).map(|s| s.tasks.as_slice());
+        let images: BTreeSet<&String> = tasks.into_iter().flatten().map(|t| &t.image).collect();
+        for image in images {
+            runs.entry(image.clone())
+                .or_default()
+                .push(service.name.clone());
+        }
+    }
+    let mut runs: Vec<RunningBuild> = runs
+        .into_iter()
+        .map(|(image, services)| {
+            let digest = image
+                .parse()
+                .ok()
+                .and_then(|r: imgstack_spec::ImageRef| r.digest);
+            let build = digest
+                .as_ref()
+                .and_then(|d| inventory.builds.get(d))
+                .cloned();
+            RunningBuild {
+                image,
+                digest,
+                build,
+                services,
+            }
+        })
+        .collect();
+    runs.sort_by_key(|run| std::cmp::Reverse(run.services.len()));
+    let wants = asked.map_or_else(
+        || Observed::Unknown(crate::Trouble::new("was not observed")),
+        |asked| asked.digest.clone(),
+    );
+    PlannedImage {
+        address: Address::Image(image.name.clone()),
+        reference: asked.map_or_else(|| image.reference(), |asked| asked.reference.clone()),
+        purpose: image.purpose.clone(),
+        pinned: image.pin.is_some(),
+        runs,
+        build: wants
+            .present()
+            .and_then(|d| inventory.builds.get(d))
+            .cloned(),
+        wants,
+    }
+}
+
+fn seen(stack: &Stack, inventory: &Inventory) -> BTreeMap<ServiceName, Seen> {
+    let services = stack.services.iter();
+    services
+        .filter_map(|s| Some((s.name.clone(), observed(inventory, &s.name)?.seen.clone())))
+        .collect()
+}
+
+/// Digest of what is to be done and of what it was decided from. The version
+/// index is left out: the engine raises it without a change of the spec.
+fn hash(stack: &Stack, steps: &[Step], seen: &BTreeMap<ServiceName, Seen>) -> String {
+    #[derive(Serialize)]
+    struct Essence<'a> {
+        stack: &'a Stack,
+        steps: &'a [Step],
+        seen: BTreeMap<&'a ServiceName, (&'a str, &'a str)>,
+    }
+    let essence = Essence {
+        stack,
+        steps,
+        seen: seen
+            .iter()
+            .map(|(name, seen)| (name, (seen.service_id.as_str(), seen.spec_digest.as_str())))
+            .collect(),
+    };
+    #[expect(
+        clippy::expect_used,
+        reason = "these types have string keys only and no Serialize that fails"
+    )]
+    let bytes = serde_json::to_vec(&essence).expect("a plan is always JSON");
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn label_with_plan(step: &mut Step, hash: &str, inventory: &Inventory) {
+    let Action::UpdateService(update) = &mut step.action;
+    let from = observed(inventory, &update.service)
+        .and_then(|service| service.labels.get(PLAN_LABEL))
+        .cloned();
+    let to = Some(hash.to_owned());
+    update
+        .labels
+        .insert(PLAN_LABEL.to_owned(), Change { from, to });
+}

@@ -1,0 +1,93 @@
+//! What the planner has to say apart from the steps.
+
+use imgstack_spec::Address;
+use serde::{Deserialize, Serialize};
+
+/// Everything found, most severe first, then by address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The findings.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that blocks, waits or wants attention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What kind of finding, for programs.
+    pub code: Code,
+    /// What it is about.
+    pub address: Address,
+    /// What was found, as a lower-case fragment.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// What cannot be planned because of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<Address>,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// Something that the spec asks for cannot be planned.
+    Blocked,
+    /// Somebody should look at it.
+    Attention,
+    /// Good to know.
+    Note,
+}
+
+/// The kinds of findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// The manager could not be asked.
+    SwarmUnknown,
+    /// No service of that name.
+    ServiceNotFound,
+    /// The service is a job: an update would run it again.
+    ServiceIsJob,
+    /// Somebody's update is still going on.
+    UpdateInProgress,
+    /// The registry says that there is no such image.
+    ImageNotFound,
+    /// The registry could not be asked, or did not let us.
+    ImageUnknown,
+    /// The wanted build has nothing for a node that runs the service.
+    PlatformMissing,
+    /// A service that must come first is blocked.
+    AfterBlocked,
+    /// The right build under another name: left as it is.
+    OtherName,
+    /// The last update of the service did not end well.
+    LastUpdateFailed,
+    /// Carries the stack's label and is not in the spec.
+    NotInSpec,
+    /// The registry refused the credential, and answers without one.
+    StaleCredential,
+    /// Steps left out by `--target`.
+    NotTargeted,
+}
+
+impl Report {
+    /// Whether something that the spec asks for could not be planned.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Blocked)
+    }
+
+    /// Puts the findings in their order.
+    pub(crate) fn sort(&mut self) {
+        self.findings.sort_by(|a, b| {
+            (a.severity, &a.address, a.code, &a.message)
+                .cmp(&(b.severity, &b.address, b.code, &b.message))
+        });
+    }
+}

@@ -1,0 +1,442 @@
+//! What one service needs: nothing, an update, or a word on why neither can
+//! be said.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use imgstack_spec::{Address, Digest, Image, ImageRef, Pin, Platform, Service, Stack};
+
+use crate::inventory::{ObservedService, ServiceMode, UpdateState};
+use crate::report::{Code, Finding, Severity};
+use crate::{Change, Inventory, Known, Observed, Restarts, UpdateService};
+
+/// The label that names the stack a service belongs to.
+pub(crate) const STACK_LABEL: &str = "dev.imgstack.stack";
+/// The label that names the image of the spec.
+const IMAGE_LABEL: &str = "dev.imgstack.image";
+
+/// What is to become of a service.
+pub(crate) enum Verdict {
+    /// Runs the wanted build.
+    UpToDate,
+    /// Runs the wanted build, and there is something to say about it.
+    Noted(Finding),
+    /// Is to be updated, for these reasons.
+    Update(Box<UpdateService>, Vec<String>, Vec<Finding>),
+    /// Cannot be judged, or must not be touched.
+    Blocked(Finding),
+}
+
+/// Judges one service of the spec against the inventory.
+pub(crate) fn judge(stack: &Stack, service: &Service, inventory: &Inventory) -> Verdict {
+    let address = Address::Service(service.name.clone());
+    let observed = match find(service, &address, inventory) {
+        Ok(observed) => observed,
+        Err(finding) => return Verdict::Blocked(finding),
+    };
+    let (Some(image), Some(asked)) = (
+        stack.image(&service.image),
+        inventory.images.get(&service.image),
+    ) else {
+        // Reading the spec makes sure of both; a plan file edited by hand may not.
+        return Verdict::Blocked(finding(
+            Severity::Blocked,
+            Code::ImageUnknown,
+            &address,
+            format!("the image `{}` was not observed", service.image),
+        ));
+    };
+    let digest = match &asked.digest {
+        Observed::Present(digest) => digest,
+        Observed::Absent(_) | Observed::Unknown(_) => return waits_for_image(&address, image),
+    };
+    let wanted = wanted_reference(image, digest);
+    if let Some(blocked) = must_not_be_touched(&address, observed) {
+        return Verdict::Blocked(blocked);
+    }
+    let running = Running::of(observed, &wanted);
+    if running.is_wanted_everywhere() {
+        return up_to_date(&address, observed, &wanted);
+    }
+    if let Some(blocked) = nothing_for_its_nodes(&address, observed, digest, inventory) {
+        return Verdict::Blocked(blocked);
+    }
+    let findings = partly_missing_platforms(&address, observed, digest, inventory);
+    let reasons = reasons(image, observed, &wanted, &running);
+    let update = update(
+        stack, service, observed, &wanted, digest, inventory, &running,
+    );
+    Verdict::Update(Box::new(update), reasons, findings)
+}
+
+fn find<'a>(
+    service: &Service,
+    address: &Address,
+    inventory: &'a Inventory,
+) -> Result<&'a ObservedService, Finding> {
+    match &inventory.services {
+        // The trouble itself is one finding on `swarm`; here it only blocks.
+        Known::Unknown(_) => Err(finding(
+            Severity::Blocked,
+            Code::SwarmUnknown,
+            address,
+            "waits for the Swarm, which cannot be read".to_owned(),
+        )),
+        Known::Known(services) => services.get(&service.name).ok_or_else(|| {
+            let names = inventory.service_names.iter().map(String::as_str);
+            let hint = imgstack_spec::nearest(service.name.as_str(), names).map_or_else(
+                || "deploy the service first, or remove it from the spec".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            );
+            Finding {
+                hint: Some(hint),
+                ..finding(
+                    Severity::Blocked,
+                    Code::ServiceNotFound,
+                    address,
+                    "there is no such service in the Swarm".to_owned(),
+                )
+            }
+        }),
+    }
+}
+
+fn waits_for_image(address: &Address, image: &Image) -> Verdict {
+    Verdict::Blocked(finding(
+        Severity::Blocked,
+        Code::ImageUnknown,
+        address,
+        format!("waits for image.{}", image.name),
+    ))
+}
+
+fn must_not_be_touched(address: &Address, observed: &ObservedService) -> Option<Finding> {
+    if observed.mode == ServiceMode::Job {
+        return Some(Finding {
+            hint: Some("remove it from the spec; recreate the job to run another build".to_owned()),
+            ..finding(
+                Severity::Blocked,
+                Code::ServiceIsJob,
+                address,
+                "is a job: an update would run it again".to_owned(),
+            )
+        });
+    }
+    let status = observed.update_status.as_ref()?;
+    let doing = match status.state {
+        UpdateState::Updating => "an update is going on",
+        UpdateState::RollbackStarted => "a roll-back is going on",
+        UpdateState::Paused
+        | UpdateState::Completed
+        | UpdateState::RollbackPaused
+        | UpdateState::RollbackCompleted
+        | UpdateState::Unknown => return None,
+    };
+    Some(Finding {
+        hint: Some("wait until it has ended: imgstack status".to_owned()),
+        ..finding(
+            Severity::Blocked,
+            Code::UpdateInProgress,
+            address,
+            format!("{doing}: {}", status.message),
+        )
+    })
+}
+
+/// `repository:tag@digest`; with a pin by tag, the pinned tag.
+fn wanted_reference(image: &Image, digest: &Digest) -> ImageRef {
+    let tag = match &image.pin {
+        Some(Pin::Tag(tag)) => tag,
+        Some(Pin::Digest(_)) | None => &image.tag,
+    };
+    ImageRef {
+        repository: image.repository.clone(),
+        tag: Some(tag.clone()),
+        digest: Some(digest.clone()),
+    }
+}
+
+/// What the service's spec and its tasks run, against what they should.
+struct Running {
+    /// The spec's image, unless it is something else than a reference.
+    spec: Option<ImageRef>,
+    /// The spec names the wanted build, under whatever tag.
+    spec_is_wanted: bool,
+    /// Tasks that do not run the wanted build.
+    other_tasks: usize,
+}
+
+impl Running {
+    fn of(observed: &ObservedService, wanted: &ImageRef) -> Self {
+        let spec: Option<ImageRef> = observed.image.parse().ok();
+        let other_tasks = observed
+            .tasks
+            .iter()
+            .filter(|task| {
+                !task
+                    .image
+                    .parse()
+                    .is_ok_and(|image| same_build(&image, wanted))
+            })
+            .count();
+        Self {
+            spec_is_wanted: spec.as_ref().is_some_and(|spec| same_build(spec, wanted)),
+            spec,
+            other_tasks,
+        }
+    }
+
+    fn is_wanted_everywhere(&self) -> bool {
+        self.spec_is_wanted && self.other_tasks == 0
+    }
+}
+
+/// Whether both name the same content: a tag beside a digest is only a name.
+fn same_build(a: &ImageRef, b: &ImageRef) -> bool {
+    a.repository == b.repository && a.digest.is_some() && a.digest == b.digest
+}
+
+fn up_to_date(address: &Address, observed: &ObservedService, wanted: &ImageRef) -> Verdict {
+    let written: Option<ImageRef> = observed.image.parse().ok();
+    if written.is_some_and(|written| written.tag != wanted.tag) {
+        let tag = wanted.tag.as_ref().map_or("", |tag| tag.as_str());
+        return Verdict::Noted(finding(
+            Severity::Note,
+            Code::OtherName,
+            address,
+            format!(
+                "runs the wanted build under the name {}; it takes the name `{tag}` with the next build, so that nothing restarts now (0 tasks)",
+                observed.image
+            ),
+        ));
+    }
+    Verdict::UpToDate
+}
+
+/// Nodes that run the service now and that the wanted build has nothing for.
+fn unsupported_nodes<'a>(
+    observed: &'a ObservedService,
+    digest: &Digest,
+    inventory: &Inventory,
+) -> Vec<(&'a str, Platform)> {
+    let (Some(build), Known::Known(nodes)) = (inventory.builds.get(digest), &inventory.nodes)
+    else {
+        return Vec::new();
+    };
+    let hosts: BTreeSet<&str> = observed
+        .tasks
+        .iter()
+        .filter_map(|task| task.node.as_deref())
+        .collect();
+    hosts
+        .into_iter()
+        .filter_map(|host| Some((host, nodes.get(host)?.platform.clone())))
+        .filter(|(_, platform)| {
+            !build.platforms.is_empty() && !build.platforms.iter().any(|p| runs_on(p, platform))
+        })
+        .collect()
+}
+
+/// A variant is compared only where both sides name one: Swarm reports none
+/// for arm64, indexes often write `v8`.
+fn runs_on(image: &Platform, node: &Platform) -> bool {
+    image.os == node.os
+        && image.architecture == node.architecture
+        && (image.variant.is_none() || node.variant.is_none() || image.variant == node.variant)
+}
+
+fn nothing_for_its_nodes(
+    address: &Address,
+    observed: &ObservedService,
+    digest: &Digest,
+    inventory: &Inventory,
+) -> Option<Finding> {
+    let Known::Known(nodes) = &inventory.nodes else {
+        return None;
+    };
+    let build = inventory.builds.get(digest)?;
+    let any = nodes
+        .values()
+        .filter(|node| node.ready && node.active)
+        .any(|node| {
+            build.platforms.is_empty() || build.platforms.iter().any(|p| runs_on(p, &node.platform))
+        });
+    let unsupported = unsupported_nodes(observed, digest, inventory);
+    (!any && !unsupported.is_empty()).then(|| Finding {
+        hint: Some("add the platform to the build".to_owned()),
+        ..finding(
+            Severity::Blocked,
+            Code::PlatformMissing,
+            address,
+            format!(
+                "the wanted build has nothing for the platform of any node; it has {}",
+                list(&build.platforms)
+            ),
+        )
+    })
+}
+
+fn partly_missing_platforms(
+    address: &Address,
+    observed: &ObservedService,
+    digest: &Digest,
+    inventory: &Inventory,
+) -> Vec<Finding> {
+    unsupported_nodes(observed, digest, inventory)
+        .into_iter()
+        .map(|(host, platform)| Finding {
+            hint: Some("add the platform to the build, or expect the task to move".to_owned()),
+            ..finding(
+                Severity::Attention,
+                Code::PlatformMissing,
+                address,
+                format!("the wanted build has nothing for {platform}, which {host} is"),
+            )
+        })
+        .collect()
+}
+
+fn reasons(
+    image: &Image,
+    observed: &ObservedService,
+    wanted: &ImageRef,
+    running: &Running,
+) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let tag = wanted.tag.as_ref().map_or("", |tag| tag.as_str());
+    match &running.spec {
+        None => reasons.push(format!(
+            "runs `{}`, which names no repository",
+            observed.image
+        )),
+        Some(spec) if spec.repository != wanted.repository => {
+            reasons.push(format!("runs another repository: {}", spec.repository));
+        }
+        Some(spec) if spec.digest.is_none() => reasons.push(
+            "runs a tag without a digest: which build that is differs from node to node".to_owned(),
+        ),
+        Some(_) if running.spec_is_wanted => {}
+        Some(_) if image.pin.is_some() => reasons.push(format!("the spec pins {}", pin(image))),
+        Some(spec) if spec.tag != wanted.tag => {
+            reasons.push(format!("the spec asks for the tag `{tag}`"));
+        }
+        Some(_) => reasons.push(format!("the tag `{tag}` moved")),
+    }
+    if running.spec_is_wanted && running.other_tasks > 0 {
+        reasons.push(format!(
+            "{} of {} tasks run another build than the service asks for",
+            running.other_tasks,
+            observed.tasks.len()
+        ));
+    }
+    reasons
+}
+
+fn pin(image: &Image) -> String {
+    match &image.pin {
+        Some(Pin::Tag(tag)) => format!("`{tag}`"),
+        Some(Pin::Digest(digest)) => digest.to_string(),
+        None => String::new(),
+    }
+}
+
+fn update(
+    stack: &Stack,
+    service: &Service,
+    observed: &ObservedService,
+    wanted: &ImageRef,
+    digest: &Digest,
+    inventory: &Inventory,
+    running: &Running,
+) -> UpdateService {
+    // The name is left alone where only some tasks have to follow: another
+    // name would restart the ones that are right.
+    let to = if running.spec_is_wanted {
+        observed.image.clone()
+    } else {
+        wanted.familiar()
+    };
+    let labels = BTreeMap::from([
+        (STACK_LABEL.to_owned(), stack.name.to_string()),
+        (IMAGE_LABEL.to_owned(), service.image.to_string()),
+    ]);
+    UpdateService {
+        service: service.name.clone(),
+        image: Change {
+            from: observed.image.clone(),
+            to: to.clone(),
+        },
+        platforms: platforms(observed, digest, inventory),
+        labels: labels
+            .into_iter()
+            .filter(|(key, value)| observed.labels.get(key) != Some(value))
+            .map(|(key, value)| {
+                let from = observed.labels.get(&key).cloned();
+                (
+                    key,
+                    Change {
+                        from,
+                        to: Some(value),
+                    },
+                )
+            })
+            .collect(),
+        restarts: restarts(observed, &to),
+        order: observed.update.order,
+        on_failure: observed.update.on_failure,
+        monitor_ms: observed.update.monitor_ms,
+        timeout_seconds: service.timeout.as_secs(),
+    }
+}
+
+/// Platforms follow the image where the service has any (docker's own client
+/// writes them); a service without stays without.
+fn platforms(
+    observed: &ObservedService,
+    digest: &Digest,
+    inventory: &Inventory,
+) -> Option<Change<Vec<Platform>>> {
+    let build = inventory.builds.get(digest)?;
+    let differ = !observed.platforms.is_empty() && observed.platforms != build.platforms;
+    differ.then(|| Change {
+        from: observed.platforms.clone(),
+        to: build.platforms.clone(),
+    })
+}
+
+/// The engine restarts every task whose image string differs from the spec's.
+fn restarts(observed: &ObservedService, to: &str) -> Restarts {
+    let dirty: Vec<_> = observed
+        .tasks
+        .iter()
+        .filter(|task| task.image != to)
+        .collect();
+    let nodes: BTreeSet<&str> = dirty
+        .iter()
+        .filter_map(|task| task.node.as_deref())
+        .collect();
+    Restarts {
+        tasks: dirty.len() as u64,
+        nodes: nodes.into_iter().map(str::to_owned).collect(),
+    }
+}
+
+pub(crate) fn finding(
+    severity: Severity,
+    code: Code,
+    address: &Address,
+    message: String,
+) -> Finding {
+    Finding {
+        severity,
+        code,
+        address: address.clone(),
+        message,
+        hint: None,
+        blocks: Vec::new(),
+    }
+}
+
+fn list(platforms: &[Platform]) -> String {
+    let names: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
