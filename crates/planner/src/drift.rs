@@ -6,7 +6,7 @@ use imgstack_spec::Address;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::plan::{Seen, StackPlan};
+use crate::plan::{Action, Seen, StackPlan};
 use crate::{Known, Observed};
 
 /// One thing that is no longer as a plan saw it.
@@ -47,13 +47,8 @@ pub fn drift(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
             fresh.seen.get(name),
         ));
     }
-    if moved.is_empty() && saved.steps != fresh.steps {
-        moved.push(Moved {
-            address: Address::Swarm,
-            field: "tasks".to_owned(),
-            from: format!("a plan of {} steps", saved.steps.len()),
-            to: format!("a plan of {} steps", fresh.steps.len()),
-        });
+    if moved.is_empty() {
+        moved.extend(tasks(saved, fresh));
     }
     moved
 }
@@ -69,6 +64,31 @@ fn cluster(saved: &StackPlan, fresh: &StackPlan) -> Option<Moved> {
         from: words(&saved.cluster),
         to: words(&fresh.cluster),
     })
+}
+
+/// Same specs, yet other steps: tasks were placed elsewhere or went.
+fn tasks(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
+    let words = |plan: &StackPlan, address: &Address| {
+        let step = plan.steps.iter().find(|step| &step.address == address);
+        step.map_or_else(
+            || "nothing to do".to_owned(),
+            |step| match &step.action {
+                Action::UpdateService(update) => update.restarts.to_string(),
+            },
+        )
+    };
+    let steps = saved.steps.iter().chain(&fresh.steps);
+    let addresses: BTreeSet<&Address> = steps.map(|step| &step.address).collect();
+    addresses
+        .into_iter()
+        .map(|address| Moved {
+            address: address.clone(),
+            field: "tasks".to_owned(),
+            from: words(saved, address),
+            to: words(fresh, address),
+        })
+        .filter(|moved| moved.from != moved.to)
+        .collect()
 }
 
 fn wants<T: ToString>(observed: &Observed<T>) -> String {

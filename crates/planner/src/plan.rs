@@ -5,6 +5,7 @@
 //! and no part of a service's spec that could be one.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use imgstack_spec::{Address, Digest, ImageRef, Platform, ServiceName, Stack};
 use jiff::Timestamp;
@@ -206,6 +207,17 @@ impl Plan {
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.stacks.iter().any(|stack| stack.report.is_blocked())
+    }
+}
+
+impl fmt::Display for Restarts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noun = if self.tasks == 1 { "task" } else { "tasks" };
+        write!(f, "{} {noun}", self.tasks)?;
+        if self.nodes.is_empty() {
+            return Ok(());
+        }
+        write!(f, " on {}", self.nodes.join(", "))
     }
 }
 

@@ -1,0 +1,5 @@
+//! The planner against small worlds.
+
+mod order;
+mod support;
+mod verdicts;

@@ -1,0 +1,226 @@
+//! Several services: order, dependencies, targets, determinism, drift.
+
+use crate::support::{World, digest, image};
+use imgstack_planner::{Action, Code, Options, StackPlan, UpdateState, check_targets, drift, plan};
+use imgstack_spec::{Address, StackSet};
+
+fn planned(world: &World) -> StackPlan {
+    plan(&world.stack, &world.inventory, &Options::default())
+}
+
+fn steps(plan: &StackPlan) -> Vec<(String, Vec<String>)> {
+    plan.steps
+        .iter()
+        .map(|step| {
+            let after = step.after.iter().map(ToString::to_string).collect();
+            (step.address.to_string(), after)
+        })
+        .collect()
+}
+
+/// (services as (name, after), the expected (step, after))
+#[test]
+fn services_go_in_the_order_of_the_spec() {
+    type Table<'a> = &'a [(&'a str, &'a [&'a str])];
+    let cases: [(Table<'_>, Table<'_>); 4] = [
+        // File order within an image.
+        (
+            &[("a", &[]), ("b", &[]), ("c", &[])],
+            &[("a", &[]), ("b", &["a"]), ("c", &["b"])],
+        ),
+        // The mission's stack: the first in the file comes last.
+        (
+            &[("a", &["b", "c"]), ("b", &[]), ("c", &[])],
+            &[("b", &[]), ("c", &["b"]), ("a", &["b", "c"])],
+        ),
+        (
+            &[("a", &["b"]), ("b", &["c"]), ("c", &[])],
+            &[("c", &[]), ("b", &["c"]), ("a", &["b"])],
+        ),
+        (
+            &[("a", &["c"]), ("b", &[]), ("c", &["b"])],
+            &[("b", &[]), ("c", &["b"]), ("a", &["c"])],
+        ),
+    ];
+    for (services, expected) in cases {
+        let mut world = World::new('b');
+        for (name, after) in services {
+            world.both(name, after, &image("16", 'a'));
+        }
+        let expected: Vec<(String, Vec<String>)> = expected
+            .iter()
+            .map(|(name, after)| {
+                let after = after.iter().map(|name| format!("service.{name}")).collect();
+                (format!("service.{name}"), after)
+            })
+            .collect();
+        assert_eq!(steps(&planned(&world)), expected);
+    }
+}
+
+#[test]
+fn order_reaches_through_services_that_need_nothing() {
+    let mut world = World::new('b');
+    world.both("a", &["b"], &image("16", 'a'));
+    world.both("b", &["c"], &image("16", 'b'));
+    world.both("c", &[], &image("16", 'a'));
+    let expected = [
+        ("service.c".to_owned(), vec![]),
+        ("service.a".to_owned(), vec!["service.c".to_owned()]),
+    ];
+    assert_eq!(steps(&planned(&world)), expected);
+}
+
+#[test]
+fn what_comes_after_a_blocked_service_is_blocked_and_the_rest_is_not() {
+    let mut world = World::new('b');
+    world.both("a", &["b"], &image("16", 'a'));
+    world.both("b", &[], &image("16", 'a'));
+    world.both("c", &[], &image("16", 'a'));
+    world.both("d", &["a"], &image("16", 'a'));
+    world.status("b", UpdateState::Updating);
+    let plan = planned(&world);
+    assert_eq!(steps(&plan), [("service.c".to_owned(), vec![])]);
+    let blocked: Vec<_> = plan
+        .report
+        .findings
+        .iter()
+        .map(|finding| (finding.address.to_string(), finding.code))
+        .collect();
+    assert_eq!(
+        blocked,
+        [
+            ("service.a".to_owned(), Code::AfterBlocked),
+            ("service.b".to_owned(), Code::UpdateInProgress),
+            ("service.d".to_owned(), Code::AfterBlocked),
+        ]
+    );
+}
+
+#[test]
+fn targets_narrow_the_plan_and_say_what_they_leave_out() {
+    let mut world = World::new('b');
+    for name in ["a", "b", "c"] {
+        world.both(name, &[], &image("16", 'a'));
+    }
+    let options = Options {
+        targets: vec!["service.b".parse().unwrap()],
+    };
+    let plan = plan(&world.stack, &world.inventory, &options);
+    assert_eq!(steps(&plan), [("service.b".to_owned(), vec![])]);
+    assert_eq!(
+        plan.report.findings[0].message,
+        "2 more changes are left out by --target"
+    );
+    assert!(!plan.report.is_blocked());
+}
+
+#[test]
+fn a_target_that_is_not_in_the_spec_is_an_error_with_the_nearest() {
+    let mut world = World::new('b');
+    world.wants("postgres-1", &[]);
+    let set = StackSet {
+        stacks: vec![world.stack],
+    };
+    let target: Address = "service.postgres-l".parse().unwrap();
+    let error = check_targets(std::slice::from_ref(&target), &set).unwrap_err();
+    assert_eq!(error.nearest.as_deref(), Some("service.postgres-1"));
+    check_targets(&["image.pg".parse().unwrap()], &set).unwrap();
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let mut world = World::new('b');
+    world.both("a", &["b"], &image("16", 'a'));
+    world.both("b", &[], &image("16", 'a'));
+    let (one, two) = (planned(&world), planned(&world));
+    assert_eq!(
+        serde_json::to_string(&one).unwrap(),
+        serde_json::to_string(&two).unwrap()
+    );
+    let back: StackPlan = serde_json::from_str(&serde_json::to_string(&one).unwrap()).unwrap();
+    assert_eq!(back, one);
+}
+
+#[test]
+fn the_hash_follows_what_is_done_and_not_the_engines_own_version() {
+    let mut world = World::new('b');
+    world.both("a", &[], &image("16", 'a'));
+    let before = planned(&world);
+    world.service("a").seen.version += 3;
+    let after = planned(&world);
+    assert_eq!(before.hash, after.hash);
+    assert!(drift(&before, &after).is_empty());
+    world.service("a").seen.spec_digest = "other".to_owned();
+    assert_ne!(before.hash, planned(&world).hash);
+    let Action::UpdateService(update) = &before.steps[0].action;
+    assert_eq!(
+        update.labels["dev.imgstack.plan"].to.as_ref(),
+        Some(&before.hash)
+    );
+}
+
+#[test]
+fn drift_names_what_moved_from_what_to_what() {
+    let mut world = World::new('b');
+    world.both("a", &[], &image("16", 'a'));
+    let saved = planned(&world);
+
+    let mut moved_tag = World::new('c');
+    moved_tag.both("a", &[], &image("16", 'a'));
+    let [moved] = drift(&saved, &planned(&moved_tag)).try_into().unwrap();
+    assert_eq!(moved.address.to_string(), "image.pg");
+    assert_eq!(
+        (moved.from, moved.to),
+        (digest('b').to_string(), digest('c').to_string())
+    );
+
+    let mut updated = World::new('b');
+    updated.both("a", &[], &image("16", 'd'));
+    let [moved] = drift(&saved, &planned(&updated)).try_into().unwrap();
+    assert_eq!(moved.address.to_string(), "service.a");
+    assert_eq!(
+        (moved.field.as_str(), moved.from, moved.to),
+        ("image", image("16", 'a'), image("16", 'd'))
+    );
+
+    let mut gone = World::new('b');
+    gone.wants("a", &[]);
+    let [moved] = drift(&saved, &planned(&gone)).try_into().unwrap();
+    assert_eq!(
+        (moved.from.as_str(), moved.to.as_str()),
+        ("id-a", "no such service")
+    );
+
+    world.service("a").seen.spec_digest = "a label changed".to_owned();
+    let [moved] = drift(&saved, &planned(&world)).try_into().unwrap();
+    assert!(moved.field.contains("not kept in plans"));
+}
+
+#[test]
+fn drift_names_tasks_that_moved_to_another_node() {
+    let mut world = World::new('b');
+    let old = image("16", 'a');
+    world.wants("a", &[]).runs("a", &old, &[("n1", &old)]);
+    let saved = planned(&world);
+    world.service("a").tasks[0].node = Some("n2".to_owned());
+    let [moved] = drift(&saved, &planned(&world)).try_into().unwrap();
+    assert_eq!(moved.address.to_string(), "service.a");
+    assert_eq!(
+        (moved.from.as_str(), moved.to.as_str()),
+        ("1 task on n1", "1 task on n2")
+    );
+}
+
+#[test]
+fn ten_thousand_services_are_planned_in_under_a_second() {
+    let mut world = World::new('b');
+    for n in 0..10_000 {
+        let before = format!("s{}", n - 1);
+        let after: &[&str] = if n % 3 == 0 && n > 0 { &[&before] } else { &[] };
+        world.both(&format!("s{n}"), after, &image("16", 'a'));
+    }
+    let start = std::time::Instant::now();
+    assert_eq!(planned(&world).steps.len(), 10_000);
+    assert!(start.elapsed().as_secs() < 1 + 4 * u64::from(cfg!(debug_assertions)));
+}

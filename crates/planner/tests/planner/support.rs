@@ -1,0 +1,189 @@
+//! A small world to plan against, spelled in a few words.
+
+use std::collections::BTreeMap;
+
+use imgstack_planner::{
+    Build, FailureAction, Inventory, Known, Observed, ObservedImage, ObservedNode, ObservedService,
+    ObservedTask, Seen, ServiceMode, Trouble, UpdateOrder, UpdateSettings, UpdateState,
+    UpdateStatus,
+};
+use imgstack_spec::{
+    DEFAULT_TIMEOUT, Digest, Image, ImageRef, Pin, Platform, Repository, Service, Stack,
+};
+
+pub const REPOSITORY: &str = "ghcr.io/acme/pg";
+
+/// A digest made of one hexadecimal digit.
+pub fn digest(digit: char) -> Digest {
+    let hex: String = std::iter::repeat_n(digit, 64).collect();
+    format!("sha256:{hex}").parse().unwrap()
+}
+
+/// `REPOSITORY:tag@digest`
+pub fn image(tag: &str, digit: char) -> String {
+    format!("{REPOSITORY}:{tag}@{}", digest(digit))
+}
+
+pub fn platform(text: &str) -> Platform {
+    let mut parts = text.split('/').map(str::to_owned);
+    Platform {
+        os: parts.next().unwrap(),
+        architecture: parts.next().unwrap(),
+        variant: parts.next(),
+    }
+}
+
+/// A stack with one image `pg` that follows the tag `16`, and its inventory.
+pub struct World {
+    pub stack: Stack,
+    pub inventory: Inventory,
+}
+
+impl World {
+    /// The tag `16` means the build `digit`.
+    pub fn new(digit: char) -> Self {
+        let repository: Repository = REPOSITORY.parse().unwrap();
+        let name: imgstack_spec::ImageName = "pg".parse().unwrap();
+        let image = Image {
+            name: name.clone(),
+            purpose: None,
+            repository: repository.clone(),
+            tag: "16".parse().unwrap(),
+            pin: None,
+        };
+        let asked = ObservedImage {
+            reference: image.reference(),
+            digest: Observed::Present(digest(digit)),
+        };
+        let mut world = Self {
+            stack: Stack {
+                name: "db".parse().unwrap(),
+                endpoint: None,
+                registries: Vec::new(),
+                images: vec![image],
+                services: Vec::new(),
+            },
+            inventory: Inventory {
+                cluster: Known::Known("c1".to_owned()),
+                endpoint: "unix:///var/run/docker.sock".to_owned(),
+                images: BTreeMap::from([(name, asked)]),
+                builds: BTreeMap::new(),
+                services: Known::Known(BTreeMap::new()),
+                service_names: Vec::new(),
+                nodes: Known::Known(BTreeMap::new()),
+                warnings: Vec::new(),
+            },
+        };
+        for host in ["n1", "n2", "n3"] {
+            world.node(host, "linux/amd64");
+        }
+        world.build(digit, &["linux/amd64"]);
+        world
+    }
+
+    pub fn node(&mut self, host: &str, on: &str) {
+        let Known::Known(nodes) = &mut self.inventory.nodes else {
+            panic!("the nodes are unknown")
+        };
+        let node = ObservedNode {
+            id: format!("id-{host}"),
+            platform: platform(on),
+            ready: true,
+            active: true,
+        };
+        nodes.insert(host.to_owned(), node);
+    }
+
+    pub fn build(&mut self, digit: char, platforms: &[&str]) {
+        let build = Build {
+            platforms: platforms.iter().map(|p| platform(p)).collect(),
+            ..Build::default()
+        };
+        self.inventory.builds.insert(digest(digit), build);
+    }
+
+    /// A service of the spec.
+    pub fn wants(&mut self, name: &str, after: &[&str]) -> &mut Self {
+        self.stack.services.push(Service {
+            name: name.parse().unwrap(),
+            image: "pg".parse().unwrap(),
+            after: after.iter().map(|name| name.parse().unwrap()).collect(),
+            timeout: DEFAULT_TIMEOUT,
+        });
+        self
+    }
+
+    /// A service of the cluster: its spec's image, and (node, image) of its tasks.
+    pub fn runs(&mut self, name: &str, image: &str, tasks: &[(&str, &str)]) -> &mut Self {
+        let service = ObservedService {
+            seen: Seen {
+                service_id: format!("id-{name}"),
+                version: 7,
+                spec_digest: format!("digest of {name} {image}"),
+                fields: BTreeMap::from([("image".to_owned(), image.into())]),
+            },
+            image: image.to_owned(),
+            platforms: Vec::new(),
+            labels: BTreeMap::new(),
+            mode: ServiceMode::Replicated(tasks.len() as u64),
+            update: UpdateSettings {
+                parallelism: 1,
+                order: UpdateOrder::StopFirst,
+                monitor_ms: 5000,
+                on_failure: FailureAction::Rollback,
+            },
+            update_status: None,
+            tasks: tasks
+                .iter()
+                .enumerate()
+                .map(|(slot, (node, image))| ObservedTask {
+                    id: format!("task-{name}-{slot}"),
+                    node: Some((*node).to_owned()),
+                    image: (*image).to_owned(),
+                    state: "running".to_owned(),
+                })
+                .collect(),
+        };
+        self.inventory.service_names.push(name.to_owned());
+        self.services().insert(name.parse().unwrap(), service);
+        self
+    }
+
+    /// A service of both, with one task on `n1`.
+    pub fn both(&mut self, name: &str, after: &[&str], image: &str) -> &mut Self {
+        self.wants(name, after).runs(name, image, &[("n1", image)])
+    }
+
+    pub fn services(&mut self) -> &mut BTreeMap<imgstack_spec::ServiceName, ObservedService> {
+        match &mut self.inventory.services {
+            Known::Known(services) => services,
+            Known::Unknown(_) => panic!("the services are unknown"),
+        }
+    }
+
+    pub fn service(&mut self, name: &str) -> &mut ObservedService {
+        let name: imgstack_spec::ServiceName = name.parse().unwrap();
+        self.services().get_mut(&name).unwrap()
+    }
+
+    pub fn status(&mut self, name: &str, state: UpdateState) {
+        let message = format!("{state:?}");
+        self.service(name).update_status = Some(UpdateStatus { state, message });
+    }
+
+    pub fn registry(&mut self, answer: Observed<Digest>) {
+        let pg = self.inventory.images.values_mut().next().unwrap();
+        pg.digest = answer;
+    }
+
+    pub fn pin(&mut self, pin: Pin) {
+        self.stack.images[0].pin = Some(pin);
+        let reference: ImageRef = self.stack.images[0].reference();
+        let pg = self.inventory.images.values_mut().next().unwrap();
+        pg.reference = reference;
+    }
+}
+
+pub fn trouble(why: &str) -> Trouble {
+    Trouble::new(why)
+}
