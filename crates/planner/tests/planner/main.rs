@@ -1,5 +1,7 @@
 //! The planner against small worlds.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod order;
 mod support;
 mod verdicts;
