@@ -1,1 +1,42 @@
-//! (being written)
+//! The client of a Swarm manager.
+//!
+//! [`Target`] finds the engine to talk to, [`Manager`] talks to it. What it
+//! reads is plain data; a service stays the JSON that the engine sent
+//! ([`RawService`]), and is changed by a [`ServicePatch`] only. What tasks and
+//! nodes say about a rollout is worked out in [`rollout`], without any I/O.
+//!
+//! Deliberately absent: any decision. Which image a service should run is the
+//! planner's, when to stop waiting is the executor's.
+
+mod auth;
+mod digest;
+mod error;
+mod event;
+mod http;
+mod id;
+mod logs;
+mod manager;
+mod node;
+mod patch;
+pub mod rollout;
+mod service;
+mod ssh;
+mod target;
+mod task;
+mod transport;
+
+pub use auth::RegistryAuth;
+pub use digest::spec_digest;
+pub use error::{ConnectFailure, Error};
+pub use event::{Event, EventStream, Subject};
+pub use id::{NodeId, ServiceId, TaskId};
+pub use logs::{LogLine, LogStream};
+pub use manager::{API_FLOOR, Cluster, Manager, UpdateOutcome};
+pub use node::{Availability, Node, NodeRole, NodeState};
+pub use patch::{PatchError, ServicePatch};
+pub use service::{
+    FailureAction, RawService, ServiceMode, UpdateConfig, UpdateOrder, UpdateState, UpdateStatus,
+};
+pub use ssh::{SshError, SshFailure};
+pub use target::{Environment, Target, TargetError, TlsFiles};
+pub use task::{Task, TaskState};

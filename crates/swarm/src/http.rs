@@ -1,0 +1,250 @@
+//! The raw half of the client: JSON in, JSON out, nothing lost in between.
+//!
+//! Every transport ends in a local unix socket (see [`crate::transport`]), so
+//! this knows of no other. Requests name the newest API version of the engine:
+//! an older one would make it strip the fields that are newer than that from
+//! a service spec, in what it sends and in what it stores.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{BoxStream, StreamExt as _};
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::error::chain;
+use crate::transport::Link;
+use crate::{Error, ServiceId};
+
+/// How long a request may take, body included.
+pub(crate) const REQUEST: Duration = Duration::from_secs(30);
+
+/// Pauses before a read whose connection broke is tried again.
+const RETRIES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
+
+static REGISTRY_AUTH: HeaderName = HeaderName::from_static("x-registry-auth");
+
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    client: Client,
+    base: String,
+    /// Keeps the way to the engine open for as long as anybody uses it.
+    link: Arc<Link>,
+    request: Duration,
+}
+
+#[derive(serde::Deserialize)]
+struct EngineMessage {
+    message: String,
+}
+
+impl Http {
+    /// A client of the engine behind a socket, speaking this API version.
+    pub(crate) fn new(link: Arc<Link>, api: &str, request: Duration) -> Result<Self, Error> {
+        Ok(Self {
+            client: client(link.socket())?,
+            base: format!("http://docker/v{api}"),
+            link,
+            request,
+        })
+    }
+
+    /// A read, tried again when the connection breaks.
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        call: &str,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<T, Error> {
+        let body = retrying(|| async {
+            let request = self.client.get(self.url(path)).query(query);
+            let response = self.answer(call, request.timeout(self.request)).await?;
+            let body = response.bytes().await;
+            body.map_err(|error| self.broken(call, &error))
+        })
+        .await?;
+        serde_json::from_slice(&body).map_err(|error| Error::Unintelligible {
+            call: call.to_owned(),
+            cause: error.to_string(),
+        })
+    }
+
+    /// A change, sent once. Any failure after it may have gone out is
+    /// [`Error::AnswerLost`].
+    pub(crate) async fn update_service(
+        &self,
+        service: &ServiceId,
+        version: u64,
+        spec: &Value,
+        auth: Option<HeaderValue>,
+    ) -> Result<Vec<String>, Error> {
+        let call = format!("the update of service {}", service.short());
+        let mut request = self
+            .client
+            .post(self.url(&format!("/services/{service}/update")))
+            .query(&[("version", version)])
+            .header(CONTENT_TYPE, "application/json")
+            .timeout(self.request)
+            .body(spec.to_string());
+        if let Some(auth) = auth {
+            request = request.header(&REGISTRY_AUTH, auth);
+        }
+        let lost = |error| match error {
+            Error::Broken { call, cause } => Error::AnswerLost { call, cause },
+            Error::Deadline { call, seconds } => Error::AnswerLost {
+                call,
+                cause: format!("none came within {seconds} s"),
+            },
+            Error::Refused {
+                status, message, ..
+            } if message.contains("update out of sequence") && status >= 400 => {
+                Error::OutOfSequence { message }
+            }
+            other => other,
+        };
+        let response = self.answer(&call, request).await.map_err(lost)?;
+        // The status has said that it is done; warnings are an extra.
+        let warnings: Option<Value> = response.json().await.ok();
+        let warnings = warnings.as_ref().and_then(|answer| answer.get("Warnings"));
+        let warnings = warnings.and_then(Value::as_array).into_iter().flatten();
+        Ok(warnings
+            .filter_map(|text| Some(text.as_str()?.to_owned()))
+            .collect())
+    }
+
+    /// A stream of bytes without an end, returned once the engine has begun to
+    /// answer.
+    pub(crate) async fn stream(
+        &self,
+        call: &'static str,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<BoxStream<'static, Result<Vec<u8>, Error>>, Error> {
+        let response = retrying(|| async {
+            let request = self.client.get(self.url(path)).query(query);
+            match timeout(self.request, self.answer(call, request)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(self.deadline(call)),
+            }
+        })
+        .await?;
+        let link = Arc::clone(&self.link);
+        let chunks = response.bytes_stream().map(move |chunk| match chunk {
+            Ok(bytes) => Ok(bytes.to_vec()),
+            Err(error) => Err(Error::Broken {
+                call: call.to_owned(),
+                cause: link.explain(chain(&error.without_url())),
+            }),
+        });
+        Ok(chunks.boxed())
+    }
+
+    /// Sends, and tells a yes from the kinds of no.
+    async fn answer(&self, call: &str, request: RequestBuilder) -> Result<Response, Error> {
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.broken(call, &error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let body = response.bytes().await.unwrap_or_default();
+        let message = match serde_json::from_slice::<EngineMessage>(&body) {
+            Ok(answer) => answer.message,
+            Err(_) => String::from_utf8_lossy(&body).trim().to_owned(),
+        };
+        Err(self.refused(call, status.as_u16(), message))
+    }
+
+    /// The error of an answer that is not a yes.
+    pub(crate) fn refused(&self, call: &str, status: u16, message: String) -> Error {
+        if status == StatusCode::SERVICE_UNAVAILABLE && message.contains("not a swarm manager") {
+            return Error::NotAManager {
+                endpoint: Box::new(self.link.endpoint().clone()),
+                member: !message.contains("docker swarm init"),
+                managers: Vec::new(),
+            };
+        }
+        Error::Refused {
+            call: call.to_owned(),
+            status,
+            message,
+        }
+    }
+
+    fn broken(&self, call: &str, error: &reqwest::Error) -> Error {
+        if error.is_timeout() {
+            return self.deadline(call);
+        }
+        if error.is_connect() {
+            return self.link.refused_connection(error);
+        }
+        Error::Broken {
+            call: call.to_owned(),
+            cause: self.link.explain(innermost(error)),
+        }
+    }
+
+    fn deadline(&self, call: &str) -> Error {
+        Error::Deadline {
+            call: call.to_owned(),
+            seconds: self.request.as_secs(),
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+}
+
+/// What happened at the bottom. The layers above it only name themselves, and
+/// the address of a unix socket's http host means nothing to people.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error.to_string()
+}
+
+/// TLS is never spoken by this client: given an empty store, it does not read
+/// the system's certificates either, nor need a provider for the process.
+fn client(socket: &Path) -> Result<Client, Error> {
+    let setup = |cause: String| Error::Unintelligible {
+        call: "the client's own setup".to_owned(),
+        cause,
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| setup(error.to_string()))?
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    Client::builder()
+        .unix_socket(socket)
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| setup(chain(&error)))
+}
+
+/// Runs a read again when its connection broke. Everything else, a deadline
+/// included, is final: who waited once has waited long enough.
+pub(crate) async fn retrying<T, F>(read: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    for pause in RETRIES {
+        match read().await {
+            Err(Error::Broken { .. } | Error::Connect { .. }) => tokio::time::sleep(pause).await,
+            answer => return answer,
+        }
+    }
+    read().await
+}
