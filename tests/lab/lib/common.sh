@@ -8,13 +8,15 @@ die() {
 	exit 1
 }
 
-# wait_until SECONDS WHAT CMD…: asks CMD again and again until it says yes.
+# wait_until SECONDS WHAT CMD…: asks CMD again and again until it says yes, or
+# until the script that wanted to know was killed.
 wait_until() {
 	local seconds=$1 what=$2 end
 	shift 2
 	end=$((SECONDS + seconds))
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || die "waited $seconds s in vain for $what"
+		[ -d "/proc/$$" ] || exit 1
 		sleep 0.05
 	done
 }

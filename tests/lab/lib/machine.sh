@@ -8,7 +8,7 @@ set -euo pipefail
 
 link() {
 	ip link set lo up
-	ip link add eth0 type veth peer name "$NODE_VETH" netns "$LAB_PID"
+	ip link add eth0 address "$NODE_MAC" type veth peer name "$NODE_VETH" netns "$LAB_PID"
 	nsenter --net="/proc/$LAB_PID/ns/net" ip link set "$NODE_VETH" master "$NODE_BRIDGE" up
 	ip address add "$NODE_ADDRESS" dev eth0
 	ip link set eth0 up
@@ -18,8 +18,9 @@ link() {
 boot() {
 	note_process_id
 	hostname "$NODE_NAME"
+	# -n: mount would make a folder for its notes in the machine's /run.
+	mount -n -t tmpfs -o mode=755 tmpfs /run
 	mount -t proc proc /proc
-	mount -t tmpfs -o mode=755 tmpfs /run
 	private_folders
 	[ ! -f "$NODE_DIR/data.img" ] || mount -o loop "$NODE_DIR/data.img" "$NODE_DIR/data"
 

@@ -18,7 +18,8 @@ check_bridge_is_ours() {
 
 make_bridge() {
 	if ! bridge_exists; then
-		ip link add "$BRIDGE" type bridge
+		# Without an address of its own it would take that of some node.
+		ip link add "$BRIDGE" address 02:00:0a:4d:00:ff type bridge
 		ip link set "$BRIDGE" alias "$STATE"
 	fi
 	ip address replace "$BRIDGE_ADDRESS/${SUBNET#*/}" dev "$BRIDGE"
@@ -41,8 +42,7 @@ remove_bridge() {
 	for link in /sys/class/net/"$BRIDGE"-n[1-9]; do
 		[ ! -e "$link" ] || ip link delete "${link##*/}" 2>/dev/null || true
 	done
-	bridge_exists || return 0
-	ip link delete "$BRIDGE"
+	! bridge_exists || ip link delete "$BRIDGE"
 	if iptables -S FORWARD 2>/dev/null | grep -qF imgstack-lab; then
 		iptables -D "${FORWARD_RULE[@]}"
 	fi

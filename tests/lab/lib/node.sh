@@ -4,6 +4,9 @@
 
 node_name() { echo "docker-infra-$1"; }
 node_address() { echo "10.77.0.$((10 + $1))"; }
+# A machine keeps its network card when its power is cut; with a new one the
+# others would talk to the old one until they forget it, half a minute later.
+node_mac() { echo "02:00:0a:4d:00:0$1"; }
 node_socket() { echo "$STATE/node-$1/docker.sock"; }
 
 # The nodes this lab has, running or not.
@@ -118,6 +121,7 @@ node_boot() {
 	ip link delete "$BRIDGE-n$1" 2>/dev/null || true
 	rm -f "$(node_socket "$1")"
 	LAB_PID=$$ NODE_BRIDGE=$BRIDGE NODE_VETH=$BRIDGE-n$1 NODE_NAME=$(node_name "$1") \
+		NODE_MAC=$(node_mac "$1") \
 		NODE_ADDRESS=$(node_address "$1")/${SUBNET#*/} NODE_DNS=$BRIDGE_ADDRESS \
 		NODE_DIR=$STATE/node-$1 NODE_PID_FILE=$STATE/run/node-$1.init.pid \
 		launch "node-$1" "$STATE/node-$1/machine.log" \
@@ -140,10 +144,4 @@ remove_cgroups() {
 		[ ! -d "$root/$CGROUP${1:+/$1}" ] ||
 			find "$root/$CGROUP${1:+/$1}" -depth -type d -exec rmdir {} + 2>/dev/null || true
 	done
-}
-
-node_resume() {
-	node_runs "$1" && say "node $1 runs already" && return
-	node_stop "$1"
-	node_start "$1"
 }

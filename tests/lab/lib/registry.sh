@@ -3,6 +3,10 @@
 
 REGISTRIES=(token anonymous private)
 
+# From a web server's old words for a request to a line of JSON.
+ACCESS_AS_JSON='s|^([^ ]+) - [^ ]+ \[([^]]*)\] "([^ ]+) (.*) HTTP/[0-9.]+" ([0-9]+) [0-9]+ ".*" "(.*)"$'\
+'|{"time":"\2","client":"\1","method":"\3","uri":"\4","status":\5,"agent":"\6"}|'
+
 registry_port() {
 	case $1 in
 	anonymous) echo 5000 ;;
@@ -31,12 +35,12 @@ registry_start() {
 		token_server_launch
 	else
 		write_registry_config "$1" >"$STATE/registry-$1.yml"
-		# Distribution writes its access log, one line a request, to standard
-		# output, and what it thinks about them to standard error.
+		# Distribution writes its access log to standard output, one line a
+		# request, and what it thinks about them to standard error.
 		# shellcheck disable=SC2016 # expanded by the inner shell
 		launch "registry-$1" "$STATE/registry-$1.debug.log" \
-			bash -c 'exec docker-registry serve "$1" >>"$2"' - \
-			"$STATE/registry-$1.yml" "$STATE/registry-$1.log"
+			bash -c 'exec docker-registry serve "$1" > >(exec sed -u -E "$2" >>"$3")' - \
+			"$STATE/registry-$1.yml" "$ACCESS_AS_JSON" "$STATE/registry-$1.log"
 	fi
 	wait_until 10 "the registry $1 (see $STATE/registry-$1.debug.log)" registry_answers "$1"
 }

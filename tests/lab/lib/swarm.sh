@@ -32,6 +32,23 @@ swarm_join() {
 		--token "$(engine 1 swarm join-token -q "$2")" "$(node_address 1):2377" >/dev/null
 }
 
+node_is_ready() {
+	[ "$(engine 1 node inspect --format '{{.Status.State}}' "$(node_name "$1")" 2>/dev/null)" = ready ]
+}
+
+# swarm_resume N: the power is back; the Swarm has noticed when this returns.
+swarm_resume() {
+	if node_runs "$1"; then
+		say "node $1 runs already"
+		return
+	fi
+	node_stop "$1"
+	node_start "$1"
+	if is_member "$1" && engine_answers 1 >/dev/null 2>&1; then
+		wait_until 30 "node $1 to be ready" node_is_ready "$1"
+	fi
+}
+
 # swarm_add N [ROLE]: one more node.
 swarm_add() {
 	bridge_exists || die "the lab is not up"

@@ -134,8 +134,14 @@ fn config(build: &Build, platform: &Platform, layers: &[Blob]) -> Blob {
 
 fn command(kind: Kind) -> &'static str {
     match kind {
-        Kind::Good | Kind::Unhealthy => {
+        Kind::Good => {
             "trap 'exit 0' TERM INT; echo \"build $(cat /etc/build) runs\"; \
+             while :; do sleep 3600 & wait $!; done"
+        }
+        // 143, so that a task ended for its health counts as failed and not as
+        // complete.
+        Kind::Unhealthy => {
+            "trap 'exit 143' TERM INT; echo \"build $(cat /etc/build) runs\"; \
              while :; do sleep 3600 & wait $!; done"
         }
         Kind::Dying => {

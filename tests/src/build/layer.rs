@@ -7,10 +7,10 @@ use std::path::Path;
 use tar::{Builder, EntryType, Header};
 
 /// What the builds and the tests' services call; all are busybox.
-const APPLETS: [&str; 24] = [
-    "cat", "chmod", "cp", "date", "df", "echo", "env", "false", "grep", "head", "hostname",
-    "httpd", "id", "ls", "mkdir", "mount", "nc", "ps", "sh", "sleep", "test", "touch", "true",
-    "wget",
+const APPLETS: [&str; 35] = [
+    "awk", "cat", "chmod", "chown", "cp", "date", "dd", "df", "echo", "env", "false", "grep",
+    "head", "hostname", "httpd", "id", "kill", "ls", "mkdir", "mount", "nc", "nslookup", "ps",
+    "rm", "sed", "sh", "sleep", "sort", "stat", "tail", "test", "touch", "true", "wc", "wget",
 ];
 
 const USERS: &str = "root:x:0:0:root:/:/bin/sh\npostgres:x:70:70:postgres:/:/bin/sh\n";
