@@ -164,7 +164,7 @@ pub enum BuildError {
     #[error("a build needs a platform")]
     NoPlatform,
     /// No answer.
-    #[error("no answer from the registry: {0:?}")]
+    #[error("no answer from the registry")]
     Unreachable(#[from] reqwest::Error),
     /// Another answer than expected.
     #[error("{method} {url}: {status} {body}")]

@@ -15,6 +15,8 @@ install_missing() {
 	for entry in "${NEEDED[@]}"; do
 		command -v "${entry%%:*}" >/dev/null || packages+=("${entry#*:}")
 	done
+	# Debian's other busybox needs libraries that our images do not have.
+	! ldd "$(command -v busybox)" >/dev/null 2>&1 || packages+=(busybox-static)
 	[ ${#packages[@]} -gt 0 ] || return 0
 	say "installing ${packages[*]}"
 	apt-get update -q >&2

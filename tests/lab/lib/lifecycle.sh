@@ -5,7 +5,7 @@
 MARK=.imgstack-lab
 
 lab_up() {
-	local failed=0 begin=$SECONDS
+	local failed=0 begin=$SECONDS was_there=0
 	check_state_folder
 	install_missing
 	check_bridge_is_ours
@@ -13,13 +13,15 @@ lab_up() {
 		say "already up in $STATE"
 		return
 	fi
+	[ ! -d "$STATE" ] || was_there=1
 	# In a subshell, and not as a condition, since bash would ignore its errors there.
 	set +e
 	(set -e && bring_up)
 	failed=$?
 	set -e
 	if [ "$failed" -ne 0 ]; then
-		say "starting over"
+		[ "$was_there" -eq 1 ] || die "the lab does not come up"
+		say "cannot mend what is there: starting over"
 		lab_down
 		bring_up
 	fi
@@ -37,9 +39,8 @@ bring_up() {
 	make_keys
 	make_bridge
 	write_ssh_client
-	each registry_start "${REGISTRIES[@]}" &
+	each registry_start "${REGISTRIES[@]}"
 	each_node node_mend
-	wait $!
 	write_known_hosts
 	swarm_make
 }
@@ -77,6 +78,7 @@ check_state_folder() {
 	case $STATE/ in
 	/run/* | /etc/* | /opt/* | /var/log/* | "$home"/*) die "IMGSTACK_LAB may not be in $STATE: take a folder such as /var/tmp/imgstack-lab" ;;
 	esac
+	[[ $STATE =~ ^[A-Za-z0-9._/-]+$ ]] || die "the path IMGSTACK_LAB may hold letters, digits and . _ - / only"
 	# A socket's path may have 107 characters.
 	[ ${#STATE} -le 80 ] || die "the path IMGSTACK_LAB is too long for a socket in it"
 	[ ! -e "$STATE" ] || [ -f "$STATE/$MARK" ] || [ -z "$(ls -A "$STATE")" ] ||

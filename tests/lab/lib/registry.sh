@@ -91,11 +91,11 @@ token_set_revoked() {
 
 # lab_build ARGUMENT…: `--registry private` stands for its address and the publisher's login.
 lab_build() {
-	local arguments=() argument
+	local arguments=() before='' argument
 	for argument in "$@"; do
-		case $argument in
-		anonymous) argument=http://$(registry_address anonymous) ;;
-		private)
+		case "$before $argument" in
+		"--registry anonymous") argument=http://$(registry_address anonymous) ;;
+		"--registry private")
 			arguments+=("http://$(registry_address private)" --username publisher --password-env)
 			IMGSTACK_LAB_PASSWORD=$(jq -r .publisher "$STATE/credentials.json")
 			export IMGSTACK_LAB_PASSWORD
@@ -103,6 +103,7 @@ lab_build() {
 			;;
 		esac
 		arguments+=("$argument")
+		before=$argument
 	done
 	"$(program lab-build)" "${arguments[@]}"
 }

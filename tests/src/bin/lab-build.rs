@@ -85,7 +85,17 @@ async fn run(arguments: Arguments) -> Result<Pushed, String> {
     };
     build::push(&build, &destination)
         .await
-        .map_err(|error| error.to_string())
+        .map_err(|error| with_causes(&error))
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 fn day(text: &str) -> Result<Date, String> {
