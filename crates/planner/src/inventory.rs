@@ -19,9 +19,9 @@ pub struct Inventory {
     pub endpoint: String,
     /// Each image of the stack.
     pub images: BTreeMap<ImageName, ObservedImage>,
-    /// What is known of builds that run or are wanted, by digest. A build that
-    /// is missing here was not asked for, or did not answer.
-    pub builds: BTreeMap<Digest, Build>,
+    /// Facts of builds that run or are wanted, by digest. A build that is
+    /// missing here was not asked for.
+    pub builds: BTreeMap<Digest, Known<Build>>,
     /// Every service of the cluster that the stack names, or that carries its label.
     pub services: Known<BTreeMap<ServiceName, ObservedService>>,
     /// Names of all services of the cluster, to suggest the nearest.
@@ -30,6 +30,17 @@ pub struct Inventory {
     pub nodes: Known<BTreeMap<String, ObservedNode>>,
     /// What a registry's answers gave cause to warn of.
     pub warnings: Vec<(RegistryHost, Trouble)>,
+}
+
+impl Inventory {
+    /// Facts of a build, if they were asked for and answered.
+    #[must_use]
+    pub fn build(&self, digest: &Digest) -> Option<&Build> {
+        match self.builds.get(digest)? {
+            Known::Known(build) => Some(build),
+            Known::Unknown(_) => None,
+        }
+    }
 }
 
 /// The image of the spec, as its registry has it.

@@ -14,6 +14,7 @@ mod observed;
 mod order;
 mod plan;
 mod planner;
+mod platforms;
 mod report;
 mod service;
 mod target;

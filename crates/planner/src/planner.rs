@@ -284,10 +284,7 @@ fn planned_image(image: &Image, stack: &Stack, inventory: &Inventory) -> Planned
                 .parse()
                 .ok()
                 .and_then(|r: imgstack_spec::ImageRef| r.digest);
-            let build = digest
-                .as_ref()
-                .and_then(|d| inventory.builds.get(d))
-                .cloned();
+            let build = digest.as_ref().and_then(|d| inventory.build(d)).cloned();
             RunningBuild {
                 image,
                 digest,
@@ -307,10 +304,7 @@ fn planned_image(image: &Image, stack: &Stack, inventory: &Inventory) -> Planned
         purpose: image.purpose.clone(),
         pinned: image.pin.is_some(),
         runs,
-        build: wants
-            .present()
-            .and_then(|d| inventory.builds.get(d))
-            .cloned(),
+        build: wants.present().and_then(|d| inventory.build(d)).cloned(),
         wants,
     }
 }

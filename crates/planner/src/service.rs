@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgstack_spec::{Address, Digest, Image, ImageRef, Pin, Platform, Service, Stack};
+use imgstack_spec::{Address, Digest, Image, ImageRef, Pin, Service, Stack};
 
 use crate::inventory::{ObservedService, ServiceMode, UpdateState};
 use crate::report::{Code, Finding, Severity};
-use crate::{Change, Inventory, Known, Observed, Restarts, UpdateService};
+use crate::{Change, Inventory, Known, Observed, Restarts, UpdateService, platforms};
 
 /// The label that names the stack a service belongs to.
 pub(crate) const STACK_LABEL: &str = "dev.imgstack.stack";
@@ -57,10 +57,10 @@ pub(crate) fn judge(stack: &Stack, service: &Service, inventory: &Inventory) -> 
     if running.is_wanted_everywhere() {
         return up_to_date(&address, observed, &wanted);
     }
-    if let Some(blocked) = nothing_for_its_nodes(&address, observed, digest, inventory) {
-        return Verdict::Blocked(blocked);
-    }
-    let findings = partly_missing_platforms(&address, observed, digest, inventory);
+    let findings = match platforms::judge(&address, observed, digest, inventory) {
+        Ok(findings) => findings,
+        Err(blocked) => return Verdict::Blocked(blocked),
+    };
     let reasons = reasons(image, observed, &wanted, &running);
     let update = update(
         stack, service, observed, &wanted, digest, inventory, &running,
@@ -212,89 +212,6 @@ fn up_to_date(address: &Address, observed: &ObservedService, wanted: &ImageRef) 
     Verdict::UpToDate
 }
 
-/// Nodes that run the service now and that the wanted build has nothing for.
-fn unsupported_nodes<'a>(
-    observed: &'a ObservedService,
-    digest: &Digest,
-    inventory: &Inventory,
-) -> Vec<(&'a str, Platform)> {
-    let (Some(build), Known::Known(nodes)) = (inventory.builds.get(digest), &inventory.nodes)
-    else {
-        return Vec::new();
-    };
-    let hosts: BTreeSet<&str> = observed
-        .tasks
-        .iter()
-        .filter_map(|task| task.node.as_deref())
-        .collect();
-    hosts
-        .into_iter()
-        .filter_map(|host| Some((host, nodes.get(host)?.platform.clone())))
-        .filter(|(_, platform)| {
-            !build.platforms.is_empty() && !build.platforms.iter().any(|p| runs_on(p, platform))
-        })
-        .collect()
-}
-
-/// A variant is compared only where both sides name one: Swarm reports none
-/// for arm64, indexes often write `v8`.
-fn runs_on(image: &Platform, node: &Platform) -> bool {
-    image.os == node.os
-        && image.architecture == node.architecture
-        && (image.variant.is_none() || node.variant.is_none() || image.variant == node.variant)
-}
-
-fn nothing_for_its_nodes(
-    address: &Address,
-    observed: &ObservedService,
-    digest: &Digest,
-    inventory: &Inventory,
-) -> Option<Finding> {
-    let Known::Known(nodes) = &inventory.nodes else {
-        return None;
-    };
-    let build = inventory.builds.get(digest)?;
-    let any = nodes
-        .values()
-        .filter(|node| node.ready && node.active)
-        .any(|node| {
-            build.platforms.is_empty() || build.platforms.iter().any(|p| runs_on(p, &node.platform))
-        });
-    let unsupported = unsupported_nodes(observed, digest, inventory);
-    (!any && !unsupported.is_empty()).then(|| Finding {
-        hint: Some("add the platform to the build".to_owned()),
-        ..finding(
-            Severity::Blocked,
-            Code::PlatformMissing,
-            address,
-            format!(
-                "the wanted build has nothing for the platform of any node; it has {}",
-                list(&build.platforms)
-            ),
-        )
-    })
-}
-
-fn partly_missing_platforms(
-    address: &Address,
-    observed: &ObservedService,
-    digest: &Digest,
-    inventory: &Inventory,
-) -> Vec<Finding> {
-    unsupported_nodes(observed, digest, inventory)
-        .into_iter()
-        .map(|(host, platform)| Finding {
-            hint: Some("add the platform to the build, or expect the task to move".to_owned()),
-            ..finding(
-                Severity::Attention,
-                Code::PlatformMissing,
-                address,
-                format!("the wanted build has nothing for {platform}, which {host} is"),
-            )
-        })
-        .collect()
-}
-
 fn reasons(
     image: &Image,
     observed: &ObservedService,
@@ -365,7 +282,10 @@ fn update(
             from: observed.image.clone(),
             to: to.clone(),
         },
-        platforms: platforms(observed, digest, inventory),
+        // Other platforms restart every task, so they only ever follow an image.
+        platforms: (observed.image != to)
+            .then(|| platforms::follow(observed, digest, inventory))
+            .flatten(),
         labels: labels
             .into_iter()
             .filter(|(key, value)| observed.labels.get(key) != Some(value))
@@ -386,21 +306,6 @@ fn update(
         monitor_ms: observed.update.monitor_ms,
         timeout_seconds: service.timeout.as_secs(),
     }
-}
-
-/// Platforms follow the image where the service has any (docker's own client
-/// writes them); a service without stays without.
-fn platforms(
-    observed: &ObservedService,
-    digest: &Digest,
-    inventory: &Inventory,
-) -> Option<Change<Vec<Platform>>> {
-    let build = inventory.builds.get(digest)?;
-    let differ = !observed.platforms.is_empty() && observed.platforms != build.platforms;
-    differ.then(|| Change {
-        from: observed.platforms.clone(),
-        to: build.platforms.clone(),
-    })
 }
 
 /// The engine restarts every task whose image string differs from the spec's.
@@ -434,9 +339,4 @@ pub(crate) fn finding(
         hint: None,
         blocks: Vec::new(),
     }
-}
-
-fn list(platforms: &[Platform]) -> String {
-    let names: Vec<String> = platforms.iter().map(ToString::to_string).collect();
-    names.join(", ")
 }

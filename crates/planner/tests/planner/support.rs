@@ -99,7 +99,9 @@ impl World {
             platforms: platforms.iter().map(|p| platform(p)).collect(),
             ..Build::default()
         };
-        self.inventory.builds.insert(digest(digit), build);
+        self.inventory
+            .builds
+            .insert(digest(digit), Known::Known(build));
     }
 
     /// A service of the spec.

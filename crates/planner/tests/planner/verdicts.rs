@@ -139,7 +139,7 @@ fn a_pin_is_held_by_tag_and_by_digest() {
 #[test]
 fn platforms_follow_the_image_where_there_are_any() {
     let mut world = World::new('b');
-    world.build('b', &["linux/amd64", "linux/arm64"]);
+    world.build('b', &["linux/amd64", "linux/arm64/v8", "linux/arm64"]);
     world.both("pg-1", &[], &image("16", 'a'));
     assert_eq!(only_update(&planned(&world)).0.platforms, None);
 
@@ -183,6 +183,17 @@ fn without_an_answer_nothing_is_planned_and_it_is_said() {
     let plan = planned(&world);
     assert!(plan.steps.is_empty());
     assert!(codes(&plan).contains(&(Severity::Blocked, Code::SwarmUnknown)));
+}
+
+#[test]
+fn a_build_that_cannot_be_read_is_not_rolled_out() {
+    let mut world = World::new('b');
+    world.both("pg-1", &[], &image("16", 'a'));
+    let gone = Known::Unknown(trouble("the manifest for linux/amd64 was deleted"));
+    world.inventory.builds.insert(digest('b'), gone);
+    let plan = planned(&world);
+    assert!(plan.steps.is_empty());
+    assert_eq!(codes(&plan), [(Severity::Blocked, Code::ImageUnknown)]);
 }
 
 #[test]
