@@ -46,17 +46,17 @@ note_process_id() {
 
 # The node reads the machine's files, but what is written to these folders (the
 # engine's key in /etc/docker, containerd's /opt, logins, …) stays in memory here.
+# Root has a home of its own: a shell there is not the machine's, and `docker
+# login` lasts as long as the node's disk.
 private_folders() {
-	local folder layer home
-	home=$(getent passwd 0 | cut -d: -f6)
-	for folder in /etc /opt /var/log "$home"; do
+	local folder layer
+	mount --bind "$NODE_DIR/home" "$(getent passwd 0 | cut -d: -f6)"
+	for folder in /etc /opt /var/log; do
 		[ -d "$folder" ] || continue
 		layer=/run/private$folder
 		mkdir -p "$layer/new" "$layer/work"
 		mount -t overlay -o "lowerdir=$folder,upperdir=$layer/new,workdir=$layer/work" overlay "$folder"
 	done
-	mkdir -p "$home/.docker"
-	mount --bind "$NODE_DIR/docker-config" "$home/.docker"
 
 	# A locked root may not log in without PAM; nobody else logs in here.
 	rm -f /etc/shadow /etc/resolv.conf

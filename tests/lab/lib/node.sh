@@ -64,7 +64,7 @@ node_start() {
 node_prepare() {
 	local n=$1 folder=$STATE/node-$1 size
 	size=LAB_SMALL_DISK_$n
-	mkdir -p "$folder/data" "$folder/docker-config"
+	mkdir -p "$folder/data" "$folder/home"
 	[ -f "$folder/ssh_host_key" ] || ssh-keygen -q -t ed25519 -N '' -C "" -f "$folder/ssh_host_key"
 	if [ -n "${!size:-}" ] && [ ! -f "$folder/data.img" ]; then
 		truncate -s "${!size}" "$folder/data.img"

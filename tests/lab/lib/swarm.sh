@@ -36,6 +36,11 @@ node_is_ready() {
 	[ "$(engine 1 node inspect --format '{{.Status.State}}' "$(node_name "$1")" 2>/dev/null)" = ready ]
 }
 
+# When the manager comes back, the others need a moment to find it again.
+wait_until_ready() {
+	! lab_pid "node-$1.init" >/dev/null || wait_until 30 "node $1 to be ready" node_is_ready "$1"
+}
+
 # swarm_resume N: the power is back; the Swarm has noticed when this returns.
 swarm_resume() {
 	if node_runs "$1"; then
@@ -45,7 +50,7 @@ swarm_resume() {
 	node_stop "$1"
 	node_start "$1"
 	if is_member "$1" && engine_answers 1 >/dev/null 2>&1; then
-		wait_until 30 "node $1 to be ready" node_is_ready "$1"
+		each_node wait_until_ready
 	fi
 }
 
