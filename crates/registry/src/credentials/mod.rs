@@ -1,0 +1,32 @@
+//! Where a registry's credential is read.
+//!
+//! The order: what the spec names for the registry (an environment variable, a
+//! file, a command), else docker's configuration with its credential helpers,
+//! else podman's `auth.json`, else none. What the spec names must be there: a
+//! missing variable is an error, never silently nobody. What docker or podman
+//! might have is optional: a broken configuration is a [`Problem`] to tell
+//! people about, and the search goes on.
+//!
+//! Programs run aside, with a deadline and without a terminal. A secret is
+//! held in `secrecy`'s types and is in no argument list, error or `Debug`.
+//!
+//! The crate `docker_credential` is left out: its helpers block with no way to
+//! end them, a failing one puts its output into the error, and it reads the
+//! process's environment, so that only a test that changes it could reach it.
+//!
+//! Deliberately absent: writing credentials anywhere; podman's entries for a
+//! part of a registry (`quay.io/team`).
+
+mod config_file;
+mod credential;
+mod environment;
+mod error;
+mod helper;
+mod keychain;
+mod program;
+mod spec_source;
+
+pub use credential::{Credential, Identity};
+pub use environment::Environment;
+pub use error::CredentialError;
+pub use keychain::{Found, Keychain, Problem};

@@ -1,0 +1,134 @@
+//! What to do about an error, in words for its reader.
+//!
+//! A registry that hides what one may not see answers "denied" where it could
+//! say "does not exist"; such a hint names both readings.
+
+use imgstack_spec::RegistryHost;
+
+use super::error::{Error, TlsFault};
+
+impl Error {
+    /// What helps. One or two sentences, without a line break.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::AuthenticationRequired { repository, .. } => format!(
+                "{repository} is private, or does not exist: check the spelling, then {}",
+                provide_credential(repository.host())
+            ),
+            Self::CredentialRejected {
+                repository, origin, ..
+            } => format!(
+                "the credential from {origin} is wrong, expired, revoked or not authorised for \
+                 single sign-on, or {repository} does not exist and the registry hides that: make \
+                 a new one{} and put it there",
+                needed(repository.host())
+            ),
+            Self::UnsupportedToken { origin, .. } => format!(
+                "make a classic personal access token with `read:packages` and put it into \
+                 {origin}; fine-grained tokens work for GitHub's API, not for its registry"
+            ),
+            Self::CredentialUnavailable { cause, .. } => cause.hint(),
+            Self::NoPackageAccess {
+                repository, origin, ..
+            } => format!(
+                "the account of {origin} may not read {repository}, or there is no such \
+                 repository and the registry hides that: check the spelling, then {}",
+                grant(repository.host(), "read access")
+            ),
+            Self::NoPushAccess { repository, .. } => grant(
+                repository.host(),
+                "write access (a token needs `write:packages`)",
+            ),
+            Self::RateLimited { resets_in, .. } => match resets_in {
+                Some(_) => "run it again when the limit has reset; a credential usually has a \
+                            higher limit than none"
+                    .to_owned(),
+                None => "run it again in some minutes; a credential usually has a higher limit \
+                         than none"
+                    .to_owned(),
+            },
+            Self::RepositoryNotFound { repository, .. } => format!(
+                "check the spelling of `{}`; a repository appears with its first push, and some \
+                 registries hide a private one in this way",
+                repository.path()
+            ),
+            Self::TagNotFound { tag, .. } => format!(
+                "check the spelling of `{}`, and whether the build that pushes it has finished",
+                tag.as_str()
+            ),
+            Self::ManifestDeleted { .. } => {
+                "a clean-up of the registry has removed it: roll back to a build that is still \
+                 there, or build again"
+                    .to_owned()
+            }
+            Self::PlatformMissing { platform, .. } => format!(
+                "add {platform} to the platforms of the build, or keep the service off such nodes"
+            ),
+            Self::Integrity { .. } => {
+                "something between here and the registry changes content, such as a proxy or a \
+                 cache: nothing of it is used"
+                    .to_owned()
+            }
+            Self::Tls { host, fault, .. } => tls(host, *fault),
+            Self::Unavailable { host, .. } => format!(
+                "check that {host} is up, and that its name resolves and its port is reachable \
+                 from this machine"
+            ),
+            Self::Protocol { host, .. } => format!(
+                "{host} does not behave as a registry should: check that the host is right and \
+                 that no proxy or login page answers in its place"
+            ),
+        }
+    }
+}
+
+fn is_ghcr(host: &RegistryHost) -> bool {
+    host.as_str() == "ghcr.io"
+}
+
+fn provide_credential(host: &RegistryHost) -> String {
+    let token = if is_ghcr(host) {
+        " (a classic token with `read:packages`)"
+    } else {
+        ""
+    };
+    format!(
+        "give {host} a `username` and a `password` under `registries` in the spec, or run \
+         `docker login {host}`{token}"
+    )
+}
+
+fn needed(host: &RegistryHost) -> &'static str {
+    if is_ghcr(host) {
+        " (classic, with `read:packages`)"
+    } else {
+        ""
+    }
+}
+
+fn grant(host: &RegistryHost, access: &str) -> String {
+    if is_ghcr(host) {
+        format!(
+            "give the account {access} in the package's settings, under Manage Actions access or Manage access"
+        )
+    } else {
+        format!("give the account {access} at {host}")
+    }
+}
+
+fn tls(host: &RegistryHost, fault: TlsFault) -> String {
+    match fault {
+        TlsFault::PlainPort => format!(
+            "if {host} is meant to be plain http, write `insecure: true` at its entry under \
+             `registries`; only loopback needs no such line"
+        ),
+        TlsFault::TlsPort => {
+            format!("take `insecure: true` away from {host}: it speaks https")
+        }
+        TlsFault::Handshake => format!(
+            "have the certificate of {host} signed by an authority that this machine trusts, or \
+             add its authority to the system's trust store"
+        ),
+    }
+}

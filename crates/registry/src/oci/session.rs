@@ -1,0 +1,272 @@
+//! A request from question to answer: who asks, what to do when that is not
+//! let in, and what it means when nobody is.
+//!
+//! A credential that a registry refuses is not the end when something is only
+//! to be read: a revoked token must not keep anybody from a public image. So
+//! the question is asked once more in nobody's name, and when that works, it
+//! stays so for the repository, and there is a [`Warning`].
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use imgstack_spec::{Registry, RegistryHost, Repository};
+use reqwest::Method;
+
+use super::classify::{Circumstances, Subject, refusal};
+use super::error::Error;
+use super::host::{Host, Pass, Standing};
+use super::transport::{Ask, Reply, RequestKind, Transport};
+use crate::credentials::{Credential, Keychain, Problem};
+
+/// Something that worked, and still wants attention.
+#[derive(Clone, Debug)]
+pub enum Warning {
+    /// The registry refuses the credential; the repository could be read
+    /// without it.
+    StaleCredential {
+        /// The first repository where that happened.
+        repository: Repository,
+        /// Where the credential was read, in words.
+        origin: String,
+        /// The refusal.
+        cause: Error,
+    },
+    /// A configuration that might hold a credential cannot be used.
+    CredentialSource(Problem),
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StaleCredential { cause, .. } => {
+                write!(f, "stale credential: {cause}; went on without it")
+            }
+            Self::CredentialSource(problem) => problem.fmt(f),
+        }
+    }
+}
+
+impl Warning {
+    /// What helps.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::StaleCredential { cause, .. } => cause.hint(),
+            Self::CredentialSource(problem) => problem.cause.hint(),
+        }
+    }
+
+    /// One warning for a host and a source is enough.
+    fn repeats(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::StaleCredential {
+                    repository, origin, ..
+                },
+                Self::StaleCredential {
+                    repository: other,
+                    origin: source,
+                    ..
+                },
+            ) => repository.host() == other.host() && origin == source,
+            (Self::CredentialSource(one), Self::CredentialSource(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+/// What is to be asked of a repository.
+pub(crate) struct Errand<'a> {
+    pub(crate) kind: RequestKind,
+    pub(crate) method: Method,
+    /// Path and query, from the root of the host.
+    pub(crate) target: String,
+    pub(crate) accept: Option<&'static str>,
+    pub(crate) subject: Subject<'a>,
+}
+
+/// Hosts, credentials and the way out, for one run.
+pub(crate) struct Session {
+    pub(crate) transport: Transport,
+    registries: Vec<Registry>,
+    keychain: Keychain,
+    hosts: Mutex<HashMap<RegistryHost, Arc<Host>>>,
+    warnings: Mutex<Vec<Warning>>,
+}
+
+impl Session {
+    pub(crate) fn new(registries: Vec<Registry>, keychain: Keychain) -> Self {
+        Self {
+            transport: Transport::default(),
+            registries,
+            keychain,
+            hosts: Mutex::default(),
+            warnings: Mutex::default(),
+        }
+    }
+
+    /// Runs an errand. The reply is a success, or the 405 of a HEAD.
+    pub(crate) async fn run(
+        &self,
+        repository: &Repository,
+        errand: &Errand<'_>,
+    ) -> Result<Reply, Error> {
+        let host = self.host(repository.host());
+        let Some(credential) = self.credential(repository).await? else {
+            return self.run_as(&host, repository, errand, None).await;
+        };
+        let refused = match self
+            .run_as(&host, repository, errand, Some(&credential))
+            .await
+        {
+            Err(error) if error.blames_credential() => error,
+            other => return other,
+        };
+        let cause = refused.clone();
+        let anonymous = self.run_as(&host, repository, errand, None).await;
+        match anonymous {
+            Ok(_) | Err(Error::TagNotFound { .. } | Error::ManifestDeleted { .. }) => {
+                host.stands(repository, Standing::Anonymous);
+                self.warn(Warning::StaleCredential {
+                    repository: repository.clone(),
+                    origin: credential.source().to_owned(),
+                    cause,
+                });
+                anonymous
+            }
+            Err(_) => Err(refused),
+        }
+    }
+
+    /// The credential to try at a repository.
+    pub(crate) async fn credential(
+        &self,
+        repository: &Repository,
+    ) -> Result<Option<Arc<Credential>>, Error> {
+        let host = self.host(repository.host());
+        let find = || async {
+            let found = self.keychain.find(&host.name, host.spec.as_ref()).await;
+            let found = found.map_err(|cause| Error::CredentialUnavailable {
+                host: host.name.clone(),
+                cause,
+            })?;
+            for problem in found.problems {
+                self.warn(Warning::CredentialSource(problem));
+            }
+            Ok(found.credential.map(Arc::new))
+        };
+        let credential = host.credential.get(|_| true, find).await?;
+        Ok(match host.standing(repository) {
+            Some(Standing::Anonymous) => None,
+            Some(Standing::Accepted(_)) | None => credential,
+        })
+    }
+
+    /// The credential that was let into a repository.
+    pub(crate) fn accepted(&self, repository: &Repository) -> Option<Arc<Credential>> {
+        match self.host(repository.host()).standing(repository)? {
+            Standing::Accepted(credential) => Some(credential),
+            Standing::Anonymous => None,
+        }
+    }
+
+    pub(crate) fn warnings(&self) -> Vec<Warning> {
+        let warnings = self.warnings.lock();
+        warnings.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn run_as(
+        &self,
+        host: &Host,
+        repository: &Repository,
+        errand: &Errand<'_>,
+        credential: Option<&Arc<Credential>>,
+    ) -> Result<Reply, Error> {
+        let mut reconsidered = false;
+        loop {
+            let pass = host.pass(&self.transport, repository, credential).await?;
+            let ask = ask(host, errand, &pass)?;
+            let reply = self.transport.send(&ask).await?;
+            if reply.status == 401 && reply.from_registry && !reconsidered {
+                reconsidered = true;
+                if host.reconsider(repository, &pass, &reply).await? {
+                    continue;
+                }
+            }
+            let reply = match is_answer(errand, &reply) {
+                true => reply,
+                false => self.explained(ask, reply).await,
+            };
+            if is_answer(errand, &reply) {
+                pass.prove();
+                if let Some(credential) = &pass.credential {
+                    host.stands(repository, Standing::Accepted(Arc::clone(credential)));
+                }
+                return Ok(reply);
+            }
+            let circumstances = Circumstances {
+                repository,
+                subject: errand.subject,
+                sent: pass.sent(repository),
+            };
+            return Err(refusal(circumstances, &reply));
+        }
+    }
+
+    /// A HEAD's refusal has no body to say why: one GET may tell. Never after
+    /// a 429, of which a GET would be one more.
+    async fn explained(&self, head: Ask<'_>, reply: Reply) -> Reply {
+        let silent = head.method == Method::HEAD && reply.status.is_client_error();
+        if !silent || matches!(reply.status.as_u16(), 408 | 429) {
+            return reply;
+        }
+        let get = Ask {
+            method: Method::GET,
+            once: true,
+            ..head
+        };
+        match self.transport.send(&get).await {
+            // Some proxies know no HEAD and answer 404 to it.
+            Ok(told) if told.status == reply.status || told.status.is_success() => told,
+            _ => reply,
+        }
+    }
+
+    fn host(&self, name: &RegistryHost) -> Arc<Host> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = hosts.entry(name.clone()).or_insert_with(|| {
+            let spec = self.registries.iter().find(|it| &it.host == name);
+            Arc::new(Host::new(name.clone(), spec.cloned()))
+        });
+        Arc::clone(host)
+    }
+
+    fn warn(&self, warning: Warning) {
+        let warnings = self.warnings.lock();
+        let mut warnings = warnings.unwrap_or_else(PoisonError::into_inner);
+        if !warnings.iter().any(|known| known.repeats(&warning)) {
+            warnings.push(warning);
+        }
+    }
+}
+
+fn ask<'a>(host: &'a Host, errand: &Errand<'_>, pass: &Pass) -> Result<Ask<'a>, Error> {
+    let url = pass.base.join(&errand.target);
+    Ok(Ask {
+        registry: &host.name,
+        plain: host.plain,
+        kind: errand.kind,
+        method: errand.method.clone(),
+        url: url.map_err(|_| Error::protocol(&host.name, "not a path that can be asked for"))?,
+        accept: errand.accept,
+        authorization: pass.header.clone(),
+        form: None,
+        once: false,
+    })
+}
+
+fn is_answer(errand: &Errand<'_>, reply: &Reply) -> bool {
+    let no_head = errand.method == Method::HEAD && reply.status == 405;
+    reply.status.is_success() || no_head
+}
