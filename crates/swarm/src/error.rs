@@ -8,8 +8,8 @@
 use imgstack_spec::Endpoint;
 use thiserror::Error;
 
-use crate::ssh::SshError;
 use crate::target::TargetError;
+use crate::transport::SshError;
 
 /// Why a call to a manager did not do what it should.
 #[derive(Debug, Error)]

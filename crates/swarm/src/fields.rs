@@ -25,8 +25,16 @@ const OPEN: [(&str, &str); 9] = [
 /// Lists of which only the names of the entries are harmless:
 /// (place in the spec, name for people, key of the name in an entry).
 const NAMED: [(&str, &str, &str); 4] = [
-    ("/TaskTemplate/ContainerSpec/Secrets", "secrets", "SecretName"),
-    ("/TaskTemplate/ContainerSpec/Configs", "configs", "ConfigName"),
+    (
+        "/TaskTemplate/ContainerSpec/Secrets",
+        "secrets",
+        "SecretName",
+    ),
+    (
+        "/TaskTemplate/ContainerSpec/Configs",
+        "configs",
+        "ConfigName",
+    ),
     ("/TaskTemplate/ContainerSpec/Mounts", "mounts", "Target"),
     ("/TaskTemplate/Networks", "networks", "Target"),
 ];
@@ -43,12 +51,21 @@ pub fn open_fields(spec: &Value) -> BTreeMap<String, Value> {
     }
     for (place, name, key) in NAMED {
         let entries = spec.pointer(place).and_then(Value::as_array);
-        let names = entries.into_iter().flatten().filter_map(|entry| entry.get(key)?.as_str());
+        let names = entries
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.get(key)?.as_str());
         list(name, names, &mut fields);
     }
     let labels = spec.pointer("/Labels").and_then(Value::as_object);
-    list("labels", labels.into_iter().flatten().map(|(key, _)| key.as_str()), &mut fields);
-    let env = spec.pointer("/TaskTemplate/ContainerSpec/Env").and_then(Value::as_array);
+    list(
+        "labels",
+        labels.into_iter().flatten().map(|(key, _)| key.as_str()),
+        &mut fields,
+    );
+    let env = spec
+        .pointer("/TaskTemplate/ContainerSpec/Env")
+        .and_then(Value::as_array);
     let variables = env.into_iter().flatten().filter_map(Value::as_str);
     let variables = variables.map(|line| line.split_once('=').map_or(line, |(name, _)| name));
     list("env", variables, &mut fields);

@@ -9,9 +9,11 @@
 //! planner's, when to stop waiting is the executor's.
 
 mod auth;
+mod context;
 mod digest;
 mod error;
 mod event;
+mod fields;
 mod http;
 mod id;
 mod logs;
@@ -20,7 +22,6 @@ mod node;
 mod patch;
 pub mod rollout;
 mod service;
-mod ssh;
 mod target;
 mod task;
 mod transport;
@@ -29,6 +30,7 @@ pub use auth::RegistryAuth;
 pub use digest::spec_digest;
 pub use error::{ConnectFailure, Error};
 pub use event::{Event, EventStream, Subject};
+pub use fields::open_fields;
 pub use id::{NodeId, ServiceId, TaskId};
 pub use logs::{LogLine, LogStream};
 pub use manager::{API_FLOOR, Cluster, Manager, UpdateOutcome};
@@ -37,6 +39,6 @@ pub use patch::{PatchError, ServicePatch};
 pub use service::{
     FailureAction, RawService, ServiceMode, UpdateConfig, UpdateOrder, UpdateState, UpdateStatus,
 };
-pub use ssh::{SshError, SshFailure};
 pub use target::{Environment, Target, TargetError, TlsFiles};
 pub use task::{Task, TaskState};
+pub use transport::{SshError, SshFailure};
