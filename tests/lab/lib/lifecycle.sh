@@ -76,7 +76,7 @@ check_state_folder() {
 	local home
 	home=$(getent passwd 0 | cut -d: -f6)
 	case $STATE/ in
-	/run/* | /etc/* | /opt/* | /var/log/* | "$home"/*) die "IMGSTACK_LAB may not be in $STATE: take a folder such as /var/tmp/imgstack-lab" ;;
+	/run/* | /etc/* | /opt/* | /var/log/* | /var/lib/* | "$home"/*) die "IMGSTACK_LAB may not be in $STATE: take a folder such as /var/tmp/imgstack-lab" ;;
 	esac
 	[[ $STATE =~ ^[A-Za-z0-9._/-]+$ ]] || die "the path IMGSTACK_LAB may hold letters, digits and . _ - / only"
 	# A socket's path may have 107 characters.

@@ -22,7 +22,7 @@ boot() {
 	mount -n -t tmpfs -o mode=755 tmpfs /run
 	mount -t proc proc /proc
 	private_folders
-	[ ! -f "$NODE_DIR/data.img" ] || mount -o loop "$NODE_DIR/data.img" "$NODE_DIR/data"
+	disk
 
 	mkdir -p /run/sshd
 	/usr/sbin/sshd -D -e -f "$NODE_DIR/sshd_config" >>"$NODE_DIR/sshd.log" 2>&1 &
@@ -51,7 +51,7 @@ note_process_id() {
 private_folders() {
 	local folder layer
 	mount --bind "$NODE_DIR/home" "$(getent passwd 0 | cut -d: -f6)"
-	for folder in /etc /opt /var/log; do
+	for folder in /etc /opt /var/log /var/lib; do
 		[ -d "$folder" ] || continue
 		layer=/run/private$folder
 		mkdir -p "$layer/new" "$layer/work"
@@ -64,6 +64,17 @@ private_folders() {
 	# Nothing listens there, so that a name that nobody knows fails at once
 	# instead of after a time-out.
 	echo "nameserver $NODE_DNS" >/etc/resolv.conf
+}
+
+# The engine's disk lies where every engine has it: whatever its data root is
+# called, an engine also writes to /var/lib/docker/network.
+disk() {
+	mkdir -p /var/lib/docker
+	if [ -f "$NODE_DIR/data.img" ]; then
+		mount -o loop "$NODE_DIR/data.img" /var/lib/docker
+	else
+		mount --bind "$NODE_DIR/data" /var/lib/docker
+	fi
 }
 
 "$1"

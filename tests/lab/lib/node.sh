@@ -83,7 +83,6 @@ write_engine_config() {
 		"tlscacert": "\($tls)/ca.pem",
 		"tlscert": "\($tls)/server-cert.pem",
 		"tlskey": "\($tls)/server-key.pem",
-		"data-root": "\($folder)/data",
 		"insecure-registries": [$subnet],
 		"cgroup-parent": $cgroup,
 		"exec-opts": ["native.cgroupdriver=cgroupfs"]
