@@ -66,8 +66,15 @@ lab_down() {
 	for name in "${REGISTRIES[@]}"; do registry_stop "$name"; done
 	remove_bridge
 	remove_cgroups
-	# Never across a mount: a disk of a node may take a moment to go.
-	[ ! -f "$STATE/$MARK" ] || rm -rf --one-file-system "$STATE"
+	remove_state_folder
+}
+
+# The mark goes last, so that a `down` that was killed can be said again.
+remove_state_folder() {
+	[ -d "$STATE" ] || return 0
+	find "$STATE" -mindepth 1 -maxdepth 1 ! -name "$MARK" -exec rm -rf --one-file-system {} +
+	rm -f "$STATE/$MARK"
+	rmdir "$STATE"
 }
 
 # The nodes have these folders for themselves (see machine.sh) and would not see
