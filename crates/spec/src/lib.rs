@@ -5,20 +5,42 @@
 //! vocabulary that every other crate shares: image references, digests,
 //! addresses, platforms, endpoints.
 //!
-//! Deliberately absent: anything that touches a network or an engine.
+//! The way of a text: [`load`] (files) → `decode` (bytes to text) → `yaml` (a
+//! tree with places) → `document` (sections and keys) → `check` (meaning) →
+//! `model`. Mistakes of every step are collected as `diagnostic`s, and no step
+//! stops at the first.
+//!
+//! Deliberately absent: anything that touches a network or an engine, and
+//! printing.
 
 mod address;
+mod check;
+mod decode;
+mod diagnostic;
+mod document;
+mod duration;
 mod endpoint;
+mod load;
 mod model;
 mod name;
-mod nearest;
+mod near;
 mod platform;
+mod reading;
 mod reference;
+mod schema;
+mod secrets;
+mod section;
+mod source;
+mod unsupported;
+mod yaml;
 
 pub use address::{Address, AddressError};
+pub use diagnostic::{Diagnostics, Kind, Mistake};
 pub use endpoint::{Endpoint, EndpointError};
+pub use load::{Input, load};
 pub use model::{DEFAULT_TIMEOUT, Image, Pin, Registry, SecretSource, Service, Stack, StackSet};
 pub use name::{ImageName, NameError, ServiceName, StackName};
-pub use nearest::nearest;
 pub use platform::Platform;
+pub use reading::read;
 pub use reference::{Digest, ImageRef, ReferenceError, RegistryHost, Repository, Tag};
+pub use schema::{schema, schema_text};

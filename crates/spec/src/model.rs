@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, Endpoint, ImageName, ImageRef, RegistryHost, Repository, ServiceName, StackName, Tag};
+use crate::{
+    Digest, Endpoint, ImageName, ImageRef, RegistryHost, Repository, ServiceName, StackName, Tag,
+};
 
 /// Every stack of the files given, in the order they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,157 @@
+//! `spec.images`.
+
+use crate::diagnostic::{Finding, Kind};
+use crate::document::{self, Spec};
+use crate::model::{Image, Pin};
+use crate::section::{At, Context};
+use crate::source::Span;
+use crate::{Digest, ReferenceError, Repository, Tag};
+
+pub(super) fn all(spec: &Spec, context: &mut Context<'_>) -> Vec<Image> {
+    let images = spec.images.iter().flat_map(|list| &list.value);
+    images.filter_map(|image| one(image, context)).collect()
+}
+
+fn one(image: &document::Image, context: &mut Context<'_>) -> Option<Image> {
+    let name = image.name.as_ref();
+    let name = name.and_then(|text| super::parse_name(text, "an image", context));
+    let purpose = image.purpose.as_ref();
+    let purpose = purpose.and_then(|text| purpose_text(text, context));
+    let repository = image.repository.as_ref();
+    let repository = repository.and_then(|text| self::repository(text, context));
+    let tag = image.tag.as_ref().and_then(|text| tag(&text.0, context));
+    let pin = image.pin.as_ref().and_then(|text| pin(&text.0, context));
+    Some(Image {
+        name: name?,
+        purpose,
+        repository: repository?,
+        tag: tag?,
+        pin,
+    })
+}
+
+/// It is shown on terminals, so nothing may stand in it that moves a cursor.
+fn purpose_text(text: &At<String>, context: &mut Context<'_>) -> Option<String> {
+    let words: Vec<_> = text.value.split_whitespace().collect();
+    let words = words.join(" ");
+    if words.contains(char::is_control) {
+        let finding = Finding::new(Kind::Name, "`purpose` has control characters in it");
+        let finding = finding.at(text.span, "not plain text");
+        context
+            .findings
+            .push(finding.help("write what the image is for, in plain words"));
+    }
+    (!words.is_empty()).then_some(words)
+}
+
+fn repository(text: &At<String>, context: &mut Context<'_>) -> Option<Repository> {
+    let error = match text.value.parse::<Repository>() {
+        Ok(repository) => {
+            // Hosts are the same in any case, but references to them are not.
+            let host = repository.host().as_str();
+            if host == host.to_lowercase() {
+                return Some(repository);
+            }
+            let part = host.to_owned();
+            let lowercase = host.to_lowercase();
+            ReferenceError::Uppercase { part, lowercase }
+        }
+        Err(error) => error,
+    };
+    let finding = Finding::new(Kind::Repository, error.to_string());
+    let finding = finding.at(wrong_part(text, &error, context), label(&error));
+    // Without its end, the name of the tag or the digest is the repository.
+    let without = |end: &str| text.value.rsplit_once(end).map_or("", |(name, _)| name);
+    let finding = match &error {
+        ReferenceError::Scheme { rest, .. } => finding.did_you_mean(Some(rest)),
+        ReferenceError::Uppercase { .. } => finding.did_you_mean(Some(&text.value.to_lowercase())),
+        ReferenceError::TagInRepository(tag) => {
+            let name = without(&format!(":{tag}"));
+            finding.help(format!("write `repository: {name}` and `tag: \"{tag}\"`"))
+        }
+        ReferenceError::DigestInRepository(digest) => {
+            let name = without(&format!("@{digest}"));
+            finding.help(format!(
+                "write `repository: {name}`, and `pin: {digest}` to hold that build"
+            ))
+        }
+        _ => finding.help("write host and path, such as `ghcr.io/owner/name`"),
+    };
+    context.findings.push(finding);
+    None
+}
+
+fn tag(text: &At<String>, context: &mut Context<'_>) -> Option<Tag> {
+    let error = match text.value.parse::<Tag>() {
+        Ok(tag) => return Some(tag),
+        Err(error) => error,
+    };
+    let finding = Finding::new(Kind::Tag, error.to_string()).at(text.span, "not a tag");
+    let last = text.value.rsplit([':', '/']).next().unwrap_or_default();
+    context
+        .findings
+        .push(if text.value.parse::<Digest>().is_ok() {
+            finding.help("a digest holds one build: write it as `pin:`, and the tag to follow here")
+        } else if text.value.contains([':', '/']) && last.parse::<Tag>().is_ok() {
+            finding.help(format!("write the tag alone: `tag: \"{last}\"`"))
+        } else {
+            finding.help("write a tag such as `\"16\"` or `latest`")
+        });
+    None
+}
+
+fn pin(text: &At<String>, context: &mut Context<'_>) -> Option<Pin> {
+    let parsed = match text.value.contains(':') {
+        true => text.value.parse().map(Pin::Digest),
+        false => text.value.parse().map(Pin::Tag),
+    };
+    let error = match parsed {
+        Ok(pin) => return Some(pin),
+        Err(error) => error,
+    };
+    let finding = Finding::new(Kind::Pin, error.to_string());
+    let finding = finding.at(text.span, "neither a tag nor a digest");
+    let last = text.value.rsplit(['@', '/']).next().unwrap_or_default();
+    let lowercase = text.value.to_lowercase();
+    context
+        .findings
+        .push(if lowercase.parse::<Digest>().is_ok() {
+            finding.did_you_mean(Some(&lowercase))
+        } else if last != text.value && last.parse::<Digest>().is_ok() {
+            finding.help(format!("write the digest alone: `pin: {last}`"))
+        } else {
+            finding.help("write a tag such as `16-abc1234`, or a whole digest, `sha256:…`")
+        });
+    None
+}
+
+/// Where in the reference the mistake is.
+fn wrong_part(text: &At<String>, error: &ReferenceError, context: &Context<'_>) -> Span {
+    let part = error.part().unwrap_or(&text.value);
+    // What is wrong at the end is looked for from there: `16` in `x16:16`.
+    let at = match error {
+        ReferenceError::TagInRepository(_) | ReferenceError::DigestInRepository(_) => {
+            text.value.rfind(part)
+        }
+        _ => text.value.find(part),
+    };
+    let at = at.unwrap_or_default();
+    let range = at..at + part.len();
+    context.source.within(text.span, &text.value, range)
+}
+
+fn label(error: &ReferenceError) -> &'static str {
+    match error {
+        ReferenceError::Empty => "empty",
+        ReferenceError::Scheme { .. } => "remove this",
+        ReferenceError::Host(_) => "not a host",
+        ReferenceError::Uppercase { .. } => "write it in lowercase",
+        ReferenceError::Path(_) => "not a part of a path",
+        ReferenceError::LongPath(_) => "too long",
+        ReferenceError::Identifier => "not a name",
+        ReferenceError::Tag(_) | ReferenceError::LongTag(_) => "not a tag, and out of place",
+        ReferenceError::Digest(_) => "not a digest, and out of place",
+        ReferenceError::TagInRepository(_) => "a tag",
+        ReferenceError::DigestInRepository(_) => "a digest",
+    }
+}

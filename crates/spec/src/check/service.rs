@@ -1,0 +1,227 @@
+//! `spec.services`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Names, order, parse_name};
+use crate::diagnostic::{Finding, Kind, quoted};
+use crate::document::{self, Document, Spec};
+use crate::duration;
+use crate::model::{DEFAULT_TIMEOUT, Service};
+use crate::near::nearest;
+use crate::section::{At, Context};
+use crate::{ImageName, ServiceName};
+
+pub(super) fn all(
+    document: &Document,
+    spec: &Spec,
+    names: &Names,
+    context: &mut Context<'_>,
+) -> Vec<Service> {
+    let services = spec.services.as_ref().map_or(&[][..], |list| &list.value);
+    let stack = Neighbours::of(document, spec, names);
+    let checked = services
+        .iter()
+        .filter_map(|service| one(service, &stack, context))
+        .collect();
+    order::check(services, context);
+    checked
+}
+
+/// What a service may refer to.
+struct Neighbours<'d> {
+    stack: Option<&'d str>,
+    /// Name and repository of each image.
+    images: BTreeMap<&'d str, Option<&'d str>>,
+    services: BTreeSet<&'d str>,
+    /// The names of other stacks, which it may not refer to.
+    all: &'d Names,
+}
+
+impl<'d> Neighbours<'d> {
+    fn of(document: &'d Document, spec: &'d Spec, all: &'d Names) -> Self {
+        let images = spec.images.iter().flat_map(|list| &list.value);
+        let services = spec.services.iter().flat_map(|list| &list.value);
+        let name = document.metadata.as_ref().and_then(|it| it.name.as_ref());
+        Self {
+            stack: name.map(|name| name.value.as_str()),
+            images: images
+                .filter_map(|image| {
+                    let repository = image.repository.as_ref().map(|at| at.value.as_str());
+                    Some((image.name.as_ref()?.value.as_str(), repository))
+                })
+                .collect(),
+            services: services
+                .filter_map(|service| Some(service.name.as_ref()?.value.as_str()))
+                .collect(),
+            all,
+        }
+    }
+
+    /// The stack other than this one, if there is one.
+    fn other<'s>(&self, stack: Option<&'s str>) -> Option<&'s str> {
+        stack.filter(|stack| Some(*stack) != self.stack)
+    }
+}
+
+fn one(
+    service: &document::Service,
+    stack: &Neighbours<'_>,
+    context: &mut Context<'_>,
+) -> Option<Service> {
+    let name = service.name.as_ref();
+    let parsed = name.and_then(|text| parse_name(text, "a service", context));
+    let image = service
+        .image
+        .as_ref()
+        .and_then(|image| self::image(image, name, stack, context));
+    let after = service.after.as_ref().map_or(&[][..], |list| &list.value);
+    let after = self::after(after, name, stack, context);
+    let rollout = service.rollout.as_ref();
+    let timeout = rollout.and_then(|rollout| rollout.timeout.as_ref());
+    let timeout = match timeout {
+        Some(text) => self::timeout(&text.0, context),
+        None => Some(DEFAULT_TIMEOUT),
+    };
+    Some(Service {
+        name: parsed?,
+        image: image?,
+        after,
+        timeout: timeout?,
+    })
+}
+
+fn image(
+    image: &At<String>,
+    service: Option<&At<String>>,
+    stack: &Neighbours<'_>,
+    context: &mut Context<'_>,
+) -> Option<ImageName> {
+    let wanted = image.value.as_str();
+    if stack.images.contains_key(wanted) {
+        // A name that is none has been told where it is defined.
+        return wanted.parse().ok();
+    }
+    let who = match service {
+        Some(name) => format!("service {}", quoted(&name.value)),
+        None => "this service".to_owned(),
+    };
+    if let Some(other) = stack.other(stack.all.stack_of_image(wanted)) {
+        let (image_name, other) = (quoted(wanted), quoted(other));
+        let message =
+            format!("{who} uses the image {image_name}, which belongs to the stack {other}");
+        let finding = Finding::new(Kind::UnknownImage, message).at(image.span, "of another stack");
+        let help = "define an image of another name with the same repository in this stack";
+        context.findings.push(finding.help(help));
+        return None;
+    }
+    let message = format!(
+        "{who} uses the image {}, which is not defined",
+        quoted(wanted)
+    );
+    let finding = Finding::new(Kind::UnknownImage, message).at(image.span, "not defined");
+    context
+        .findings
+        .push(match near_image(wanted, stack, context) {
+            near @ Some(_) => finding.did_you_mean(near),
+            None => finding.help(match stack.images.keys().next() {
+                Some(first) => {
+                    format!(
+                        "write the name of an image under `images`, such as {}",
+                        quoted(first)
+                    )
+                }
+                None => "define the image under `images`".to_owned(),
+            }),
+        });
+    None
+}
+
+/// The image that is meant by a near name, or by its repository.
+fn near_image<'d>(wanted: &str, stack: &Neighbours<'d>, context: &Context<'_>) -> Option<&'d str> {
+    if context.findings.is_full() {
+        return None;
+    }
+    let by_repository = stack.images.iter().find(|(_, repository)| {
+        repository.is_some_and(|repository| {
+            let rest = wanted.strip_prefix(repository);
+            !repository.is_empty()
+                && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
+        })
+    });
+    match by_repository {
+        Some((name, _)) => Some(name),
+        None => nearest(wanted, stack.images.keys().copied()),
+    }
+}
+
+fn after(
+    list: &[At<String>],
+    service: Option<&At<String>>,
+    stack: &Neighbours<'_>,
+    context: &mut Context<'_>,
+) -> Vec<ServiceName> {
+    let mut seen = BTreeMap::new();
+    let mut names = Vec::new();
+    for text in list {
+        let wanted = text.value.as_str();
+        if let Some(first) = seen.insert(wanted, text.span) {
+            let message = format!("`after` names {} twice", quoted(wanted));
+            let finding = Finding::new(Kind::DuplicateName, message).at(text.span, "again here");
+            let finding = finding.at(first, "first here");
+            context.findings.push(finding.help("remove one of the two"));
+        } else if stack.services.contains(wanted) {
+            names.extend(wanted.parse::<ServiceName>());
+        } else {
+            context
+                .findings
+                .push(unknown_service(text, service, stack, context));
+        }
+    }
+    names
+}
+
+fn unknown_service(
+    text: &At<String>,
+    service: Option<&At<String>>,
+    stack: &Neighbours<'_>,
+    context: &Context<'_>,
+) -> Finding {
+    let wanted = quoted(&text.value);
+    if let Some(other) = stack.other(stack.all.stack_of_service(&text.value)) {
+        let message = format!(
+            "`after` names {wanted}, which belongs to the stack {}",
+            quoted(other)
+        );
+        return Finding::new(Kind::UnknownService, message)
+            .at(text.span, "of another stack")
+            .help("move both services into one stack");
+    }
+    let message = format!("`after` names the service {wanted}, which is not defined");
+    let finding = Finding::new(Kind::UnknownService, message).at(text.span, "not defined");
+    let own = service.map(|name| name.value.as_str());
+    let others = stack
+        .services
+        .iter()
+        .copied()
+        .filter(|name| Some(*name) != own);
+    match context.findings.is_full() {
+        false => match nearest(&text.value, others) {
+            near @ Some(_) => finding.did_you_mean(near),
+            None => finding.help("write the name of a service under `services`"),
+        },
+        true => finding,
+    }
+}
+
+fn timeout(text: &At<String>, context: &mut Context<'_>) -> Option<Duration> {
+    match duration::parse(&text.value) {
+        Ok(timeout) => Some(timeout),
+        Err(error) => {
+            let finding = Finding::new(Kind::Duration, error.to_string());
+            let finding = finding.at(text.span, "not a duration");
+            context.findings.push(finding.help(error.remedy()));
+            None
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Durations as people write them: `30s`, `10m`, `24h`, `14d`, `1h30m`.
+//!
+//! Whole numbers with units, the larger unit first, each at most once. No
+//! fractions and nothing below a second: nothing that imgstack waits for is so
+//! exact.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// What the JSON Schema says of a duration.
+pub(crate) const PATTERN: &str = "^[0-9]+[dhms]([0-9]+[hms])*$";
+
+/// The units, from the largest, with their seconds.
+const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
+
+/// A year; longer is a slip, and far from where clocks overflow.
+const LONGEST: u64 = 365 * 86_400;
+
+/// Why a text is not a duration.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub(crate) enum DurationError {
+    #[error("a duration cannot be negative")]
+    Negative,
+    #[error("a duration cannot be zero")]
+    Zero,
+    #[error("a duration cannot be longer than 365d")]
+    TooLong,
+    /// With the number.
+    #[error("a duration needs a unit")]
+    Unit(String),
+    /// Everything else.
+    #[error(
+        "a duration is a number with a unit (`d`, `h`, `m` or `s`), or several from the largest unit to the smallest"
+    )]
+    Form,
+}
+
+impl DurationError {
+    /// What would be right.
+    pub(crate) fn remedy(&self) -> String {
+        match self {
+            Self::Unit(number) => {
+                format!("write `{number}s` for seconds, or `{number}m` for minutes")
+            }
+            Self::Negative | Self::Zero | Self::TooLong | Self::Form => {
+                "write a duration such as `90s`, `10m` or `1h30m`".to_owned()
+            }
+        }
+    }
+}
+
+/// Reads a duration.
+pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
+    if text.starts_with('-') {
+        return Err(DurationError::Negative);
+    }
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(DurationError::Unit(text.to_owned()));
+    }
+    let mut units = UNITS.iter();
+    let mut rest = text;
+    let mut total = 0u64;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, after) = rest.split_at(digits);
+        let mut chars = after.chars();
+        let unit = chars.next().filter(|_| digits > 0);
+        // Going on in the list of units refuses `1m1h` and `1m1m`.
+        let seconds = units
+            .find(|(name, _)| Some(*name) == unit)
+            .map(|(_, seconds)| *seconds)
+            .ok_or(DurationError::Form)?;
+        // Only an overflow is left that could fail here.
+        let number: u64 = number.parse().map_err(|_| DurationError::TooLong)?;
+        total = number
+            .checked_mul(seconds)
+            .and_then(|part| total.checked_add(part))
+            .ok_or(DurationError::TooLong)?;
+        rest = chars.as_str();
+    }
+    match total {
+        _ if text.is_empty() => Err(DurationError::Form),
+        0 => Err(DurationError::Zero),
+        total if total > LONGEST => Err(DurationError::TooLong),
+        total => Ok(Duration::from_secs(total)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        use DurationError::{Form, Negative, TooLong, Unit, Zero};
+        let unit = |number: &str| Err(Unit(number.to_owned()));
+        let cases = [
+            ("30s", Ok(30)),
+            ("10m", Ok(600)),
+            ("24h", Ok(86_400)),
+            ("14d", Ok(1_209_600)),
+            ("1h30m", Ok(5_400)),
+            ("1d2h3m4s", Ok(93_784)),
+            ("90m", Ok(5_400)),
+            ("007s", Ok(7)),
+            ("0h5s", Ok(5)),
+            ("365d", Ok(LONGEST)),
+            ("365d1s", Err(TooLong)),
+            ("99999999999999999999s", Err(TooLong)),
+            ("9999999999999999999d", Err(TooLong)),
+            ("18446744073709551615s1s", Err(Form)),
+            ("0s", Err(Zero)),
+            ("0", unit("0")),
+            ("600", unit("600")),
+            ("-5m", Err(Negative)),
+            ("", Err(Form)),
+            ("m", Err(Form)),
+            ("10", unit("10")),
+            ("10 m", Err(Form)),
+            ("1.5h", Err(Form)),
+            ("10min", Err(Form)),
+            ("10M", Err(Form)),
+            ("500ms", Err(Form)),
+            ("30m1h", Err(Form)),
+            ("1h1h", Err(Form)),
+            ("1h30", Err(Form)),
+            ("PT10M", Err(Form)),
+            ("5µ", Err(Form)),
+            ("٣s", Err(Form)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse(text).map(|d| d.as_secs()), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! From paths to inputs: the part of reading that touches files.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::reading::MOST_BYTES_OF_ONE;
+
+/// The path that stands for standard input.
+const STDIN: &str = "-";
+
+/// More files than this in a folder are not a spec.
+const MOST_FILES: usize = 1000;
+
+/// A text to be read, or the reason why there is none: that is a mistake like
+/// any other, and the other inputs are read all the same.
+#[derive(Clone, Debug)]
+pub struct Input {
+    pub(crate) name: String,
+    pub(crate) content: Content,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    Bytes(Vec<u8>),
+    Failed { message: String, help: String },
+}
+
+impl Input {
+    /// A text under the name that diagnostics call it.
+    #[must_use]
+    pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self {
+            name: name.into(),
+            content: Content::Bytes(bytes.into()),
+        }
+    }
+
+    fn failed(name: String, message: String, help: &str) -> Self {
+        let help = help.to_owned();
+        Self {
+            name,
+            content: Content::Failed { message, help },
+        }
+    }
+}
+
+/// Reads files, and the folders' files, in the order given; `-` is standard
+/// input. A file that is named twice is read once.
+///
+/// Of a folder, these are its `*.yaml` and `*.yml` files by name, without
+/// hidden ones and without folders in it.
+pub fn load(paths: &[PathBuf], mut stdin: impl Read) -> Vec<Input> {
+    let mut seen = BTreeSet::new();
+    let mut inputs = Vec::new();
+    for path in paths {
+        if path.as_os_str() == STDIN {
+            if seen.insert(PathBuf::from(STDIN)) {
+                inputs.push(input("<stdin>".to_owned(), bytes(&mut stdin)));
+            }
+            continue;
+        }
+        match files(path) {
+            Ok(files) => {
+                for file in files {
+                    // What cannot be resolved cannot be read, which is told then.
+                    let real = file.canonicalize().unwrap_or_else(|_| file.clone());
+                    if seen.insert(real) {
+                        let content = File::open(&file).and_then(bytes);
+                        inputs.push(input(file.display().to_string(), content));
+                    }
+                }
+            }
+            Err(failed) => inputs.push(failed),
+        }
+    }
+    inputs
+}
+
+/// The file itself, or the files of a folder.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Input> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let name = path.display().to_string();
+    let entries = fs::read_dir(path).map_err(|error| unreadable(name.clone(), &error))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| is_yaml(path) && !path.is_dir())
+        .take(MOST_FILES + 1)
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        let message = format!("the folder `{name}` holds no file *.yaml or *.yml");
+        return Err(Input::failed(
+            name,
+            message,
+            "folders in it are not searched: name them",
+        ));
+    }
+    if files.len() > MOST_FILES {
+        let message = format!("the folder `{name}` holds more than {MOST_FILES} YAML files");
+        return Err(Input::failed(name, message, "name the files of the spec"));
+    }
+    Ok(files)
+}
+
+fn is_yaml(path: &Path) -> bool {
+    let hidden = path
+        .file_name()
+        .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    !hidden && matches!(extension, Some("yaml" | "yml"))
+}
+
+/// At most one byte more than is allowed, so that what is too large is noticed
+/// without being held.
+fn bytes(reader: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = MOST_BYTES_OF_ONE as u64 + 1;
+    reader.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn input(name: String, content: io::Result<Vec<u8>>) -> Input {
+    match content {
+        Ok(bytes) => Input::new(name, bytes),
+        Err(error) => unreadable(name, &error),
+    }
+}
+
+fn unreadable(name: String, error: &io::Error) -> Input {
+    let (reason, help) = match error.kind() {
+        io::ErrorKind::NotFound => (
+            "there is no such file".to_owned(),
+            "name a file or a folder with -f, or `-` for standard input",
+        ),
+        io::ErrorKind::PermissionDenied => (
+            "it may not be read".to_owned(),
+            "change its permissions, or name another file with -f",
+        ),
+        _ => (error.to_string(), "name another file with -f"),
+    };
+    Input::failed(
+        name.clone(),
+        format!("cannot read `{name}`: {reason}"),
+        help,
+    )
+}

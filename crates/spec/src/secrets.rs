@@ -1,0 +1,328 @@
+//! Where a text holds a secret, though it should not.
+//!
+//! A person who writes a password into the spec is told so, and the snippet
+//! that tells it must not put the password on a screen or into the log of a
+//! build. Two nets, since neither is enough: the tree knows about aliases,
+//! quotes and blocks, but there is none when the text is not YAML; the scan of
+//! lines always works, but only guesses. Both rather hide too much.
+//!
+//! Deliberately absent: any attempt at secrets in words of their own, such as
+//! an argument of a `command`.
+
+use std::ops::Range;
+
+use crate::source::Span;
+use crate::yaml::{Node, Value};
+
+/// Beginnings of tokens that services hand out: GitHub, GitLab, Docker Hub,
+/// Amazon's keys.
+const TOKENS: [&str; 11] = [
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "gldt-",
+    "dckr_pat_",
+    "dckr_oat_",
+    "AKIA",
+];
+
+/// The shortest rest of a token.
+const TOKEN_REST: usize = 12;
+
+/// Where a password comes from; what stands there is not the password.
+const SOURCES: [&str; 3] = ["env", "file", "command"];
+
+/// Whether a value is a token by the look of it.
+pub(crate) fn is_token(text: &str) -> bool {
+    tokens(text).next().is_some()
+}
+
+/// Whether what follows such a key may be a secret; also a misspelt key.
+pub(crate) fn is_secret_key(key: &str) -> bool {
+    let key: String = key
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    let words = [
+        "pass",
+        "pwd",
+        "secret",
+        "token",
+        "credential",
+        "apikey",
+        "auth",
+    ];
+    words.iter().any(|word| key.contains(word))
+        || strsim::damerau_levenshtein(&key, "password") <= 2
+}
+
+/// Finds the secrets of a tree, at their definitions.
+pub(crate) fn in_tree(root: &Node, found: &mut Vec<Span>) {
+    match &root.value {
+        Value::Scalar(_) => {}
+        Value::List(items) => items.iter().for_each(|item| in_tree(item, found)),
+        Value::Map(map) => {
+            for entry in map.iter() {
+                if is_secret_key(&entry.key.text) {
+                    below_secret_key(&entry.value, found);
+                } else {
+                    in_tree(&entry.value, found);
+                }
+            }
+        }
+    }
+}
+
+fn below_secret_key(node: &Node, found: &mut Vec<Span>) {
+    let Value::Map(map) = &node.value else {
+        return all(node, found);
+    };
+    for entry in map.iter() {
+        // `env` holds a name, unless somebody took it for the value.
+        let named = match (&entry.value.value, entry.key.text.as_str()) {
+            (Value::Scalar(scalar), "env") => is_variable(&scalar.text),
+            (_, key) => SOURCES.contains(&key),
+        };
+        if !named {
+            // `password: {hunter2}` is a mapping with a key and no value.
+            if entry.value.is_null() {
+                found.push(entry.key.span);
+            }
+            all(&entry.value, found);
+        }
+    }
+}
+
+fn all(node: &Node, found: &mut Vec<Span>) {
+    match &node.value {
+        Value::Scalar(_) => found.push(node.definition),
+        Value::List(items) => items.iter().for_each(|item| all(item, found)),
+        Value::Map(map) => map.iter().for_each(|entry| all(&entry.value, found)),
+    }
+}
+
+/// A variable's name, or the way a shell would write its value.
+fn is_variable(text: &str) -> bool {
+    let name = text.trim_start_matches(['$', '{']).trim_end_matches('}');
+    !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !is_token(name)
+}
+
+/// Finds what is a secret by its own look, wherever it stands.
+pub(crate) fn by_look(text: &str) -> Vec<Range<usize>> {
+    tokens(text).chain(logins(text)).collect()
+}
+
+/// Finds what looks like a secret in a text that may not even be YAML.
+pub(crate) fn in_text(text: &str) -> Vec<Range<usize>> {
+    let mut found = by_look(text);
+    let lines = lines(text);
+    let mut index = 0;
+    while let Some(line) = lines.get(index) {
+        index += 1;
+        let Some(key) = SecretKey::find(line) else {
+            continue;
+        };
+        let rest = &line.text[key.end..];
+        // A value may begin on the key's line and go on below, further in.
+        let below = lines[index..]
+            .iter()
+            .take_while(|line| {
+                line.is_blank() || line.indentation() > key.column || line.is_value()
+            })
+            .count();
+        let below = &lines[index..index + below];
+        let starts_below = rest.trim().is_empty() || rest.trim_start().starts_with('#');
+        let first = if starts_below {
+            below
+                .iter()
+                .map(|line| line.text)
+                .find(|text| !text.trim().is_empty())
+        } else {
+            Some(rest)
+        };
+        if first.is_some_and(names_a_source) {
+            continue;
+        }
+        found.push(line.start + key.end..line.start + line.text.len());
+        found.extend(below.iter().map(Line::range));
+        index += below.len();
+    }
+    found
+}
+
+/// `env: X` and the like, also as `{env: X}`.
+fn names_a_source(text: &str) -> bool {
+    let inside = text.trim_start_matches([' ', '{', '"', '\'']);
+    SOURCES.iter().any(|source| {
+        inside
+            .strip_prefix(source)
+            .is_some_and(|rest| rest.trim_start_matches(['"', '\'', ' ']).starts_with(':'))
+    })
+}
+
+struct Line<'t> {
+    start: usize,
+    text: &'t str,
+}
+
+impl Line<'_> {
+    fn is_blank(&self) -> bool {
+        self.text.trim().is_empty()
+    }
+
+    fn indentation(&self) -> usize {
+        self.text.len() - self.text.trim_start().len()
+    }
+
+    /// `: value`, which follows the rare `? key`.
+    fn is_value(&self) -> bool {
+        self.text.trim_start().starts_with(": ")
+    }
+
+    fn range(&self) -> Range<usize> {
+        self.start + self.indentation()..self.start + self.text.len()
+    }
+}
+
+fn lines(text: &str) -> Vec<Line<'_>> {
+    let mut start = 0;
+    text.split_inclusive('\n')
+        .map(|line| {
+            let line = Line { start, text: line };
+            start += line.text.len();
+            line
+        })
+        .collect()
+}
+
+/// A key in a line whose value may be a secret.
+struct SecretKey {
+    /// Where the key begins in its line.
+    column: usize,
+    /// Where what follows its colon begins.
+    end: usize,
+}
+
+impl SecretKey {
+    fn find(line: &Line<'_>) -> Option<Self> {
+        let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let colons = line.text.match_indices(':').map(|(at, _)| at);
+        // `? password` has its colon on the next line.
+        let complex = line.text.trim_start().starts_with("? ");
+        let ends = colons.chain(complex.then(|| line.text.trim_end().len()));
+        for end in ends {
+            let before = line.text[..end].trim_end_matches([' ', '\t', '"', '\'']);
+            let column = before.rfind(|c| !word(c)).map_or(0, |at| {
+                at + before[at..].chars().next().map_or(1, char::len_utf8)
+            });
+            if is_secret_key(&before[column..]) {
+                let end = (end + 1).min(line.text.len());
+                return Some(Self { column, end });
+            }
+        }
+        None
+    }
+}
+
+/// Tokens by their beginnings.
+fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
+    TOKENS.into_iter().flat_map(move |prefix| {
+        text.match_indices(prefix).filter_map(move |(at, _)| {
+            let rest = &text[at + prefix.len()..];
+            let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+            let length = rest.find(|c| !word(c)).unwrap_or(rest.len());
+            (length >= TOKEN_REST).then_some(at..at + prefix.len() + length)
+        })
+    })
+}
+
+/// The password in `scheme://user:password@host`.
+fn logins(text: &str) -> impl Iterator<Item = Range<usize>> {
+    text.match_indices("://").filter_map(|(at, _)| {
+        let start = at + "://".len();
+        let rest = &text[start..];
+        let word = &rest[..rest
+            .find([' ', '\t', '\r', '\n', '"', '\''])
+            .unwrap_or(rest.len())];
+        let at_sign = word.rfind('@')?;
+        let colon = word[..at_sign].find(':')?;
+        Some(start + colon + 1..start + at_sign)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text with every found place replaced.
+    fn hidden(text: &str) -> String {
+        let mut bytes = text.as_bytes().to_vec();
+        for range in in_text(text) {
+            for byte in &mut bytes[range] {
+                if !byte.is_ascii_whitespace() {
+                    *byte = b'*';
+                }
+            }
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn lines_are_searched_for_secrets() {
+        let cases = [
+            ("password: hunter2\nb: 1", "password: *******\nb: 1"),
+            ("  - password: \"a b\"", "  - password: ** **"),
+            (
+                "{host: a, password: b, c: d}",
+                "{host: a, password: ** ** **",
+            ),
+            ("pasword: b", "pasword: *"),
+            ("\"password\": b", "\"password\": *"),
+            ("password : b", "password : *"),
+            ("api_token: b # c", "api_token: * * *"),
+            (
+                "password: |\n  a\n\n  b\nc: d",
+                "password: *\n  *\n\n  *\nc: d",
+            ),
+            ("- password:\n    a\n  b: c", "- password:\n    *\n  b: c"),
+            ("? password\n: b\nc: d", "? password\n* *\nc: d"),
+            ("password: {env: A}", "password: {env: A}"),
+            ("password:\n  env: A\nb: c", "password:\n  env: A\nb: c"),
+            ("password: # x\n  file: a", "password: # x\n  file: a"),
+            ("password: {value: a}", "password: ******* **"),
+            ("a: ghp_0123456789abcdef!", "a: ********************!"),
+            ("a: ghp_short", "a: ghp_short"),
+            ("a: ssh://root:b@c", "a: ssh://root:*@c"),
+            ("a: ssh://root@c:22", "a: ssh://root@c:22"),
+            ("ä: 1\npässword: b", "ä: 1\npässword: *"),
+            ("name: compass", "name: compass"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(hidden(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_that_hold_secrets() {
+        for key in [
+            "password",
+            "Password",
+            "pasword",
+            "passwrd",
+            "api-key",
+            "GITHUB_TOKEN",
+        ] {
+            assert!(is_secret_key(key), "{key}");
+        }
+        for key in ["host", "username", "name", "image", "env", "command"] {
+            assert!(!is_secret_key(key), "{key}");
+        }
+    }
+}

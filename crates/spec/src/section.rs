@@ -1,0 +1,350 @@
+//! Sections: mappings with known keys.
+//!
+//! Each section of the language is declared once, with [`sections!`]; from
+//! that one declaration come the Rust type, its reading (which keeps going
+//! after a mistake, as serde cannot) and its JSON Schema. So an editor never
+//! accepts what reading refuses, or the reverse.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value as Json, json};
+
+use crate::diagnostic::{Finding, Findings, Kind, quoted};
+use crate::near::nearest;
+use crate::secrets;
+use crate::source::{Source, Span};
+use crate::unsupported;
+use crate::yaml::{Entry, Node, Value};
+
+/// What reading needs at hand: the text, and where mistakes go.
+pub(crate) struct Context<'r> {
+    pub(crate) source: &'r Source,
+    pub(crate) findings: &'r mut Findings,
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}
+
+/// A value that can be read from a node. `what` is what messages call it, such
+/// as "`after`". None when it is not of this type; a mistake then tells so.
+pub(crate) trait Read: Sized {
+    fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self>;
+}
+
+/// Any scalar, as it is spelt.
+impl Read for At<String> {
+    fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(scalar) => Some(Self {
+                value: scalar.text.clone(),
+                span: node.span,
+            }),
+            Value::List(_) | Value::Map(_) => {
+                context.wrong_type(node, what, "text");
+                None
+            }
+        }
+    }
+}
+
+impl Read for At<bool> {
+    fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
+        let span = node.span;
+        let spelling = match &node.value {
+            Value::Scalar(scalar) => scalar.text.to_ascii_lowercase(),
+            Value::List(_) | Value::Map(_) => String::new(),
+        };
+        match (&node.value, spelling.as_str()) {
+            (Value::Scalar(scalar), "true" | "false") if scalar.plain => {
+                let value = spelling == "true";
+                return Some(Self { value, span });
+            }
+            _ => {}
+        }
+        let meant = match spelling.as_str() {
+            "true" | "yes" | "on" | "y" | "1" => Some("true"),
+            "false" | "no" | "off" | "n" | "0" => Some("false"),
+            _ => None,
+        };
+        let message = format!("{what} must be `true` or `false`");
+        let finding = Finding::new(Kind::WrongType, message).at(span, "neither of the two");
+        context.findings.push(match meant {
+            Some(meant) => finding.help(format!("write `{meant}`, without quotes")),
+            None => finding,
+        });
+        None
+    }
+}
+
+impl<T: Read> Read for At<Vec<T>> {
+    fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
+        let Value::List(items) = &node.value else {
+            context.wrong_type(node, what, "a list");
+            return None;
+        };
+        let what = format!("an entry of {what}");
+        let read = |item: &Node| {
+            if item.is_null() {
+                let message = format!("{what} has no value");
+                let finding = Finding::new(Kind::NoValue, message).at(item.span, "nothing here");
+                let help = "write a value behind the `-`, or remove the line";
+                context.findings.push(finding.help(help));
+                return None;
+            }
+            T::read(item, &what, context)
+        };
+        Some(Self {
+            value: items.iter().filter_map(read).collect(),
+            span: node.span,
+        })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for At<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+impl Context<'_> {
+    fn wrong_type(&mut self, node: &Node, what: &str, wanted: &str) {
+        let message = format!("{what} must be {wanted}, not {}", node.noun());
+        let finding = Finding::new(Kind::WrongType, message);
+        let finding = finding.at(node.span, format!("not {wanted}"));
+        self.findings.push(match (&node.value, wanted) {
+            (Value::Scalar(_), "a list") => {
+                let words: Vec<_> = self.source.slice(node.span).split_whitespace().collect();
+                finding.help(format!(
+                    "write {}",
+                    quoted(&format!("[{}]", words.join(", ")))
+                ))
+            }
+            (Value::Map(_), "a list") => finding.help("begin each entry with `- `"),
+            (Value::List(_), "a mapping") => finding.help("write `key: value`, without `- `"),
+            (Value::List(_) | Value::Map(_), "text") => finding.help("write one value"),
+            _ => finding,
+        });
+    }
+}
+
+/// A section while its keys are taken one by one.
+pub(crate) struct Fields<'n, 'c, 'r> {
+    /// What a message calls the section, such as "image `web`".
+    subject: String,
+    /// Where a mistake of the section as a whole is shown: its name, if it has
+    /// one.
+    span: Span,
+    entries: BTreeMap<&'n str, &'n Entry>,
+    context: &'c mut Context<'r>,
+}
+
+impl<'n, 'c, 'r> Fields<'n, 'c, 'r> {
+    /// None when the node is no mapping.
+    pub(crate) fn open(
+        node: &'n Node,
+        what: &str,
+        noun: &str,
+        context: &'c mut Context<'r>,
+    ) -> Option<Self> {
+        let Value::Map(map) = &node.value else {
+            context.wrong_type(node, what, "a mapping");
+            return None;
+        };
+        let entries: BTreeMap<_, _> = map
+            .iter()
+            .map(|entry| (entry.key.text.as_str(), entry))
+            .collect();
+        let named = entries.get("name").or(entries.get("host"));
+        let (subject, span) = match named.map(|entry| &entry.value) {
+            Some(name) if !noun.starts_with('`') && !name.is_null() => match &name.value {
+                Value::Scalar(text) => (format!("{noun} {}", quoted(&text.text)), name.span),
+                Value::List(_) | Value::Map(_) => (format!("this {noun}"), node.span),
+            },
+            _ if noun.starts_with('`') => (noun.to_owned(), node.span),
+            _ => (format!("this {noun}"), node.span),
+        };
+        Some(Self {
+            subject,
+            span,
+            entries,
+            context,
+        })
+    }
+
+    /// Takes a key that may be absent.
+    pub(crate) fn optional<T: Read>(&mut self, key: &str, _example: &str) -> Option<T> {
+        let entry = self.entries.remove(key)?;
+        self.read(entry, "write a value, or remove the line".to_owned())
+    }
+
+    /// Takes a key that must be there; the example is a line that would do.
+    pub(crate) fn required<T: Read>(&mut self, key: &str, example: &str) -> Option<T> {
+        if let Some(entry) = self.entries.remove(key) {
+            return self.read(entry, format!("write a value, such as `{example}`"));
+        }
+        let message = format!("{} has no `{key}`", self.subject);
+        let finding = Finding::new(Kind::MissingKey, message);
+        let finding = finding.at(self.span, format!("`{key}` is missing"));
+        let help = format!("add a line such as `{example}`");
+        self.context.findings.push(finding.help(help));
+        None
+    }
+
+    fn read<T: Read>(&mut self, entry: &Entry, help: String) -> Option<T> {
+        let what = format!("`{}`", entry.key.text);
+        if entry.value.is_null() {
+            let message = format!("{what} has no value");
+            let finding = Finding::new(Kind::NoValue, message);
+            let finding = finding.at(entry.key.span, "nothing follows");
+            self.context.findings.push(finding.help(help));
+            return None;
+        }
+        T::read(&entry.value, &what, self.context)
+    }
+
+    /// Whatever has not been taken does not belong here.
+    pub(crate) fn close(self, noun: &str, known: &[&str]) {
+        for (key, entry) in self.entries {
+            let span = entry.key.span;
+            if unsupported::is_not_yet(noun, key) {
+                let finding =
+                    Finding::new(Kind::NotSupported, format!("`{key}` is not supported yet"));
+                let help = format!("remove it; `{key}` comes with a later version");
+                self.context
+                    .findings
+                    .push(finding.at(span, "not supported yet").help(help));
+                continue;
+            }
+            // Looking for near names is work, for nothing once nobody reads on.
+            let near = match self.context.findings.is_full() {
+                false => nearest(key, known.iter().copied()),
+                true => None,
+            };
+            // What stands in the place of a password's source may be one.
+            let message = match near {
+                None if secrets::is_secret_key(noun) => format!("{} has no such key", self.subject),
+                _ => format!("{} has no key {}", self.subject, quoted(key)),
+            };
+            let finding = Finding::new(Kind::UnknownKey, message).at(span, "unknown key");
+            self.context.findings.push(match near {
+                Some(_) => finding.did_you_mean(near),
+                None => finding.help(format!("the keys here are {}", listed(known))),
+            });
+        }
+    }
+}
+
+/// `a`, `b` and `c`.
+fn listed(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((only, _)) => only.clone(),
+        None => String::new(),
+    }
+}
+
+/// A key of a section, for its schema.
+pub(crate) struct Property {
+    pub(crate) key: &'static str,
+    pub(crate) docs: &'static [&'static str],
+    pub(crate) required: bool,
+    pub(crate) schema: Schema,
+}
+
+/// The schema of a section.
+pub(crate) fn schema(docs: &[&str], properties: Vec<Property>) -> Schema {
+    let mut required = Vec::new();
+    let mut by_key = Map::new();
+    for mut property in properties {
+        let description = Json::from(prose(property.docs));
+        property.schema.insert("description".into(), description);
+        if property.required {
+            required.push(property.key);
+        }
+        by_key.insert(property.key.to_owned(), property.schema.to_value());
+    }
+    let mut schema = json!({
+        "type": "object",
+        "description": prose(docs),
+        "properties": by_key,
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        schema["required"] = required.into();
+    }
+    schema.try_into().unwrap_or_default()
+}
+
+/// The lines of a doc comment as one paragraph.
+fn prose(docs: &[&str]) -> String {
+    let lines: Vec<_> = docs.iter().map(|line| line.trim()).collect();
+    lines.join(" ").trim().to_owned()
+}
+
+/// Declares sections: `required "key" field: Type, "an example line";` and
+/// `optional "key" field: Type;`. The string behind the type's name is what
+/// messages call the section: a noun, or its key in backticks.
+macro_rules! sections {
+    (@required required) => { true };
+    (@required optional) => { false };
+    ($(
+        $(#[doc = $doc:literal])*
+        struct $section:ident $noun:literal {
+            $(
+                $(#[doc = $field_doc:literal])*
+                $need:ident $key:literal $field:ident: $type:ty $(, $example:literal)?;
+            )*
+        }
+    )*) => {$(
+        $(#[doc = $doc])*
+        #[derive(Debug)]
+        pub(crate) struct $section {
+            $($(#[doc = $field_doc])* pub(crate) $field: Option<$type>,)*
+        }
+
+        impl $crate::section::Read for $section {
+            fn read(
+                node: &$crate::yaml::Node,
+                what: &str,
+                context: &mut $crate::section::Context<'_>,
+            ) -> Option<Self> {
+                let mut fields = $crate::section::Fields::open(node, what, $noun, context)?;
+                let section = Self {
+                    $($field: fields.$need($key, concat!($($example)?)),)*
+                };
+                fields.close($noun, &[$($key,)*]);
+                Some(section)
+            }
+        }
+
+        impl schemars::JsonSchema for $section {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($section).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $crate::section::schema(&[$($doc),*], vec![$($crate::section::Property {
+                    key: $key,
+                    docs: &[$($field_doc),*],
+                    required: $crate::section::sections!(@required $need),
+                    schema: generator.subschema_for::<$type>(),
+                }),*])
+            }
+        }
+    )*};
+}
+pub(crate) use sections;
