@@ -130,9 +130,7 @@ impl Host {
                 pass.credential = pass.header.as_ref().and(credential).cloned();
             }
             Scheme::Bearer(realm) => {
-                let token = self
-                    .token(transport, repository, realm, credential)
-                    .await?;
+                let token = self.token(transport, repository, realm, credential).await?;
                 pass.header = Some(token.header.clone());
                 pass.credential = credential.cloned();
                 pass.token = Some(token);

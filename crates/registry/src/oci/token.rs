@@ -139,7 +139,9 @@ fn read(body: &[u8], asked: Instant) -> Option<Token> {
         .filter(filled)
         .or(grant.access_token)
         .filter(filled)?;
-    let lifetime = grant.expires_in.map_or(DEFAULT_LIFETIME, Duration::from_secs);
+    let lifetime = grant
+        .expires_in
+        .map_or(DEFAULT_LIFETIME, Duration::from_secs);
     let lifetime = lifetime.min(LONGEST_LIFETIME);
     let bearer = SecretString::from(format!("Bearer {}", token.expose_secret()));
     Some(Token {
@@ -193,7 +195,9 @@ mod tests {
         ];
         for (body, seconds) in table {
             let token = read(body.as_bytes(), Instant::now());
-            let used = token.as_ref().map(|token| (token.expires - Instant::now()).as_secs());
+            let used = token
+                .as_ref()
+                .map(|token| (token.expires - Instant::now()).as_secs());
             assert_eq!(used, seconds, "{body}");
             assert!(!format!("{token:?}").contains("\"t\""));
         }

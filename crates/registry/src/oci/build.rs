@@ -1,0 +1,165 @@
+//! A build: what one digest holds, whichever way it was pushed.
+
+use std::collections::BTreeMap;
+
+use imgstack_spec::{Digest, Platform, Repository};
+use oci_spec::image::ImageManifest;
+
+use super::error::Error;
+
+const CREATED: &str = "org.opencontainers.image.created";
+const REVISION: &str = "org.opencontainers.image.revision";
+const VERSION: &str = "org.opencontainers.image.version";
+
+/// What one digest holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// The digest asked about.
+    pub digest: Digest,
+    /// What the build runs on, in its own order. Attestations are left out.
+    pub platforms: Vec<Platform>,
+    /// The manifest of each platform; for an image that is no index, the
+    /// digest itself.
+    pub children: BTreeMap<Platform, Digest>,
+    /// What a node has to download for a platform when it has no layer yet:
+    /// the compressed layers and the config, in bytes.
+    pub sizes: BTreeMap<Platform, u64>,
+    /// When it was made, in RFC 3339, as the builder wrote it.
+    pub created: Option<String>,
+    /// The commit it was made from.
+    pub revision: Option<String>,
+    /// The version that its maker gave it.
+    pub version: Option<String>,
+}
+
+impl Build {
+    /// A build of which nothing but the digest is known yet.
+    pub(crate) fn new(digest: &Digest) -> Self {
+        Self {
+            digest: digest.clone(),
+            platforms: Vec::new(),
+            children: BTreeMap::new(),
+            sizes: BTreeMap::new(),
+            created: None,
+            revision: None,
+            version: None,
+        }
+    }
+
+    /// The manifest that a node of that platform runs.
+    ///
+    /// # Errors
+    /// [`Error::PlatformMissing`], which names what there is.
+    pub fn child(&self, repository: &Repository, wanted: &Platform) -> Result<&Digest, Error> {
+        let fitting = || self.platforms.iter().find(|it| serves(it, wanted));
+        let platform = self
+            .platforms
+            .iter()
+            .find(|it| *it == wanted)
+            .or_else(fitting);
+        platform
+            .and_then(|platform| self.children.get(platform))
+            .ok_or_else(|| Error::PlatformMissing {
+                repository: repository.clone(),
+                digest: self.digest.clone(),
+                platform: Box::new(wanted.clone()),
+                available: match &self.platforms[..] {
+                    [] => "attestations".to_owned(),
+                    some => some
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                },
+            })
+    }
+
+    /// Adds a platform. The first of two equal ones counts, as for docker.
+    pub(crate) fn add(&mut self, platform: Platform, child: Digest, image: &ImageManifest) {
+        if self.children.contains_key(&platform) {
+            return;
+        }
+        let layers = image.layers().iter().map(oci_spec::image::Descriptor::size);
+        let size = layers.fold(image.config().size(), u64::saturating_add);
+        self.sizes.insert(platform.clone(), size);
+        self.children.insert(platform.clone(), child);
+        self.platforms.push(platform);
+    }
+
+    /// Takes from annotations or labels what is not known yet.
+    pub(crate) fn learn(&mut self, said: &BTreeMap<String, String>) {
+        let take = |place: &mut Option<String>, key: &str| {
+            if place.is_none() {
+                *place = said.get(key).filter(|value| !value.is_empty()).cloned();
+            }
+        };
+        take(&mut self.created, CREATED);
+        take(&mut self.revision, REVISION);
+        take(&mut self.version, VERSION);
+    }
+
+    /// Whether a config could still tell something.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.created.is_none() || self.revision.is_none() || self.version.is_none()
+    }
+}
+
+/// Whether an image made for `made` runs on a node that says it is `node`,
+/// when they are not equal: nodes say less about their variant than images.
+fn serves(made: &Platform, node: &Platform) -> bool {
+    let first = |platform: &Platform| match platform.architecture.as_str() {
+        "arm64" => Some("v8"),
+        "amd64" => Some("v1"),
+        _ => None,
+    };
+    let variant = |platform: &Platform| {
+        let written = platform.variant.clone();
+        written.or_else(|| first(platform).map(str::to_owned))
+    };
+    let unsaid = made.variant.is_none() || node.variant.is_none() && made.architecture != "amd64";
+    made.os == node.os
+        && made.architecture == node.architecture
+        && (variant(made) == variant(node) || unsaid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn platform(text: &str) -> Platform {
+        let parts: Vec<_> = text.split('/').collect();
+        Platform {
+            os: parts[0].to_owned(),
+            architecture: parts[1].to_owned(),
+            variant: parts.get(2).map(ToString::to_string),
+        }
+    }
+
+    #[test]
+    fn which_image_a_node_runs() {
+        let repository: Repository = "ghcr.io/o/n".parse().unwrap();
+        let digest = |n: usize| -> Digest { format!("sha256:{n:064x}").parse().unwrap() };
+        let table = [
+            ("linux/amd64 linux/arm64", "linux/arm64", Some(1)),
+            ("linux/amd64 linux/arm64/v8", "linux/arm64", Some(1)),
+            ("linux/arm64", "linux/arm64/v8", Some(0)),
+            ("linux/arm/v6 linux/arm/v7", "linux/arm/v7", Some(1)),
+            ("linux/arm/v6 linux/arm/v7", "linux/arm", Some(0)),
+            ("linux/arm/v7", "linux/arm/v6", None),
+            ("linux/amd64/v3", "linux/amd64", None),
+            ("linux/amd64", "linux/amd64/v3", Some(0)),
+            ("linux/amd64", "windows/amd64", None),
+            ("", "linux/amd64", None),
+        ];
+        for (made, node, expected) in table {
+            let mut build = Build::new(&digest(99));
+            for (n, made) in made.split_whitespace().enumerate() {
+                build.platforms.push(platform(made));
+                build.children.insert(platform(made), digest(n));
+            }
+            let child = build.child(&repository, &platform(node));
+            let expected = expected.map(digest);
+            assert_eq!(child.ok(), expected.as_ref(), "{made} on {node}");
+        }
+    }
+}
