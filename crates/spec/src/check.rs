@@ -105,28 +105,29 @@ where
     };
     let message = format!("{} cannot be the name of {whose}", quoted(&text.value));
     let finding = Finding::new(Kind::Name, message);
-    // Whatever the rule, what is no letter, digit or hyphen can become one.
-    let tame = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-    let guess: String = text.value.chars().map(tame).collect();
-    let guess = guess.trim_matches('-');
-    let finding = finding.at(bad_part(text, context), error.to_string());
-    context.findings.push(match guess.parse::<T>() {
-        Ok(_) => finding.did_you_mean(Some(guess)),
-        Err(_) => finding,
-    });
-    None
-}
-
-/// The first character that no name has, or else the whole.
-fn bad_part(text: &At<String>, context: &Context<'_>) -> crate::source::Span {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    match text.value.char_indices().find(|(_, c)| !good(*c)) {
-        Some((at, c)) => {
+    let foreign = |c: char| match error {
+        NameError::ServiceForm => !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'),
+        _ => !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-' | '.'),
+    };
+    let finding = match (&error, text.value.char_indices().find(|(_, c)| foreign(*c))) {
+        (NameError::Form | NameError::ServiceForm, Some((at, c))) => {
             let part = at..at + c.len_utf8();
-            context.source.within(text.span, &text.value, part)
+            let span = context.source.within(text.span, &text.value, part);
+            finding.at(span, "not allowed in a name")
         }
-        None => text.span,
-    }
+        (NameError::Empty, _) => finding.at(text.span, "empty"),
+        (NameError::TooLong { .. }, _) => finding.at(text.span, "too long"),
+        _ => finding.at(text.span, "wrong at one end"),
+    };
+    let guess = text.value.replace(foreign, "-");
+    let guess = guess.trim_matches(['-', '_', '.']);
+    let help = match guess.parse::<T>() {
+        // What to make of an `ö` is for its people to say.
+        Ok(_) if text.value.is_ascii() => format!("{error}: did you mean {}?", quoted(guess)),
+        _ => error.to_string(),
+    };
+    context.findings.push(finding.help(help));
+    None
 }
 
 /// Whether a document says that it is one of ours, or nearly.

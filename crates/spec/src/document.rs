@@ -164,6 +164,8 @@ pub(crate) enum Password {
     Source(PasswordSource),
     /// The password itself stands here.
     Literal(Span),
+    /// Neither, which has been told.
+    Wrong,
 }
 
 sections! {
@@ -184,7 +186,9 @@ impl Read for Password {
             return Some(Self::Literal(node.span));
         }
         let before = context.findings.count();
-        let source = PasswordSource::read(node, what, context)?;
+        let Some(source) = PasswordSource::read(node, what, context) else {
+            return Some(Self::Wrong);
+        };
         let empty = source.env.is_none() && source.file.is_none() && source.command.is_none();
         // What stands there instead may have been told already.
         if empty && context.findings.count() == before {

@@ -37,9 +37,22 @@ pub(crate) enum DurationError {
 }
 
 impl DurationError {
-    /// What would be right.
-    pub(crate) fn remedy(&self) -> String {
+    /// What a label says of it.
+    pub(crate) fn label(&self) -> &'static str {
         match self {
+            Self::Negative | Self::Zero => "too short",
+            Self::TooLong => "too long",
+            Self::Unit(_) => "of what?",
+            Self::Form => "not a duration",
+        }
+    }
+
+    /// What would be right, instead of the text given.
+    pub(crate) fn remedy(&self, text: &str) -> String {
+        match self {
+            Self::Form if parse(&abbreviated(text)).is_ok() => {
+                format!("did you mean `{}`?", abbreviated(text))
+            }
             Self::Unit(number) => {
                 format!("write `{number}s` for seconds, or `{number}m` for minutes")
             }
@@ -87,9 +100,39 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     }
 }
 
+/// `10 minutes` as `10m`: without blanks, and of each word the first letter.
+fn abbreviated(text: &str) -> String {
+    const LONGEST: usize = 40;
+    const WORDS: [&str; 4] = ["day", "hour", "min", "sec"];
+    if text.len() > LONGEST {
+        return String::new();
+    }
+    let mut short = text.to_lowercase().replace([' ', '+'], "");
+    for word in WORDS {
+        for ending in ["utes", "ute", "onds", "ond", "s", ""] {
+            short = short.replace(&format!("{word}{ending}"), &word[..1]);
+        }
+    }
+    short
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_units_are_abbreviated() {
+        let cases = [
+            ("10 minutes", "10m"),
+            ("1 hour 30 min", "1h30m"),
+            ("2 Days", "2d"),
+            ("90 seconds", "90s"),
+            ("10M", "10m"),
+        ];
+        for (text, short) in cases {
+            assert_eq!(abbreviated(text), short);
+        }
+    }
 
     #[test]
     fn durations() {

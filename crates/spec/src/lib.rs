@@ -40,6 +40,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use load::{Input, load};
 pub use model::{DEFAULT_TIMEOUT, Image, Pin, Registry, SecretSource, Service, Stack, StackSet};
 pub use name::{ImageName, NameError, ServiceName, StackName};
+pub use near::nearest;
 pub use platform::Platform;
 pub use reading::read;
 pub use reference::{Digest, ImageRef, ReferenceError, RegistryHost, Repository, Tag};

@@ -69,7 +69,8 @@ pub enum SecretSource {
 pub struct Image {
     /// The name services refer to.
     pub name: ImageName,
-    /// What it is for, in the operator's words. Shown by `plan` and `status`.
+    /// What it is for, in the operator's words, on one line. Shown by `plan` and
+    /// `status`.
     pub purpose: Option<String>,
     /// Registry host and path, without tag or digest.
     pub repository: Repository,

@@ -1,15 +1,19 @@
 //! The nearest valid name to a wrong one.
 
 /// More candidates than this are not compared; nobody has so many names.
-const MOST: usize = 1000;
+const MOST: usize = 500;
+
+/// Longer ones are not compared either: no address of ours is longer.
+const LONGEST: usize = 100;
 
 /// The candidate that a slip of the fingers could have turned into `wrong`:
 /// one edit in three characters, and the same but for case always.
-pub(crate) fn nearest<'c>(
-    wrong: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+#[must_use]
+pub fn nearest<'c>(wrong: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let length = wrong.chars().count();
+    if length > LONGEST {
+        return None;
+    }
     let tolerance = (length / 3).max(1);
     let wrong = wrong.to_lowercase();
     candidates
@@ -21,7 +25,8 @@ pub(crate) fn nearest<'c>(
             (distance, candidate)
         })
         .filter(|(distance, _)| *distance <= tolerance)
-        .min_by_key(|(distance, _)| *distance)
+        // Of equally near ones the first by name, in whatever order they come.
+        .min()
         .map(|(_, candidate)| candidate)
 }
 

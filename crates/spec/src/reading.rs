@@ -9,7 +9,6 @@ use crate::diagnostic::{Diagnostics, Finding, Findings, Kind, quoted};
 use crate::document::{API_VERSION, Document, KIND};
 use crate::load::Content;
 use crate::model::StackSet;
-use crate::secrets;
 use crate::section::{Context, Read};
 use crate::source::Source;
 use crate::yaml::{self, Node, Value};
@@ -121,11 +120,6 @@ fn documents(source: &Source, findings: &mut Findings) -> Vec<Document> {
     let before = findings.count();
     let mut roots = yaml::documents(source, findings);
     roots.retain(|root| !root.is_null());
-    for root in &roots {
-        let mut found = Vec::new();
-        secrets::in_tree(root, &mut found);
-        found.into_iter().for_each(|span| findings.blacken(span));
-    }
     if roots.is_empty() && findings.count() == before {
         findings.push(nothing(source));
     }
@@ -149,6 +143,9 @@ fn nothing(source: &Source) -> Finding {
 
 /// Whether a document is meant for us; if not, that is the only mistake told.
 fn is_ours(root: &Node, findings: &mut Findings) -> bool {
+    if matches!(root.value, Value::Unknown) {
+        return false;
+    }
     let Value::Map(map) = &root.value else {
         let message = format!("this document is {}, not an {KIND}", root.noun());
         let finding = Finding::new(Kind::OtherDocument, message).at(root.span, "not a mapping");

@@ -2,9 +2,10 @@
 //!
 //! A person who writes a password into the spec is told so, and the snippet
 //! that tells it must not put the password on a screen or into the log of a
-//! build. Two nets, since neither is enough: the tree knows about aliases,
-//! quotes and blocks, but there is none when the text is not YAML; the scan of
-//! lines always works, but only guesses. Both rather hide too much.
+//! build. The tree knows about aliases, quotes and blocks, so what it says is
+//! exact; where the text is not YAML there is no tree, and a scan of the lines
+//! guesses, rather hiding too much. What is a secret by its own look is hidden
+//! everywhere.
 //!
 //! Deliberately absent: any attempt at secrets in words of their own, such as
 //! an argument of a `command`.
@@ -43,6 +44,8 @@ pub(crate) fn is_token(text: &str) -> bool {
 
 /// Whether what follows such a key may be a secret; also a misspelt key.
 pub(crate) fn is_secret_key(key: &str) -> bool {
+    /// Longer keys are not compared with a misspelt `password`.
+    const SHORT: usize = 12;
     let key: String = key
         .chars()
         .filter(char::is_ascii_alphanumeric)
@@ -58,27 +61,18 @@ pub(crate) fn is_secret_key(key: &str) -> bool {
         "auth",
     ];
     words.iter().any(|word| key.contains(word))
-        || strsim::damerau_levenshtein(&key, "password") <= 2
+        || key.len() <= SHORT && strsim::damerau_levenshtein(&key, "password") <= 2
 }
 
-/// Finds the secrets of a tree, at their definitions.
-pub(crate) fn in_tree(root: &Node, found: &mut Vec<Span>) {
-    match &root.value {
-        Value::Scalar(_) => {}
-        Value::List(items) => items.iter().for_each(|item| in_tree(item, found)),
-        Value::Map(map) => {
-            for entry in map.iter() {
-                if is_secret_key(&entry.key.text) {
-                    below_secret_key(&entry.value, found);
-                } else {
-                    in_tree(&entry.value, found);
-                }
-            }
-        }
+/// Finds the secrets in the value of a key, at their definitions. Mappings in
+/// it have been asked before, when they were read.
+pub(crate) fn in_value(key: &str, value: &Node, found: &mut impl FnMut(Span)) {
+    if is_secret_key(key) {
+        below_secret_key(value, found);
     }
 }
 
-fn below_secret_key(node: &Node, found: &mut Vec<Span>) {
+fn below_secret_key(node: &Node, found: &mut impl FnMut(Span)) {
     let Value::Map(map) = &node.value else {
         return all(node, found);
     };
@@ -91,16 +85,16 @@ fn below_secret_key(node: &Node, found: &mut Vec<Span>) {
         if !named {
             // `password: {hunter2}` is a mapping with a key and no value.
             if entry.value.is_null() {
-                found.push(entry.key.span);
+                found(entry.key.span);
             }
             all(&entry.value, found);
         }
     }
 }
 
-fn all(node: &Node, found: &mut Vec<Span>) {
+fn all(node: &Node, found: &mut impl FnMut(Span)) {
     match &node.value {
-        Value::Scalar(_) => found.push(node.definition),
+        Value::Scalar(_) | Value::Unknown => found(node.definition),
         Value::List(items) => items.iter().for_each(|item| all(item, found)),
         Value::Map(map) => map.iter().for_each(|entry| all(&entry.value, found)),
     }
@@ -121,8 +115,8 @@ pub(crate) fn by_look(text: &str) -> Vec<Range<usize>> {
 
 /// Finds what looks like a secret in a text that may not even be YAML.
 pub(crate) fn in_text(text: &str) -> Vec<Range<usize>> {
-    let mut found = by_look(text);
     let lines = lines(text);
+    let mut found = Vec::new();
     let mut index = 0;
     while let Some(line) = lines.get(index) {
         index += 1;
@@ -150,11 +144,25 @@ pub(crate) fn in_text(text: &str) -> Vec<Range<usize>> {
         if first.is_some_and(names_a_source) {
             continue;
         }
-        found.push(line.start + key.end..line.start + line.text.len());
+        let start = key.end + rest.len() - rest.trim_start_matches(' ').len();
+        found.push(line.start + start..line.start + line.text.len());
         found.extend(below.iter().map(Line::range));
         index += below.len();
     }
     found
+}
+
+/// Finds what looks like a secret in the comments of a text that is YAML: a
+/// line that is out of use for a while.
+pub(crate) fn in_comments(text: &str) -> Vec<Range<usize>> {
+    let comment = |line: Line<'_>| {
+        let at = line.text.find('#')?;
+        let text = line.text[at..].trim_end();
+        let key = SecretKey::find(&Line { start: 0, text })?;
+        let value = line.start + at + key.end..line.start + at + text.len();
+        (!names_a_source(&text[key.end..])).then_some(value)
+    };
+    lines(text).into_iter().filter_map(comment).collect()
 }
 
 /// `env: X` and the like, also as `{env: X}`.
@@ -264,7 +272,7 @@ mod tests {
     /// The text with every found place replaced.
     fn hidden(text: &str) -> String {
         let mut bytes = text.as_bytes().to_vec();
-        for range in in_text(text) {
+        for range in in_text(text).into_iter().chain(by_look(text)) {
             for byte in &mut bytes[range] {
                 if !byte.is_ascii_whitespace() {
                     *byte = b'*';
@@ -293,6 +301,7 @@ mod tests {
             ),
             ("- password:\n    a\n  b: c", "- password:\n    *\n  b: c"),
             ("? password\n: b\nc: d", "? password\n* *\nc: d"),
+            ("# password: b", "# password: *"),
             ("password: {env: A}", "password: {env: A}"),
             ("password:\n  env: A\nb: c", "password:\n  env: A\nb: c"),
             ("password: # x\n  file: a", "password: # x\n  file: a"),
@@ -307,6 +316,13 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(hidden(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn comments_are_searched_for_secrets() {
+        let text = "# password: a\npassword: b\nc: d #token: e f\n# password: {env: G}\n";
+        let found: Vec<_> = in_comments(text).into_iter().map(|it| &text[it]).collect();
+        assert_eq!(found, [" a", " e f"]);
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Read for At<String> {
                 value: scalar.text.clone(),
                 span: node.span,
             }),
-            Value::List(_) | Value::Map(_) => {
+            Value::List(_) | Value::Map(_) | Value::Unknown => {
                 context.wrong_type(node, what, "text");
                 None
             }
@@ -55,27 +55,28 @@ impl Read for At<String> {
 impl Read for At<bool> {
     fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
         let span = node.span;
-        let spelling = match &node.value {
-            Value::Scalar(scalar) => scalar.text.to_ascii_lowercase(),
-            Value::List(_) | Value::Map(_) => String::new(),
+        let Value::Scalar(scalar) = &node.value else {
+            context.wrong_type(node, what, "`true` or `false`");
+            return None;
         };
-        match (&node.value, spelling.as_str()) {
-            (Value::Scalar(scalar), "true" | "false") if scalar.plain => {
-                let value = spelling == "true";
-                return Some(Self { value, span });
-            }
-            _ => {}
-        }
-        let meant = match spelling.as_str() {
-            "true" | "yes" | "on" | "y" | "1" => Some("true"),
-            "false" | "no" | "off" | "n" | "0" => Some("false"),
+        let meant = match scalar.text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "y" | "1" => Some(true),
+            "false" | "no" | "off" | "n" | "0" => Some(false),
             _ => None,
         };
+        let spelt = matches!(
+            scalar.text.as_str(),
+            "true" | "True" | "TRUE" | "false" | "False" | "FALSE"
+        );
+        if spelt && scalar.plain {
+            return meant.map(|value| Self { value, span });
+        }
         let message = format!("{what} must be `true` or `false`");
         let finding = Finding::new(Kind::WrongType, message).at(span, "neither of the two");
+        let without = if scalar.plain { "" } else { ", without quotes" };
         context.findings.push(match meant {
-            Some(meant) => finding.help(format!("write `{meant}`, without quotes")),
-            None => finding,
+            Some(meant) => finding.help(format!("write `{meant}`{without}")),
+            None => finding.help("write `true` or `false`"),
         });
         None
     }
@@ -121,6 +122,9 @@ impl<T: JsonSchema> JsonSchema for At<T> {
 
 impl Context<'_> {
     fn wrong_type(&mut self, node: &Node, what: &str, wanted: &str) {
+        if matches!(node.value, Value::Unknown) {
+            return;
+        }
         let message = format!("{what} must be {wanted}, not {}", node.noun());
         let finding = Finding::new(Kind::WrongType, message);
         let finding = finding.at(node.span, format!("not {wanted}"));
@@ -134,6 +138,9 @@ impl Context<'_> {
             }
             (Value::Map(_), "a list") => finding.help("begin each entry with `- `"),
             (Value::List(_), "a mapping") => finding.help("write `key: value`, without `- `"),
+            (Value::Scalar(_), "a mapping") => {
+                finding.help("write its keys on lines of their own, as `key: value`")
+            }
             (Value::List(_) | Value::Map(_), "text") => finding.help("write one value"),
             _ => finding,
         });
@@ -148,6 +155,8 @@ pub(crate) struct Fields<'n, 'c, 'r> {
     /// one.
     span: Span,
     entries: BTreeMap<&'n str, &'n Entry>,
+    /// Required keys that are not there, with a line that would do.
+    missing: Vec<(&'static str, &'static str)>,
     context: &'c mut Context<'r>,
 }
 
@@ -171,7 +180,7 @@ impl<'n, 'c, 'r> Fields<'n, 'c, 'r> {
         let (subject, span) = match named.map(|entry| &entry.value) {
             Some(name) if !noun.starts_with('`') && !name.is_null() => match &name.value {
                 Value::Scalar(text) => (format!("{noun} {}", quoted(&text.text)), name.span),
-                Value::List(_) | Value::Map(_) => (format!("this {noun}"), node.span),
+                _ => (format!("this {noun}"), node.span),
             },
             _ if noun.starts_with('`') => (noun.to_owned(), node.span),
             _ => (format!("this {noun}"), node.span),
@@ -180,26 +189,27 @@ impl<'n, 'c, 'r> Fields<'n, 'c, 'r> {
             subject,
             span,
             entries,
+            missing: Vec::new(),
             context,
         })
     }
 
     /// Takes a key that may be absent.
-    pub(crate) fn optional<T: Read>(&mut self, key: &str, _example: &str) -> Option<T> {
+    pub(crate) fn optional<T: Read>(&mut self, key: &'static str, _: &'static str) -> Option<T> {
         let entry = self.entries.remove(key)?;
         self.read(entry, "write a value, or remove the line".to_owned())
     }
 
     /// Takes a key that must be there; the example is a line that would do.
-    pub(crate) fn required<T: Read>(&mut self, key: &str, example: &str) -> Option<T> {
+    pub(crate) fn required<T: Read>(
+        &mut self,
+        key: &'static str,
+        example: &'static str,
+    ) -> Option<T> {
         if let Some(entry) = self.entries.remove(key) {
             return self.read(entry, format!("write a value, such as `{example}`"));
         }
-        let message = format!("{} has no `{key}`", self.subject);
-        let finding = Finding::new(Kind::MissingKey, message);
-        let finding = finding.at(self.span, format!("`{key}` is missing"));
-        let help = format!("add a line such as `{example}`");
-        self.context.findings.push(finding.help(help));
+        self.missing.push((key, example));
         None
     }
 
@@ -215,17 +225,17 @@ impl<'n, 'c, 'r> Fields<'n, 'c, 'r> {
         T::read(&entry.value, &what, self.context)
     }
 
-    /// Whatever has not been taken does not belong here.
-    pub(crate) fn close(self, noun: &str, known: &[&str]) {
-        for (key, entry) in self.entries {
+    /// Whatever has not been taken does not belong here, and what was wanted and
+    /// not found is missing, unless it seems to be there under a wrong name.
+    pub(crate) fn close(mut self, noun: &str, known: &[&str]) {
+        for (key, entry) in std::mem::take(&mut self.entries) {
             let span = entry.key.span;
             if unsupported::is_not_yet(noun, key) {
-                let finding =
-                    Finding::new(Kind::NotSupported, format!("`{key}` is not supported yet"));
+                let message = format!("`{key}` is not supported yet");
+                let finding = Finding::new(Kind::NotSupported, message);
                 let help = format!("remove it; `{key}` comes with a later version");
-                self.context
-                    .findings
-                    .push(finding.at(span, "not supported yet").help(help));
+                let finding = finding.at(span, "not supported yet").help(help);
+                self.context.findings.push(finding);
                 continue;
             }
             // Looking for near names is work, for nothing once nobody reads on.
@@ -233,6 +243,7 @@ impl<'n, 'c, 'r> Fields<'n, 'c, 'r> {
                 false => nearest(key, known.iter().copied()),
                 true => None,
             };
+            self.missing.retain(|(missing, _)| Some(*missing) != near);
             // What stands in the place of a password's source may be one.
             let message = match near {
                 None if secrets::is_secret_key(noun) => format!("{} has no such key", self.subject),
@@ -241,17 +252,37 @@ impl<'n, 'c, 'r> Fields<'n, 'c, 'r> {
             let finding = Finding::new(Kind::UnknownKey, message).at(span, "unknown key");
             self.context.findings.push(match near {
                 Some(_) => finding.did_you_mean(near),
-                None => finding.help(format!("the keys here are {}", listed(known))),
+                None => finding.help(format!("the keys here are {}", listed(known, ""))),
             });
         }
+        self.tell_missing();
+    }
+
+    fn tell_missing(self) {
+        let (keys, examples): (Vec<_>, Vec<_>) = self.missing.into_iter().unzip();
+        let (label, help) = match keys.as_slice() {
+            [] => return,
+            [key] => (format!("`{key}` is missing"), "add a line such as"),
+            _ => (
+                format!("{} are missing", listed(&keys, "")),
+                "add lines such as",
+            ),
+        };
+        let message = format!("{} has {}", self.subject, listed(&keys, "no "));
+        let finding = Finding::new(Kind::MissingKey, message).at(self.span, label);
+        let help = format!("{help} {}", listed(&examples, ""));
+        self.context.findings.push(finding.help(help));
     }
 }
 
-/// `a`, `b` and `c`.
-fn listed(words: &[&str]) -> String {
-    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+/// `a`, `b` and `c`, each with a word such as "no " before it.
+fn listed(words: &[&str], before: &str) -> String {
+    let quoted: Vec<_> = words
+        .iter()
+        .map(|word| format!("{before}`{word}`"))
+        .collect();
     match quoted.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, rest)) if !rest.is_empty() => rest.join(", ") + " and " + last,
         Some((only, _)) => only.clone(),
         None => String::new(),
     }

@@ -19,6 +19,7 @@ use std::rc::Rc;
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag};
 
 use crate::diagnostic::{Finding, Findings, Kind};
+use crate::secrets;
 use crate::source::{Source, Span};
 
 mod merge;
@@ -46,6 +47,9 @@ pub(crate) enum Value {
     Scalar(Rc<Scalar>),
     List(Rc<[Node]>),
     Map(Rc<[Entry]>),
+    /// Something stands there, but what has not been understood, which has been
+    /// told; whatever is wanted here, nothing more is to be said.
+    Unknown,
 }
 
 #[derive(Debug)]
@@ -70,6 +74,14 @@ pub(crate) struct Key {
 }
 
 impl Node {
+    fn new(span: Span, value: Value) -> Self {
+        Self {
+            span,
+            definition: span,
+            value,
+        }
+    }
+
     /// Nothing is written, or `null`.
     pub(crate) fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar(scalar) if scalar.plain
@@ -79,7 +91,7 @@ impl Node {
     /// What a person would call the value.
     pub(crate) fn noun(&self) -> &'static str {
         match &self.value {
-            Value::Scalar(_) => "text",
+            Value::Scalar(_) | Value::Unknown => "text",
             Value::List(_) => "a list",
             Value::Map(_) => "a mapping",
         }
@@ -94,6 +106,7 @@ pub(crate) fn documents(source: &Source, findings: &mut Findings) -> Vec<Node> {
         flow_nesting_limit: DEEPEST,
         block_nesting_limit: DEEPEST,
     };
+    let before = findings.count();
     let mut parser = Parser::new_from_str_with_options(&source.text, options);
     let mut builder = Builder {
         source,
@@ -123,7 +136,11 @@ pub(crate) fn documents(source: &Source, findings: &mut Findings) -> Vec<Node> {
             break;
         }
     }
-    builder.roots
+    let roots = builder.roots;
+    if findings.count() == before {
+        findings.is_tree(source);
+    }
+    roots
 }
 
 /// A bound is passed; the rest of the file is not read.
@@ -161,7 +178,7 @@ enum Content {
 /// What the next node of a mapping is.
 enum Pending {
     Key,
-    /// The value of this key, or of one that was refused.
+    /// The value of this key; None when it was refused.
     Value(Option<Key>),
 }
 
@@ -171,21 +188,18 @@ impl Builder<'_> {
             Event::DocumentStart(..) => self.abandon(),
             Event::Scalar(text, style, anchor, tag) => {
                 self.count(1, span)?;
-                self.tag(tag.as_ref(), span);
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 // The parser writes `~` for what is not there.
                 let text = if span.start == span.end {
-                    Cow::Borrowed("")
+                    String::new()
                 } else {
-                    text
+                    text.into_owned()
                 };
-                let text = text.into_owned();
-                let node = Node {
-                    span,
-                    definition: span,
-                    value: Value::Scalar(Rc::new(Scalar { text, plain })),
+                let value = match self.tag(tag.as_ref(), span) {
+                    true => Value::Scalar(Rc::new(Scalar { text, plain })),
+                    false => Value::Unknown,
                 };
-                self.finish(node, anchor, 1);
+                self.finish(Node::new(span, value), anchor, 1);
             }
             Event::SequenceStart(style, anchor, tag) => {
                 self.tag(tag.as_ref(), span);
@@ -219,7 +233,8 @@ impl Builder<'_> {
         if self.nodes <= MOST_NODES {
             return Ok(());
         }
-        let message = format!("this file holds more than {MOST_NODES} values");
+        let thousands = MOST_NODES / 1000;
+        let message = format!("this file holds more than {thousands},000 values");
         let finding = Finding::new(Kind::TooLarge, message).at(span, "too many by here");
         self.findings.push(finding.help(if nodes > 1 {
             "an alias counts as everything it stands for: write less of them"
@@ -229,10 +244,10 @@ impl Builder<'_> {
         Err(TooLarge)
     }
 
-    fn tag(&mut self, tag: Option<&Cow<'_, Tag>>, span: Span) {
-        if let Some(tag) = tag
-            && tag.core_suffix() != Some("str")
-        {
+    /// Whether a node may have the tag.
+    fn tag(&mut self, tag: Option<&Cow<'_, Tag>>, span: Span) -> bool {
+        let refused = tag.is_some_and(|tag| tag.core_suffix() != Some("str"));
+        if refused {
             let message = "a YAML tag has no meaning in a spec";
             let before = &self.source.text[..span.start];
             let start = before.rfind('!').map_or(span.start, |at| {
@@ -248,6 +263,7 @@ impl Builder<'_> {
             self.findings
                 .push(finding.help("remove the tag, and write the value itself"));
         }
+        !refused
     }
 
     fn open(
@@ -289,12 +305,8 @@ impl Builder<'_> {
                 Value::Map(merge::merge(entries, self.findings, &mut self.nodes).into())
             }
         };
-        let node = Node {
-            span,
-            definition: span,
-            value,
-        };
-        self.finish(node, open.anchor, self.nodes - open.nodes);
+        let nodes = self.nodes - open.nodes;
+        self.finish(Node::new(span, value), open.anchor, nodes);
     }
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), TooLarge> {
@@ -315,16 +327,7 @@ impl Builder<'_> {
             "put `&name` before the value it shall stand for; to write a text that begins with `*`, put it in quotes",
         ));
         // Something has to take its place, or keys and values would be mixed up.
-        let scalar = Scalar {
-            text: self.source.slice(span).to_owned(),
-            plain: false,
-        };
-        let node = Node {
-            span,
-            definition: span,
-            value: Value::Scalar(Rc::new(scalar)),
-        };
-        self.finish(node, 0, 1);
+        self.finish(Node::new(span, Value::Unknown), 0, 1);
     }
 
     /// Puts a finished node where it belongs.
@@ -341,7 +344,14 @@ impl Builder<'_> {
             Content::Map { entries, seen, key } => match key {
                 Pending::Key => *key = Pending::Value(new_key(node, seen, self.findings)),
                 Pending::Value(name) => {
-                    entries.extend(name.take().map(|key| Entry { key, value: node }));
+                    if let Some(name) = name.take() {
+                        let findings = &mut *self.findings;
+                        secrets::in_value(&name.text, &node, &mut |span| findings.blacken(span));
+                        entries.push(Entry {
+                            key: name,
+                            value: node,
+                        });
+                    }
                     *key = Pending::Key;
                 }
             },
@@ -352,6 +362,9 @@ impl Builder<'_> {
 /// Takes a node as a key; None, with a mistake, when it cannot be one.
 fn new_key(node: Node, seen: &mut HashMap<String, Span>, findings: &mut Findings) -> Option<Key> {
     let span = node.span;
+    if matches!(node.value, Value::Unknown) {
+        return None;
+    }
     let Value::Scalar(scalar) = &node.value else {
         let message = format!("a key must be text, not {}", node.noun());
         findings.push(Finding::new(Kind::Key, message).at(span, "not a key"));

@@ -1,6 +1,6 @@
 //! `spec.images`.
 
-use crate::diagnostic::{Finding, Kind};
+use crate::diagnostic::{Finding, Kind, quoted};
 use crate::document::{self, Spec};
 use crate::model::{Image, Pin};
 use crate::section::{At, Context};
@@ -47,38 +47,50 @@ fn purpose_text(text: &At<String>, context: &mut Context<'_>) -> Option<String> 
 fn repository(text: &At<String>, context: &mut Context<'_>) -> Option<Repository> {
     let error = match text.value.parse::<Repository>() {
         Ok(repository) => {
-            // Hosts are the same in any case, but references to them are not.
             let host = repository.host().as_str();
+            // Hosts are the same in any case, but references to them are not.
             if host == host.to_lowercase() {
                 return Some(repository);
             }
-            let part = host.to_owned();
-            let lowercase = host.to_lowercase();
-            ReferenceError::Uppercase { part, lowercase }
+            let span = context.source.within(text.span, &text.value, 0..host.len());
+            let message = format!("the host {} has uppercase letters", quoted(host));
+            let finding = Finding::new(Kind::Repository, message).at(span, "write it in lowercase");
+            let lowercase = text.value.to_lowercase();
+            context
+                .findings
+                .push(finding.did_you_mean(Some(&lowercase)));
+            return None;
         }
         Err(error) => error,
     };
     let finding = Finding::new(Kind::Repository, error.to_string());
     let finding = finding.at(wrong_part(text, &error, context), label(&error));
-    // Without its end, the name of the tag or the digest is the repository.
-    let without = |end: &str| text.value.rsplit_once(end).map_or("", |(name, _)| name);
-    let finding = match &error {
+    context.findings.push(match &error {
         ReferenceError::Scheme { rest, .. } => finding.did_you_mean(Some(rest)),
         ReferenceError::Uppercase { .. } => finding.did_you_mean(Some(&text.value.to_lowercase())),
-        ReferenceError::TagInRepository(tag) => {
-            let name = without(&format!(":{tag}"));
-            finding.help(format!("write `repository: {name}` and `tag: \"{tag}\"`"))
-        }
-        ReferenceError::DigestInRepository(digest) => {
-            let name = without(&format!("@{digest}"));
-            finding.help(format!(
-                "write `repository: {name}`, and `pin: {digest}` to hold that build"
-            ))
+        ReferenceError::TagInRepository(_) | ReferenceError::DigestInRepository(_) => {
+            finding.help(apart(&text.value))
         }
         _ => finding.help("write host and path, such as `ghcr.io/owner/name`"),
-    };
-    context.findings.push(finding);
+    });
     None
+}
+
+/// How to write a whole reference with the keys of an image.
+fn apart(reference: &str) -> String {
+    let (name, digest) = match reference.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (reference, None),
+    };
+    let (name, tag) = match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (name, None),
+    };
+    let tag = tag.map_or(String::new(), |tag| format!(" and `tag: \"{tag}\"`"));
+    let pin = digest.map_or(String::new(), |digest| {
+        format!("; to hold that build, add `pin: {digest}`")
+    });
+    format!("write `repository: {name}`{tag}{pin}")
 }
 
 fn tag(text: &At<String>, context: &mut Context<'_>) -> Option<Tag> {
@@ -127,17 +139,24 @@ fn pin(text: &At<String>, context: &mut Context<'_>) -> Option<Pin> {
 
 /// Where in the reference the mistake is.
 fn wrong_part(text: &At<String>, error: &ReferenceError, context: &Context<'_>) -> Span {
-    let part = error.part().unwrap_or(&text.value);
-    // What is wrong at the end is looked for from there: `16` in `x16:16`.
-    let at = match error {
-        ReferenceError::TagInRepository(_) | ReferenceError::DigestInRepository(_) => {
-            text.value.rfind(part)
+    let whole = text.value.as_str();
+    let range = match error {
+        ReferenceError::TagInRepository(tag) => {
+            // A tag stands at the end, or before a digest.
+            let end = whole.find('@').unwrap_or(whole.len());
+            end.saturating_sub(tag.as_str().len())..end
         }
-        _ => text.value.find(part),
+        ReferenceError::Path(part) if part.is_empty() => match whole.find("//") {
+            Some(at) => at..at + 2,
+            None => 0..whole.len(),
+        },
+        _ => {
+            let part = error.part().unwrap_or(whole);
+            let at = whole.find(part).unwrap_or_default();
+            at..at + part.len()
+        }
     };
-    let at = at.unwrap_or_default();
-    let range = at..at + part.len();
-    context.source.within(text.span, &text.value, range)
+    context.source.within(text.span, whole, range)
 }
 
 fn label(error: &ReferenceError) -> &'static str {

@@ -59,8 +59,11 @@ fn host(text: &At<String>, context: &mut Context<'_>) -> Option<RegistryHost> {
         return Some(host);
     }
     let message = format!("{} is not a registry's host", quoted(&text.value));
-    let finding = Finding::new(Kind::Registry, message);
-    let finding = finding.at(text.span, "not a host with an optional port");
+    let label = match lowercase.parse::<RegistryHost>() {
+        Ok(_) => "write it in lowercase",
+        Err(_) => "not a host with an optional port",
+    };
+    let finding = Finding::new(Kind::Registry, message).at(text.span, label);
     // A URL, a login, a path or capitals around what is meant.
     let bare = lowercase
         .split_once("://")
@@ -98,6 +101,8 @@ fn login(registry: &document::Registry, context: &mut Context<'_>) {
                     .at(username.span, "not a username")
                     .help("write the name of the account alone"),
             );
+            // What stands behind the colon may be the password.
+            context.findings.blacken(username.span);
         }
         _ => {}
     }
@@ -122,6 +127,7 @@ fn password(password: &Password, context: &mut Context<'_>) -> Option<SecretSour
             None
         }
         Password::Source(source) => one_source(source, context),
+        Password::Wrong => None,
     }
 }
 

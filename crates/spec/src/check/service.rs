@@ -31,6 +31,8 @@ pub(super) fn all(
 /// What a service may refer to.
 struct Neighbours<'d> {
     stack: Option<&'d str>,
+    /// Whether the list of images could be read.
+    has_images: bool,
     /// Name and repository of each image.
     images: BTreeMap<&'d str, Option<&'d str>>,
     services: BTreeSet<&'d str>,
@@ -45,6 +47,7 @@ impl<'d> Neighbours<'d> {
         let name = document.metadata.as_ref().and_then(|it| it.name.as_ref());
         Self {
             stack: name.map(|name| name.value.as_str()),
+            has_images: spec.images.is_some(),
             images: images
                 .filter_map(|image| {
                     let repository = image.repository.as_ref().map(|at| at.value.as_str());
@@ -56,6 +59,19 @@ impl<'d> Neighbours<'d> {
                 .collect(),
             all,
         }
+    }
+
+    /// The name of the image whose repository a reference names.
+    fn image_of(&self, reference: &str) -> Option<&'d str> {
+        let names = |repository: &str| {
+            let rest = reference.strip_prefix(repository);
+            !repository.is_empty()
+                && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
+        };
+        let mut images = self.images.iter();
+        images
+            .find(|(_, repository)| repository.is_some_and(names))
+            .map(|(name, _)| *name)
     }
 
     /// The stack other than this one, if there is one.
@@ -98,8 +114,8 @@ fn image(
     context: &mut Context<'_>,
 ) -> Option<ImageName> {
     let wanted = image.value.as_str();
-    if stack.images.contains_key(wanted) {
-        // A name that is none has been told where it is defined.
+    if stack.images.contains_key(wanted) || !stack.has_images {
+        // A name that is none, or images that are none, have been told of.
         return wanted.parse().ok();
     }
     let who = match service {
@@ -120,39 +136,21 @@ fn image(
         quoted(wanted)
     );
     let finding = Finding::new(Kind::UnknownImage, message).at(image.span, "not defined");
-    context
-        .findings
-        .push(match near_image(wanted, stack, context) {
+    context.findings.push(match stack.image_of(wanted) {
+        Some(name) => finding.help(format!("write the image's name: {}", quoted(name))),
+        None if context.findings.is_full() => finding,
+        None => match nearest(wanted, stack.images.keys().copied()) {
             near @ Some(_) => finding.did_you_mean(near),
             None => finding.help(match stack.images.keys().next() {
                 Some(first) => {
-                    format!(
-                        "write the name of an image under `images`, such as {}",
-                        quoted(first)
-                    )
+                    let first = quoted(first);
+                    format!("write the name of an image under `images`, such as {first}")
                 }
                 None => "define the image under `images`".to_owned(),
             }),
-        });
-    None
-}
-
-/// The image that is meant by a near name, or by its repository.
-fn near_image<'d>(wanted: &str, stack: &Neighbours<'d>, context: &Context<'_>) -> Option<&'d str> {
-    if context.findings.is_full() {
-        return None;
-    }
-    let by_repository = stack.images.iter().find(|(_, repository)| {
-        repository.is_some_and(|repository| {
-            let rest = wanted.strip_prefix(repository);
-            !repository.is_empty()
-                && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
-        })
+        },
     });
-    match by_repository {
-        Some((name, _)) => Some(name),
-        None => nearest(wanted, stack.images.keys().copied()),
-    }
+    None
 }
 
 fn after(
@@ -219,8 +217,10 @@ fn timeout(text: &At<String>, context: &mut Context<'_>) -> Option<Duration> {
         Ok(timeout) => Some(timeout),
         Err(error) => {
             let finding = Finding::new(Kind::Duration, error.to_string());
-            let finding = finding.at(text.span, "not a duration");
-            context.findings.push(finding.help(error.remedy()));
+            let finding = finding.at(text.span, error.label());
+            context
+                .findings
+                .push(finding.help(error.remedy(&text.value)));
             None
         }
     }

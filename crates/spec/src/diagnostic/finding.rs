@@ -1,6 +1,6 @@
 //! Mistakes while they are being collected.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use miette::LabeledSpan;
@@ -81,6 +81,7 @@ pub(crate) struct Findings {
     seen: HashSet<Finding>,
     omitted: usize,
     secrets: Vec<Span>,
+    trees: BTreeSet<SourceId>,
 }
 
 impl Findings {
@@ -112,12 +113,21 @@ impl Findings {
         self.secrets.push(span);
     }
 
+    /// Says that a text is YAML from end to end, so that the places blackened
+    /// are all its secrets.
+    pub(crate) fn is_tree(&mut self, source: &Source) {
+        self.trees.insert(source.id);
+    }
+
     /// Binds the mistakes to what may be shown of the texts.
     pub(crate) fn into_diagnostics(mut self, sources: &[Source]) -> Diagnostics {
         self.list.sort_by_key(Finding::place);
         let shown: Vec<Shown> = sources
             .iter()
-            .map(|source| Shown::new(source, &self.secrets_of(source)))
+            .map(|source| {
+                let is_tree = self.trees.contains(&source.id);
+                Shown::new(source, self.secrets_of(source), is_tree)
+            })
             .collect();
         Diagnostics {
             mistakes: self

@@ -42,11 +42,17 @@ impl std::fmt::Debug for Shown {
 }
 
 impl Shown {
-    pub(crate) fn new(source: &Source, secrets: &[Range<usize>]) -> Self {
+    /// The secrets are those that the tree has shown. They are all there are
+    /// only if the whole text has become a tree.
+    pub(crate) fn new(source: &Source, mut secrets: Vec<Range<usize>>, is_tree: bool) -> Self {
         let mut text = source.text.clone();
-        let mut hidden = secrets::in_text(&text);
-        hidden.extend_from_slice(secrets);
-        blacken(&mut text, &hidden);
+        secrets.extend(secrets::by_look(&text));
+        secrets.extend(if is_tree {
+            secrets::in_comments(&text)
+        } else {
+            secrets::in_text(&text)
+        });
+        blacken(&mut text, &secrets);
         let text = printable(&text);
         let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(after_breaks).collect();
@@ -178,7 +184,7 @@ mod tests {
             name: "a.yaml".into(),
             text: text.to_owned(),
         };
-        Shown::new(&source, &[])
+        Shown::new(&source, Vec::new(), true)
     }
 
     fn excerpt(shown: &Shown, span: Range<usize>, context: usize) -> (String, usize, usize, usize) {

@@ -31,9 +31,7 @@ pub enum ReferenceError {
     },
     /// A component of the path that is empty or has characters or separators
     /// that the grammar does not know.
-    #[error(
-        "`{0}` cannot stand in a repository's path, which is made of lowercase letters and digits, joined by `.`, `_`, `__` or `-` and separated by `/`"
-    )]
+    #[error("{}", path(.0))]
     Path(String),
     /// More than 255 characters.
     #[error("a repository's path has at most 255 characters, this one has {0}")]
@@ -42,23 +40,19 @@ pub enum ReferenceError {
     #[error("64 hexadecimal digits are an image ID, not a name")]
     Identifier,
     /// Not a tag.
-    #[error(
-        "`{0}` is not a tag, which is made of letters, digits, `_`, `.` and `-` and does not begin with `.` or `-`"
-    )]
+    #[error("{}", tag(.0))]
     Tag(String),
     /// More than 128 characters.
     #[error("a tag has at most 128 characters, this one has {0}")]
     LongTag(usize),
     /// Not a digest.
-    #[error(
-        "`{0}` is not a digest, which is `sha256:` and 64 or `sha512:` and 128 lowercase hexadecimal digits"
-    )]
+    #[error("{}", digest(.0))]
     Digest(String),
     /// A repository was wanted, and a tag is written as well.
     #[error("the tag `{0}` is not part of a repository's name")]
     TagInRepository(Tag),
     /// A repository was wanted, and a digest is written as well.
-    #[error("the digest `{0}` is not part of a repository's name")]
+    #[error("a digest is not part of a repository's name")]
     DigestInRepository(Digest),
 }
 
@@ -79,5 +73,32 @@ impl ReferenceError {
             Self::DigestInRepository(digest) => digest.as_str(),
         };
         (!part.is_empty()).then_some(part)
+    }
+}
+
+fn path(part: &str) -> String {
+    match part {
+        "" => "a part of the repository's path is empty".to_owned(),
+        _ => format!(
+            "`{part}` cannot stand in a repository's path, which is made of lowercase letters and digits, joined by `.`, `_`, `__` or `-` and separated by `/`"
+        ),
+    }
+}
+
+fn tag(text: &str) -> String {
+    match text {
+        "" => "a tag cannot be empty".to_owned(),
+        _ => format!(
+            "`{text}` is not a tag, which is made of letters, digits, `_`, `.` and `-` and does not begin with `.` or `-`"
+        ),
+    }
+}
+
+fn digest(text: &str) -> String {
+    match text {
+        "" => "a digest cannot be empty".to_owned(),
+        _ => format!(
+            "`{text}` is not a digest, which is `sha256:` and 64 or `sha512:` and 128 lowercase hexadecimal digits"
+        ),
     }
 }

@@ -45,6 +45,7 @@ fn mappings<'n>(value: &'n Node, findings: &mut Findings) -> Vec<&'n [Entry]> {
     for item in items {
         match &item.value {
             Value::Map(entries) => mappings.push(&**entries),
+            Value::Unknown => {}
             Value::Scalar(_) | Value::List(_) => findings.push(
                 Finding::new(
                     Kind::Alias,

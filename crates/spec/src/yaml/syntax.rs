@@ -19,6 +19,11 @@ pub(super) fn finding(error: &ScanError, source: &Source) -> Finding {
             .next_back()
             .map_or(0, |(at, _)| at),
     };
+    let at = match error.kind() {
+        // The parser says where it noticed the tab, which is near.
+        kind if is_tab(kind) => nearest_tab(text, at),
+        _ => at,
+    };
     let width = text[at..].chars().next().map_or(0, char::len_utf8);
     let span = source.span(at, at + width);
     if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
@@ -30,6 +35,26 @@ pub(super) fn finding(error: &ScanError, source: &Source) -> Finding {
         Some(help) => finding.help(help),
         None => finding,
     }
+}
+
+fn is_tab(kind: &ErrorKind) -> bool {
+    use ErrorKind as E;
+    matches!(
+        kind,
+        E::TabNotAllowed
+            | E::TabInBlockIndentation
+            | E::TabInIndentation
+            | E::TabInPlainScalar
+            | E::TabAtBlockScalarStart
+    )
+}
+
+/// The tab before a place in its line, or else the next one.
+fn nearest_tab(text: &str, at: usize) -> usize {
+    let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    let before = text[line..at].rfind('\t').map(|tab| line + tab);
+    let after = || text[at..].find('\t').map(|tab| at + tab);
+    before.or_else(after).unwrap_or(at)
 }
 
 /// Collections in collections in collections.
@@ -66,13 +91,9 @@ fn words(kind: &ErrorKind) -> (String, &'static str, Option<&'static str>) {
             "closes nothing",
             "remove it, or open it before",
         ),
-        E::TabNotAllowed
-        | E::TabInBlockIndentation
-        | E::TabInIndentation
-        | E::TabInPlainScalar
-        | E::TabAtBlockScalarStart => (
+        kind if is_tab(kind) => (
             "a tab cannot indent",
-            "near this place",
+            "a tab",
             "indent with spaces, two for each level",
         ),
         E::MappingValueNotAllowed | E::MappingKeyNotAllowed => (
@@ -83,12 +104,12 @@ fn words(kind: &ErrorKind) -> (String, &'static str, Option<&'static str>) {
         E::ExpectedBlockMappingKey | E::InvalidIndentation => (
             "this line is not indented like the ones it belongs to",
             "a key was expected here",
-            "give the keys of one mapping the same indentation",
+            "give the keys of one mapping the same indentation, and the `- ` of one list",
         ),
         E::ExpectedBlockSequenceEntry | E::BlockSequenceEntryNotAllowed => (
-            "a list and a mapping are mixed up",
-            "not expected here",
-            "give the `- ` of one list the same indentation, and nothing else between them",
+            "this line is not indented like the ones it belongs to",
+            "neither a key nor a `- ` belongs here",
+            "give the keys of one mapping the same indentation, and the `- ` of one list",
         ),
         E::SimpleKeyExpected | E::InvalidSimpleKey => (
             "a key has no `:`",
