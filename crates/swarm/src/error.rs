@@ -119,6 +119,8 @@ pub enum ConnectFailure {
     TimedOut,
     /// The TLS handshake, or a certificate or key file.
     Tls,
+    /// Plain tcp to a port that speaks TLS.
+    WantsTls,
     /// Anything else.
     Other,
 }
@@ -235,6 +237,9 @@ fn connect_hint(endpoint: &Endpoint, failure: ConnectFailure) -> Option<String> 
         ConnectFailure::TimedOut => "is the host up, and does a firewall let the port through?",
         ConnectFailure::Tls => {
             "check ca.pem, cert.pem and key.pem, and the names in the engine's certificate"
+        }
+        ConnectFailure::WantsTls => {
+            "set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem"
         }
         ConnectFailure::Other => return None,
     };

@@ -109,6 +109,8 @@ pub(crate) fn decode(chunks: BoxStream<'static, Result<Vec<u8>, Error>>) -> Even
             }
         }
     })
+    // Asked again after its end, an unfold panics.
+    .fuse()
     .boxed()
 }
 

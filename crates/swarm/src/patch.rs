@@ -117,3 +117,6 @@ fn object<'a>(
     }
     slot.as_object_mut().ok_or(PatchError::NotAnObject(path))
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,3 +156,6 @@ fn node_of<'a>(task: &Task, nodes: &'a [Node]) -> Option<&'a Node> {
 fn is_on_live_node(task: &Task, nodes: &[Node]) -> bool {
     node_of(task, nodes).is_some_and(|node| node.state == NodeState::Ready)
 }
+
+#[cfg(test)]
+mod tests;

@@ -317,3 +317,6 @@ impl RawService {
         self.at(pointer).as_u64()
     }
 }
+
+#[cfg(test)]
+mod tests;

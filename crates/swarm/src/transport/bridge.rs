@@ -83,7 +83,9 @@ async fn serve(listener: UnixListener, dial: Arc<Dial>, trouble: Trouble) {
 }
 
 impl Dial {
-    async fn carry(&self, local: UnixStream, trouble: &Trouble) {
+    /// The local side stays open until any trouble is noted, so that whoever
+    /// sees it close finds the reason.
+    async fn carry(&self, mut local: UnixStream, trouble: &Trouble) {
         match self {
             Self::Tcp { address, tls } => {
                 let far = match timeout(CONNECT, TcpStream::connect(address.clone())).await {
@@ -98,12 +100,12 @@ impl Dial {
                         trouble.set(None);
                         let (from, to) = far.into_split();
                         // A break is seen by the client, in its own words.
-                        let _ = pump(local, from, to).await;
+                        let _ = pump(&mut local, from, to).await;
                     }
-                    Some(connector) => carry_tls(connector, far, local, trouble).await,
+                    Some(connector) => carry_tls(connector, far, &mut local, trouble).await,
                 }
             }
-            Self::Stdio(stdio) => match stdio.carry(local).await {
+            Self::Stdio(stdio) => match stdio.carry(&mut local).await {
                 Ok(()) => trouble.set(None),
                 Err(words) => trouble.set(Some((ConnectFailure::Other, words))),
             },
@@ -114,11 +116,11 @@ impl Dial {
 async fn carry_tls(
     connector: &tls::Connector,
     far: TcpStream,
-    local: UnixStream,
+    local: &mut UnixStream,
     trouble: &Trouble,
 ) {
     let tls_trouble = |error: io::Error| {
-        let words = tls::words(&error);
+        let words = connector.words(&error);
         trouble.set(Some((ConnectFailure::Tls, words)));
     };
     let far = match timeout(CONNECT, connector.connect(far)).await {
@@ -146,11 +148,11 @@ fn resolve_error(error: io::Error) -> io::Error {
 /// Carries bytes both ways until either side ends: a client of HTTP never ends
 /// its half while it still wants an answer.
 pub(super) async fn pump(
-    local: UnixStream,
+    local: &mut UnixStream,
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
 ) -> io::Result<u64> {
-    let (mut read, mut write) = local.into_split();
+    let (mut read, mut write) = local.split();
     tokio::select! {
         // Before the other, so that a last word from afar is not lost.
         biased;

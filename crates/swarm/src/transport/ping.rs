@@ -35,7 +35,7 @@ impl Unanswered {
     pub(super) fn failure(&self) -> ConnectFailure {
         match self {
             Self::Silence => ConnectFailure::TimedOut,
-            Self::WantsTls => ConnectFailure::Tls,
+            Self::WantsTls => ConnectFailure::WantsTls,
             Self::Closed | Self::NotHttp => ConnectFailure::Other,
             Self::Io(error) => super::failure(error),
         }
@@ -47,9 +47,7 @@ impl fmt::Display for Unanswered {
         match self {
             Self::Silence => write!(f, "no answer within {} s", CONNECT.as_secs()),
             Self::Closed => f.write_str("the connection was closed without an answer"),
-            Self::WantsTls => f.write_str(
-                "it speaks TLS, and plain tcp was asked for (DOCKER_TLS_VERIFY is not set)",
-            ),
+            Self::WantsTls => f.write_str("the engine speaks TLS, and we do not"),
             Self::NotHttp => f.write_str("what answers there is no engine"),
             Self::Io(error) => error.fmt(f),
         }

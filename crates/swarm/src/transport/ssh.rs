@@ -135,7 +135,7 @@ pub(super) struct Stdio {
 
 impl Stdio {
     /// Carries one connection. When the program fails, its last words.
-    pub(super) async fn carry(&self, local: UnixStream) -> Result<(), String> {
+    pub(super) async fn carry(&self, local: &mut UnixStream) -> Result<(), String> {
         let mut command = Arc::clone(&self.session).arc_command("docker");
         if let Some(host) = &self.host {
             command.arg("--host").arg(host);
@@ -217,25 +217,27 @@ fn words(error: &openssh::Error) -> String {
 fn classify(host: &str, detail: String) -> SshError {
     use SshFailure as F;
     const KINDS: &[(&str, SshFailure)] = &[
-        ("Host key verification failed", F::HostKey),
-        ("REMOTE HOST IDENTIFICATION HAS CHANGED", F::HostKey),
+        ("host key verification failed", F::HostKey),
+        ("remote host identification has changed", F::HostKey),
         ("host key is known", F::HostKey),
-        ("Permission denied (", F::Auth),
-        ("Too many authentication failures", F::Auth),
-        ("Could not resolve hostname", F::Unreachable),
-        ("No route to host", F::Unreachable),
-        ("Network is unreachable", F::Unreachable),
-        ("Connection refused", F::Unreachable),
-        ("timed out", F::TimedOut),
-        ("within", F::TimedOut),
+        ("permission denied (", F::Auth),
+        ("too many authentication failures", F::Auth),
         ("permission denied", F::SocketDenied),
         ("not found", F::NoEngine),
-        ("No such file", F::NoEngine),
-        ("Cannot connect to the Docker daemon", F::NoEngine),
-        ("failed to connect to the docker API", F::NoEngine),
+        ("no such file", F::NoEngine),
+        ("cannot connect to the docker daemon", F::NoEngine),
+        ("failed to connect to the docker api", F::NoEngine),
+        ("dial unix", F::NoEngine),
         ("without an answer", F::NoEngine),
+        ("could not resolve hostname", F::Unreachable),
+        ("no route to host", F::Unreachable),
+        ("network is unreachable", F::Unreachable),
+        ("connection refused", F::Unreachable),
+        ("timed out", F::TimedOut),
+        ("no answer within", F::TimedOut),
     ];
-    let kind = KINDS.iter().find(|(words, _)| detail.contains(words));
+    let told = detail.to_lowercase();
+    let kind = KINDS.iter().find(|(words, _)| told.contains(words));
     SshError {
         host: host.to_owned(),
         failure: kind.map_or(F::Other, |(_, failure)| *failure),
@@ -281,6 +283,14 @@ mod tests {
             (
                 "Got permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: dial unix: connect: permission denied",
                 F::SocketDenied,
+            ),
+            (
+                "failed to open the raw stream connection: dial unix /run/x.sock: connect: no such file or directory",
+                F::NoEngine,
+            ),
+            (
+                "failed to open the raw stream connection: dial unix /run/x.sock: connect: connection refused",
+                F::NoEngine,
             ),
             ("something new", F::Other),
         ] {

@@ -21,6 +21,7 @@ use crate::{Error, TlsFiles};
 pub(super) struct Connector {
     connector: TlsConnector,
     name: ServerName<'static>,
+    has_certificate: bool,
 }
 
 impl Connector {
@@ -36,11 +37,27 @@ impl Connector {
         Ok(Self {
             connector: TlsConnector::from(Arc::new(config)),
             name,
+            has_certificate: files.client.is_some(),
         })
     }
 
     pub(super) async fn connect(&self, far: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         self.connector.connect(self.name.clone(), far).await
+    }
+
+    /// What rustls says, without the words around it.
+    pub(super) fn words(&self, error: &io::Error) -> String {
+        match rustls_error(error) {
+            Some(rustls::Error::InvalidMessage(_)) => "what answers there speaks no TLS".to_owned(),
+            Some(rustls::Error::AlertReceived(alert)) if self.has_certificate => {
+                format!("the engine refuses our certificate ({alert:?})")
+            }
+            Some(rustls::Error::AlertReceived(alert)) => {
+                format!("the engine asks for a certificate, and there is none ({alert:?})")
+            }
+            Some(other) => other.to_string(),
+            None => error.to_string(),
+        }
     }
 }
 
@@ -103,18 +120,6 @@ fn pem(path: &Path, error: &rustls::pki_types::pem::Error) -> String {
             format!("{} holds no key", path.display())
         }
         other => format!("{}: {other}", path.display()),
-    }
-}
-
-/// What rustls says, without the words around it.
-pub(super) fn words(error: &io::Error) -> String {
-    match rustls_error(error) {
-        Some(rustls::Error::InvalidMessage(_)) => "what answers there speaks no TLS".to_owned(),
-        Some(rustls::Error::AlertReceived(alert)) => {
-            format!("the engine refuses our certificate ({alert:?})")
-        }
-        Some(other) => other.to_string(),
-        None => error.to_string(),
     }
 }
 

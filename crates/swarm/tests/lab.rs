@@ -1,0 +1,217 @@
+//! The client on a real Swarm: every way to reach it, and what it says.
+//!
+//! Needs the lab up, and its environment (`eval "$(tests/lab/lab env)"`).
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "in a test, and in what it looks with"
+)]
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use imgstack_swarm::{
+    Availability, ConnectFailure, Environment, Error, Manager, NodeRole, NodeState, SshFailure,
+    Target,
+};
+
+fn lab() -> PathBuf {
+    std::env::var_os("IMGSTACK_LAB")
+        .expect("IMGSTACK_LAB is the folder of the lab")
+        .into()
+}
+
+/// Connects as docker's settings would have it.
+async fn connect(variables: &[(&str, &str)]) -> Result<Manager, Error> {
+    let target = Target::find(None, &Environment::of(variables))?;
+    Manager::connect(&target).await
+}
+
+async fn host(address: &str) -> Result<Manager, Error> {
+    connect(&[("DOCKER_HOST", address)]).await
+}
+
+fn local() -> String {
+    format!("unix://{}", lab().join("node-1/docker.sock").display())
+}
+
+fn tls(name: &str) -> String {
+    lab().join("tls").join(name).display().to_string()
+}
+
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn every_way_leads_to_the_same_swarm() {
+    let cluster = host(&local()).await.unwrap().cluster().clone();
+    assert!(!cluster.id.is_empty());
+    let certificates = tls("");
+    let table: &[&[(&str, &str)]] = &[
+        &[("DOCKER_HOST", "ssh://root@docker-infra-1")],
+        &[("DOCKER_HOST", "ssh://docker-infra-1/run/docker.sock")],
+        &[
+            ("DOCKER_HOST", "tcp://10.77.0.11:2376"),
+            ("DOCKER_TLS_VERIFY", "1"),
+            ("DOCKER_CERT_PATH", &certificates),
+        ],
+        &[
+            ("DOCKER_HOST", "tcp://10.77.0.11:2376"),
+            ("DOCKER_TLS", "1"),
+            ("DOCKER_CERT_PATH", &certificates),
+        ],
+    ];
+    for variables in table {
+        let manager = connect(variables).await.unwrap();
+        assert_eq!(manager.cluster(), &cluster, "{variables:?}");
+        assert_eq!(manager.nodes().await.unwrap().len(), 3, "{variables:?}");
+        manager.services().await.unwrap();
+        manager.all_tasks().await.unwrap();
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn nodes_are_told_in_images_words() {
+    let nodes = host(&local()).await.unwrap().nodes().await.unwrap();
+    let leader = nodes.iter().find(|node| node.leader).unwrap();
+    assert_eq!(leader.hostname, "docker-infra-1");
+    assert_eq!(leader.role, NodeRole::Manager);
+    assert_eq!(leader.address.as_deref(), Some("10.77.0.11"));
+    for node in &nodes {
+        assert_eq!(node.state, NodeState::Ready, "{node:?}");
+        assert_eq!(node.availability, Availability::Active, "{node:?}");
+        assert!(
+            ["linux/amd64", "linux/arm64"].contains(&node.platform.to_string().as_str()),
+            "{node:?}"
+        );
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn a_worker_names_the_manager() {
+    // Node 3 forbids stream forwarding, so this is the fall-back, too.
+    for address in ["ssh://docker-infra-2", "ssh://docker-infra-3"] {
+        let error = host(address).await.unwrap_err();
+        assert!(
+            matches!(error, Error::NotAManager { member: true, .. }),
+            "{error:?}"
+        );
+        assert_eq!(
+            error.hint().unwrap(),
+            "name the manager 10.77.0.11 in spec.swarm.endpoint"
+        );
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn ways_that_lead_nowhere() {
+    let table = [
+        ("ssh://nosuchuser@docker-infra-1", SshFailure::Auth),
+        ("ssh://root@10.77.0.1", SshFailure::Unreachable),
+        ("ssh://root@no-such-host.invalid", SshFailure::Unreachable),
+        (
+            "ssh://root@docker-infra-1/run/nothing.sock",
+            SshFailure::NoEngine,
+        ),
+        (
+            "ssh://root@docker-infra-3/run/nothing.sock",
+            SshFailure::NoEngine,
+        ),
+    ];
+    for (address, failure) in table {
+        let error = host(address).await.unwrap_err();
+        let Error::Ssh(ssh) = &error else {
+            panic!("{address}: {error:?}");
+        };
+        assert_eq!(ssh.failure, failure, "{address}: {error}");
+        assert!(!ssh.detail.contains("without an answer"), "{error}");
+    }
+
+    let bare = tempfile::tempdir().unwrap();
+    std::fs::copy(tls("ca.pem"), bare.path().join("ca.pem")).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    std::fs::copy(tls("server-cert.pem"), other.path().join("ca.pem")).unwrap();
+    let tcp = "tcp://10.77.0.11:2376";
+    let verify = ("DOCKER_TLS_VERIFY", "1");
+    let path = |folder: &Path| folder.display().to_string();
+    let (bare_path, other_path) = (path(bare.path()), path(other.path()));
+    let table: &[(&[(&str, &str)], ConnectFailure)] = &[
+        (&[("DOCKER_HOST", tcp)], ConnectFailure::WantsTls),
+        (
+            &[
+                ("DOCKER_HOST", tcp),
+                verify,
+                ("DOCKER_CERT_PATH", &bare_path),
+            ],
+            ConnectFailure::Tls,
+        ),
+        (
+            &[
+                ("DOCKER_HOST", tcp),
+                verify,
+                ("DOCKER_CERT_PATH", &other_path),
+            ],
+            ConnectFailure::Tls,
+        ),
+        (
+            &[
+                ("DOCKER_HOST", "tcp://10.77.0.1:5000"),
+                verify,
+                ("DOCKER_CERT_PATH", &bare_path),
+            ],
+            ConnectFailure::Tls,
+        ),
+        (
+            &[("DOCKER_HOST", "tcp://10.77.0.11:2375")],
+            ConnectFailure::NobodyListens,
+        ),
+        (
+            &[("DOCKER_HOST", "tcp://no-such-host.invalid:2375")],
+            ConnectFailure::Unreachable,
+        ),
+        (
+            &[("DOCKER_HOST", "unix:///nonexistent/docker.sock")],
+            ConnectFailure::NobodyListens,
+        ),
+    ];
+    for (variables, wanted) in table {
+        let error = connect(variables).await.unwrap_err();
+        assert!(
+            matches!(&error, Error::Connect { failure, .. } if failure == wanted),
+            "{variables:?}: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn nothing_is_left_behind() {
+    let manager = host("ssh://docker-infra-1").await.unwrap();
+    manager.nodes().await.unwrap();
+    assert_eq!(masters(), 1);
+    drop(manager);
+    let end = Instant::now() + Duration::from_secs(5);
+    while masters() > 0 {
+        assert!(Instant::now() < end, "the ssh process lives on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The ssh processes that serve as masters in the folder of temporary files of
+/// this test.
+fn masters() -> usize {
+    let ours = std::env::temp_dir()
+        .join(".ssh-connection")
+        .display()
+        .to_string();
+    let processes = std::fs::read_dir("/proc").unwrap();
+    processes
+        .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
+        .filter(|line| {
+            let line = String::from_utf8_lossy(line);
+            line.contains("ssh") && line.contains(&ours)
+        })
+        .count()
+}
