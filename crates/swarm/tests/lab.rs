@@ -9,12 +9,16 @@
 )]
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt as _;
+use imgstack_swarm::rollout::assess;
 use imgstack_swarm::{
-    Availability, ConnectFailure, Environment, Error, Manager, NodeRole, NodeState, SshFailure,
-    Target,
+    Availability, ConnectFailure, Environment, Error, LogStream, Manager, NodeRole, NodeState,
+    ServicePatch, SshFailure, Target, UpdateState, spec_digest,
 };
+use tokio::time::timeout;
 
 fn lab() -> PathBuf {
     std::env::var_os("IMGSTACK_LAB")
@@ -188,30 +192,164 @@ async fn ways_that_lead_nowhere() {
 #[tokio::test]
 #[ignore = "needs the lab"]
 async fn nothing_is_left_behind() {
-    let manager = host("ssh://docker-infra-1").await.unwrap();
+    // By a name that no other test calls the host.
+    let manager = host("ssh://root@10.77.0.11").await.unwrap();
     manager.nodes().await.unwrap();
-    assert_eq!(masters(), 1);
+    assert_eq!(masters("10.77.0.11"), 1);
     drop(manager);
     let end = Instant::now() + Duration::from_secs(5);
-    while masters() > 0 {
+    while masters("10.77.0.11") > 0 {
         assert!(Instant::now() < end, "the ssh process lives on");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// The ssh processes that serve as masters in the folder of temporary files of
-/// this test.
-fn masters() -> usize {
-    let ours = std::env::temp_dir()
-        .join(".ssh-connection")
-        .display()
-        .to_string();
+/// The ssh masters of ours to this host.
+fn masters(host: &str) -> usize {
     let processes = std::fs::read_dir("/proc").unwrap();
     processes
         .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
         .filter(|line| {
-            let line = String::from_utf8_lossy(line);
-            line.contains("ssh") && line.contains(&ours)
+            let words: Vec<_> = line
+                .split(|byte| *byte == 0)
+                .map(String::from_utf8_lossy)
+                .collect();
+            let is_ours = words.iter().any(|word| word.contains(".ssh-connection"));
+            is_ours && words.iter().any(|word| word == host)
         })
         .count()
+}
+
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn a_rollout_as_it_is_seen() {
+    let repository = "10.77.0.1:5000/swarmcrate/rollout";
+    let good = format!("{repository}:16@{}", build("good", "a1"));
+    let dying = format!("{repository}:16@{}", build("dying", "b2"));
+    let created = Created::new("swarmcrate-rollout", &good);
+    let manager = host(&local()).await.unwrap();
+    let names = [created.0.parse().unwrap()];
+    let service = manager.services_named(&names).await.unwrap().remove(0);
+
+    let mut events = manager.events().await.unwrap();
+    let patched = patch(&dying).apply(service.spec()).unwrap();
+    manager
+        .update_service(&service.id(), service.version(), &patched, None)
+        .await
+        .unwrap();
+    let late = manager
+        .update_service(&service.id(), service.version(), &patched, None)
+        .await;
+    assert!(matches!(late, Err(Error::OutOfSequence { .. })), "{late:?}");
+
+    let mut states = Vec::new();
+    while states.last() != Some(&UpdateState::RollbackCompleted) {
+        let event = timeout(Duration::from_secs(60), events.next())
+            .await
+            .unwrap();
+        let event = event.unwrap().unwrap();
+        states.extend(
+            event
+                .update_state()
+                .filter(|_| event.is_about(&service.id())),
+        );
+    }
+    let expected = [
+        UpdateState::Updating,
+        UpdateState::RollbackStarted,
+        UpdateState::RollbackCompleted,
+    ];
+    assert_eq!(states, expected);
+
+    let after = manager.service(&service.id()).await.unwrap();
+    assert_eq!(spec_digest(after.spec()), spec_digest(service.spec()));
+    assert_eq!(after.previous_spec(), None);
+    let (tasks, nodes) = (
+        manager.tasks(&[service.id()]).await.unwrap(),
+        manager.nodes().await.unwrap(),
+    );
+    assert!(assess(&after, &tasks, &nodes, &good).is_in_place());
+    let seen = assess(&after, &tasks, &nodes, &dying);
+    let failure = seen.failures.first().unwrap();
+    assert_eq!(failure.exit_code, Some(1));
+    assert_eq!(failure.err.as_deref(), Some("task: non-zero exit (1)"));
+    let lines = manager.task_logs(&failure.task, 20).await.unwrap();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.stream == LogStream::Stderr && line.text.contains("FATAL")),
+        "{lines:?}"
+    );
+}
+
+fn patch(image: &str) -> ServicePatch {
+    ServicePatch {
+        image: image.to_owned(),
+        platforms: None,
+        labels: [("dev.imgstack.stack".to_owned(), "test".to_owned())].into(),
+    }
+}
+
+/// Pushes an image and gives its digest.
+fn build(kind: &str, sha: &str) -> String {
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/lab/lab");
+    let arguments = [
+        "build",
+        "swarmcrate/rollout",
+        "--date",
+        "20260209",
+        "--kind",
+        kind,
+        "--sha",
+        sha,
+    ];
+    let output = Command::new(lab).args(arguments).output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let built: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    built["digest"].as_str().unwrap().to_owned()
+}
+
+/// A service that goes when the test ends.
+struct Created(&'static str);
+
+impl Created {
+    fn new(name: &'static str, image: &str) -> Self {
+        docker(&["service", "rm", name]);
+        let done = docker(&[
+            "service",
+            "create",
+            "--name",
+            name,
+            "--replicas",
+            "2",
+            "--no-resolve-image",
+            "--update-monitor",
+            "1s",
+            "--update-failure-action",
+            "rollback",
+            "--rollback-monitor",
+            "1s",
+            image,
+        ]);
+        assert!(done, "{name} was not created");
+        Self(name)
+    }
+}
+
+impl Drop for Created {
+    fn drop(&mut self) {
+        docker(&["service", "rm", self.0]);
+    }
+}
+
+fn docker(arguments: &[&str]) -> bool {
+    let output = Command::new("docker")
+        .args(["--host", &local()])
+        .args(arguments)
+        .output();
+    output.is_ok_and(|output| output.status.success())
 }
