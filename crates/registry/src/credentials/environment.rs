@@ -8,8 +8,8 @@ use std::path::PathBuf;
 /// Environment variables: they say where configurations are, may hold a
 /// password, and are what helpers run with.
 ///
-/// A value of its own rather than the process's, so that nothing but the
-/// program's start reads the process's environment.
+/// A value of its own rather than the process's, so that it is the caller who
+/// decides whether and when the process's is read.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<OsString, OsString>);
 

@@ -3,60 +3,33 @@
 //! A registry that hides what one may not see answers "denied" where it could
 //! say "does not exist"; such a hint names both readings.
 
-use imgstack_spec::RegistryHost;
+use imgstack_spec::{RegistryHost, Repository, Tag};
 
-use super::error::{Error, TlsFault};
+use super::error::{Answer, Error, TlsFault};
 
 impl Error {
     /// What helps. One or two sentences, without a line break.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::AuthenticationRequired { repository, .. } => format!(
-                "{repository} is private, or does not exist: check the spelling, then {}",
-                provide_credential(repository.host())
-            ),
+            Self::AuthenticationRequired { repository, .. } => nobody(repository),
             Self::CredentialRejected {
-                repository, origin, ..
-            } => format!(
-                "the credential from {origin} is wrong, expired, revoked or not authorised for \
-                 single sign-on, or {repository} does not exist and the registry hides that: make \
-                 a new one{} and put it there",
-                needed(repository.host())
-            ),
-            Self::UnsupportedToken { origin, .. } => format!(
-                "make a classic personal access token with `read:packages` and put it into \
-                 {origin}; fine-grained tokens work for GitHub's API, not for its registry"
-            ),
+                repository,
+                origin,
+                answer,
+            } => rejected(repository, origin, answer),
+            Self::UnsupportedToken { origin, .. } => fine_grained(origin),
             Self::CredentialUnavailable { cause, .. } => cause.hint(),
             Self::NoPackageAccess {
                 repository, origin, ..
-            } => format!(
-                "the account of {origin} may not read {repository}, or there is no such \
-                 repository and the registry hides that: check the spelling, then {}",
-                grant(repository.host(), "read access")
-            ),
+            } => no_access(repository, origin),
             Self::NoPushAccess { repository, .. } => grant(
                 repository.host(),
                 "write access (a token needs `write:packages`)",
             ),
-            Self::RateLimited { resets_in, .. } => match resets_in {
-                Some(_) => "run it again when the limit has reset; a credential usually has a \
-                            higher limit than none"
-                    .to_owned(),
-                None => "run it again in some minutes; a credential usually has a higher limit \
-                         than none"
-                    .to_owned(),
-            },
-            Self::RepositoryNotFound { repository, .. } => format!(
-                "check the spelling of `{}`; a repository appears with its first push, and some \
-                 registries hide a private one in this way",
-                repository.path()
-            ),
-            Self::TagNotFound { tag, .. } => format!(
-                "check the spelling of `{}`, and whether the build that pushes it has finished",
-                tag.as_str()
-            ),
+            Self::RateLimited { resets_in, .. } => limited(resets_in.is_some()),
+            Self::RepositoryNotFound { repository, .. } => no_repository(repository),
+            Self::TagNotFound { tag, .. } => no_tag(tag),
             Self::ManifestDeleted { .. } => {
                 "a clean-up of the registry has removed it: roll back to a build that is still \
                  there, or build again"
@@ -81,6 +54,67 @@ impl Error {
             ),
         }
     }
+}
+
+fn nobody(repository: &Repository) -> String {
+    format!(
+        "{repository} is private, or does not exist: check the spelling, then {}",
+        provide_credential(repository.host())
+    )
+}
+
+fn rejected(repository: &Repository, origin: &str, answer: &Answer) -> String {
+    // 401 is about who one is; 403 may hide what there is.
+    let masked = if answer.status == 403 {
+        format!(", or {repository} does not exist and the registry hides that")
+    } else {
+        String::new()
+    };
+    format!(
+        "the credential from {origin} is wrong, expired, revoked or not authorised for single \
+         sign-on{masked}: make a new one{} and put it there",
+        needed(repository.host())
+    )
+}
+
+fn fine_grained(origin: &str) -> String {
+    format!(
+        "make a classic personal access token with `read:packages` and put it into {origin}; \
+         fine-grained tokens work for GitHub's API, not for its registry"
+    )
+}
+
+fn no_access(repository: &Repository, origin: &str) -> String {
+    format!(
+        "the account of {origin} may not read {repository}, or there is no such repository and \
+         the registry hides that: check the spelling, then {}",
+        grant(repository.host(), "read access")
+    )
+}
+
+fn limited(told: bool) -> String {
+    let when = if told {
+        "when the limit has reset"
+    } else {
+        "in some minutes"
+    };
+    format!("run it again {when}; a credential usually has a higher limit than none")
+}
+
+fn no_repository(repository: &Repository) -> String {
+    format!(
+        "check the spelling of `{}`; a repository appears with its first push, and some \
+         registries hide a private one in this way",
+        repository.path()
+    )
+}
+
+fn no_tag(tag: &Tag) -> String {
+    format!(
+        "check the spelling of `{}` and of the repository, and whether the build that pushes the \
+         tag has finished",
+        tag.as_str()
+    )
 }
 
 fn is_ghcr(host: &RegistryHost) -> bool {

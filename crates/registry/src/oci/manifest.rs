@@ -22,7 +22,7 @@ pub(crate) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Manifest {
     /// Images by platform: an OCI index or a Docker manifest list.
-    Index(ImageIndex),
+    Index(Box<ImageIndex>),
     /// One image: an OCI or a Docker manifest.
     Image(Box<ImageManifest>),
 }
@@ -66,7 +66,7 @@ impl Manifest {
             return Err(malformed("is not what its media type says"));
         }
         let read = if index {
-            serde_json::from_slice(content).map(Self::Index)
+            serde_json::from_slice(content).map(|index| Self::Index(Box::new(index)))
         } else {
             serde_json::from_slice(content).map(|image| Self::Image(Box::new(image)))
         };

@@ -42,6 +42,6 @@ pub use client::{Client, ClientOptions, Resolved};
 pub use config::ImageConfig;
 pub use error::{Answer, Error, ErrorKind, TlsFault};
 pub use manifest::{Child, Manifest};
-pub use oci_spec::image as spec;
+pub use oci_spec::image as image_spec;
 pub use session::Warning;
 pub use transport::{RequestCount, RequestKind};

@@ -52,7 +52,10 @@ impl Warning {
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
-            Self::StaleCredential { cause, .. } => cause.hint(),
+            Self::StaleCredential { origin, .. } => format!(
+                "put a new credential into {origin}, or take the old one away: a registry may \
+                 refuse it tomorrow even where nobody needs one"
+            ),
             Self::CredentialSource(problem) => problem.cause.hint(),
         }
     }
