@@ -19,6 +19,15 @@ fn client(registries: Vec<Registry>) -> Client {
     })
 }
 
+fn insecure(host: &str) -> Registry {
+    Registry {
+        host: RegistryHost::new(host),
+        username: None,
+        password: None,
+        insecure: true,
+    }
+}
+
 #[tokio::test]
 async fn a_closed_port_fails_fast_and_says_why() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -42,7 +51,10 @@ async fn a_name_that_does_not_resolve_says_so() {
     // A label that long is refused by the resolver before it asks anybody.
     let host = format!("{}.invalid", "a".repeat(64));
     let image = format!("{host}/o/n:16").parse().unwrap();
-    let error = client(Vec::new()).resolve(&image).await.unwrap_err();
+    let error = client(vec![insecure(&host)])
+        .resolve(&image)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(
         error.to_string().contains("the name does not resolve"),
@@ -69,13 +81,7 @@ async fn plain_http_elsewhere_wants_a_line_in_the_spec() {
     assert!(error.hint().contains("insecure: true"), "{}", error.hint());
     assert!(server.lines().is_empty());
 
-    let insecure = Registry {
-        host: RegistryHost::new(&host),
-        username: None,
-        password: None,
-        insecure: true,
-    };
-    client(vec![insecure]).resolve(&image).await.unwrap();
+    client(vec![insecure(&host)]).resolve(&image).await.unwrap();
 }
 
 /// A port that meets plain http as TLS servers do; the first bytes of each
