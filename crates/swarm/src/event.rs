@@ -4,6 +4,15 @@
 //! in it, and a broken connection loses what happened meanwhile. Whoever
 //! follows it reads the service anew at each event, and now and then without.
 //!
+//! What Engine 20.10 sends for an update: at once an event for the write, with
+//! `image.old` and `image.new` when the image changed, and for any other write
+//! with nothing but the name; then, when tasks have to change, one with
+//! `updatestate.new` = `updating` and no old state. `completed` follows when
+//! the last task has run for `monitor`; `paused` and `rollback_started` as
+//! soon as too many failed, the latter with the images turned round, and
+//! `rollback_completed` when all is back. A write that changes no task gets no
+//! update state at all.
+//!
 //! Tasks have no events of their own in Swarm: that a task moved on is only
 //! seen by reading.
 

@@ -20,6 +20,11 @@ pub struct ServicePatch {
     pub image: String,
     /// `TaskTemplate.Placement.Platforms`, when it is to follow the image.
     /// None leaves it alone.
+    ///
+    /// By itself a change here restarts nothing on nodes that still fit. But
+    /// when the service's credential is not the one that its tasks were made
+    /// with, it restarts them all, and so does a new credential afterwards:
+    /// Swarm overlooks a difference in one of the two, not in both.
     pub platforms: Option<Vec<Platform>>,
     /// Service labels to set (`dev.imgstack.*`); the others stay. They are not
     /// part of the task, so they restart nothing.

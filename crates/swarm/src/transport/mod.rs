@@ -78,14 +78,15 @@ impl Link {
                     address: (host.clone(), *port),
                     tls,
                 };
-                Self::bridged(endpoint, private_folder()?, dial, None).await
+                let folder = private_folder(&endpoint)?;
+                Self::bridged(endpoint, folder, dial, None).await
             }
             Endpoint::Ssh { socket, .. } => Self::over_ssh(&endpoint, socket.as_deref()).await,
         }
     }
 
     async fn over_ssh(endpoint: &Endpoint, far: Option<&Path>) -> Result<Self, Error> {
-        let folder = private_folder()?;
+        let folder = private_folder(endpoint)?;
         // Beside the folder, not in it: ssh's socket must be there until the
         // last connection has let go of it.
         let master = ssh::Master::connect(endpoint, &base_folder()).await?;
@@ -183,16 +184,16 @@ impl Link {
 
 /// A folder for sockets: for us alone, and with a path that is short enough
 /// for a socket's (108 bytes, of which ssh adds some).
-fn private_folder() -> Result<TempDir, SshError> {
+fn private_folder(endpoint: &Endpoint) -> Result<TempDir, Error> {
     let base = base_folder();
     tempfile::Builder::new()
         .prefix("imgstack-")
         .permissions(Permissions::from_mode(0o700))
         .tempdir_in(&base)
-        .map_err(|error| SshError {
-            host: "this machine".to_owned(),
-            failure: SshFailure::Other,
-            detail: format!("no folder for sockets in {}: {error}", base.display()),
+        .map_err(|error| Error::Connect {
+            endpoint: Box::new(endpoint.clone()),
+            failure: ConnectFailure::Other,
+            cause: format!("no folder for sockets in {}: {error}", base.display()),
         })
 }
 
