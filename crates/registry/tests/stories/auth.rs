@@ -186,6 +186,26 @@ async fn a_registry_with_basic_authentication() {
 }
 
 #[tokio::test]
+async fn a_stale_credential_is_tried_once_a_repository() {
+    // Basic, and open to nobody in particular: only a wrong name is refused.
+    let server =
+        Server::start(
+            |_, asked| match (asked.path.as_str(), asked.header("authorization")) {
+                ("/v2/", _) => answer(401).with("www-authenticate", "Basic realm=x"),
+                (_, "") => found(16),
+                _ => answer(401).with("www-authenticate", "Basic realm=x"),
+            },
+        )
+        .await;
+    let client = server.member("robot", "revoked");
+    client.resolve(&server.image("o/n:16")).await.unwrap();
+    let before = server.lines().len();
+    client.resolve(&server.image("o/n:17")).await.unwrap();
+    assert_eq!(server.lines()[before..], ["HEAD /v2/o/n/manifests/17"]);
+    assert_eq!(client.warnings().len(), 1);
+}
+
+#[tokio::test]
 async fn an_identity_token_is_posted() {
     let server = Server::start(
         |host, asked| match (asked.path.as_str(), asked.method.as_str()) {

@@ -203,6 +203,35 @@ async fn a_429_is_waited_out_as_its_body_says_and_never_gets_a_get() {
 }
 
 #[tokio::test]
+async fn a_429_that_stays_is_not_explained_by_a_get_either() {
+    let server = Server::start(|_, asked| match asked.path.as_str() {
+        "/v2/" => answer(200),
+        _ => error(429, "TOOMANYREQUESTS", "slow down"),
+    })
+    .await;
+    let image = server.image("o/n:16");
+    let error = server.stranger().resolve(&image).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited);
+    assert_eq!(server.count("HEAD /v2/o/n/manifests/16"), 4);
+    assert_eq!(server.count("GET /v2/o/n/manifests/16"), 0);
+}
+
+#[tokio::test]
+async fn the_get_in_place_of_a_head_is_worth_a_second_attempt() {
+    let body = br#"{"schemaVersion":2,"manifests":[]}"#;
+    let server = Server::start(|_, asked| match asked.method.as_str() {
+        "HEAD" => answer(405),
+        _ if asked.path == "/v2/" => answer(200),
+        _ if asked.before == 0 => answer(503),
+        _ => answer(200).body(*body),
+    })
+    .await;
+    let image = server.image("o/n:16");
+    let resolved = server.stranger().resolve(&image).await.unwrap();
+    assert_eq!(resolved.digest, digest_of(body));
+}
+
+#[tokio::test]
 async fn a_limit_that_lasts_is_told_and_nobody_else_asks() {
     let server = Server::start(|_, asked| match asked.path.as_str() {
         "/v2/" => answer(200),
