@@ -239,28 +239,36 @@ impl SecretKey {
     }
 }
 
-/// Tokens by their beginnings.
+/// Tokens by their beginnings. Each is passed over when it is found, so that
+/// the time does not grow with the square of a hostile text.
 fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
     TOKENS.into_iter().flat_map(move |prefix| {
-        text.match_indices(prefix).filter_map(move |(at, _)| {
-            let rest = &text[at + prefix.len()..];
-            let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-            let length = rest.find(|c| !word(c)).unwrap_or(rest.len());
-            (length >= TOKEN_REST).then_some(at..at + prefix.len() + length)
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            loop {
+                let at = from + text[from..].find(prefix)?;
+                let rest = &text[at + prefix.len()..];
+                let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+                let length = rest.find(|c| !word(c)).unwrap_or(rest.len());
+                from = at + prefix.len() + length;
+                if length >= TOKEN_REST {
+                    return Some(at..from);
+                }
+            }
         })
     })
 }
 
-/// The password in `scheme://user:password@host`.
+/// The password in `scheme://user:password@host`, once a word.
 fn logins(text: &str) -> impl Iterator<Item = Range<usize>> {
-    text.match_indices("://").filter_map(|(at, _)| {
-        let start = at + "://".len();
-        let rest = &text[start..];
-        let word = &rest[..rest
-            .find([' ', '\t', '\r', '\n', '"', '\''])
-            .unwrap_or(rest.len())];
-        let at_sign = word.rfind('@')?;
-        let colon = word[..at_sign].find(':')?;
+    let mut end = 0;
+    let words = text.split_inclusive([' ', '\t', '\r', '\n', '"', '\'']);
+    words.filter_map(move |word| {
+        let start = end;
+        end += word.len();
+        let after = word.find("://")? + "://".len();
+        let at_sign = after + word[after..].rfind('@')?;
+        let colon = after + word[after..at_sign].find(':')?;
         Some(start + colon + 1..start + at_sign)
     })
 }

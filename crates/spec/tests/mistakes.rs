@@ -5,6 +5,8 @@
 //! `UPDATE_GOLDEN=1 cargo test -p imgstack-spec --test mistakes` writes the
 //! texts anew; read them before committing.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,372 @@
+//! The schema, the example and the reading of specs say the same.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use granit_parser::{Event, Parser};
+use imgstack_spec::{Input, Kind, SecretSource, StackSet, read, schema, schema_text};
+use serde_json::{Map, Value};
+
+const EXAMPLE: &str = "examples/postgres-ha/imgstack.yaml";
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn read_text(text: &str) -> StackSet {
+    read(&[Input::new("imgstack.yaml", text)]).unwrap_or_else(|told| {
+        let told: Vec<_> = told.iter().map(ToString::to_string).collect();
+        panic!("{}\n{text}", told.join("\n"))
+    })
+}
+
+#[test]
+fn the_schema_that_is_checked_in_is_up_to_date() {
+    let path = workspace().join("imgstack.schema.json");
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        fs::write(&path, schema_text()).unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(&path).unwrap_or_default(),
+        schema_text(),
+        "imgstack.schema.json is out of date: cargo run -- schema > imgstack.schema.json"
+    );
+}
+
+#[test]
+fn the_example_is_read() {
+    let set = read_text(&fs::read_to_string(workspace().join(EXAMPLE)).unwrap());
+    let [stack] = set.stacks.as_slice() else {
+        panic!("{set:?}")
+    };
+    assert_eq!(stack.name.as_str(), "postgres-ha");
+    assert_eq!(
+        stack.endpoint.as_ref().unwrap().to_string(),
+        "ssh://root@docker-infra-1"
+    );
+    assert_eq!(
+        stack.registries[0].password,
+        Some(SecretSource::Env("GHCR_PAT".to_owned()))
+    );
+    assert_eq!(
+        stack.images[0].reference().to_string(),
+        "ghcr.io/thorstenhornung1/swarm-stacks/patroni-postgres:16"
+    );
+    let after: Vec<_> = stack.services.iter().map(|it| it.after.len()).collect();
+    assert_eq!(after, [0, 1, 2]);
+    let timeouts: Vec<_> = stack.services.iter().map(|it| it.timeout).collect();
+    assert_eq!(timeouts, [600, 600, 900].map(Duration::from_secs));
+}
+
+#[test]
+fn the_example_is_what_the_schema_describes() {
+    let example = fs::read_to_string(workspace().join(EXAMPLE)).unwrap();
+    assert!(example.starts_with("# yaml-language-server: $schema=../../imgstack.schema.json\n"));
+    let example = json(&example);
+    let schema = schema();
+    assert_eq!(wrong(&example, &schema, &schema), Vec::<String>::new());
+}
+
+/// A YAML text of mappings, lists and strings as an editor sees it.
+fn json(yaml: &str) -> Value {
+    let mut open: Vec<Value> = Vec::new();
+    let mut keys: Vec<Option<String>> = Vec::new();
+    let mut root = Value::Null;
+    for event in Parser::new_from_str(yaml) {
+        let done = match event.unwrap().0 {
+            Event::MappingStart(..) => {
+                open.push(Value::Object(Map::new()));
+                keys.push(None);
+                continue;
+            }
+            Event::SequenceStart(..) => {
+                open.push(Value::Array(Vec::new()));
+                keys.push(None);
+                continue;
+            }
+            Event::Scalar(text, ..) => Value::from(text.into_owned()),
+            Event::MappingEnd | Event::SequenceEnd => {
+                keys.pop();
+                open.pop().unwrap()
+            }
+            _ => continue,
+        };
+        match (open.last_mut(), keys.last_mut()) {
+            (Some(Value::Array(items)), _) => items.push(done),
+            (Some(Value::Object(map)), Some(key)) => match key.take() {
+                Some(key) => drop(map.insert(key, done)),
+                None => *key = done.as_str().map(str::to_owned),
+            },
+            _ => root = done,
+        }
+    }
+    root
+}
+
+/// Every key of the schema, in a document that is right.
+const FULL: &str = r#"{
+    "apiVersion": "imgstack.dev/v1alpha1",
+    "kind": "ImageStack",
+    "metadata": {"name": "a"},
+    "spec": {
+        "swarm": {"endpoint": "ssh://root@a"},
+        "registries": [
+            {"host": "a.example", "username": "b", "password": {"env": "C"}, "insecure": true},
+            {"host": "b.example", "username": "b", "password": {"file": "c"}},
+            {"host": "c.example", "username": "b", "password": {"command": ["c", "d"]}}
+        ],
+        "images": [
+            {"name": "a", "purpose": "b", "repository": "c", "tag": "d", "pin": "e"},
+            {"name": "b", "repository": "c", "tag": 1.10}
+        ],
+        "services": [
+            {"name": "a", "image": "a"},
+            {"name": "b", "image": "b", "after": ["a"], "rollout": {"timeout": "1h30m"}}
+        ]
+    }
+}"#;
+
+/// The sections of a schema, by name, each with its keys.
+fn sections(schema: &Value) -> Vec<(String, Vec<String>)> {
+    let mut sections = vec![("Document".to_owned(), schema)];
+    let definitions = schema["$defs"].as_object().unwrap();
+    sections.extend(definitions.iter().map(|(name, it)| (name.clone(), it)));
+    let keys = |section: &Value| {
+        let properties = section["properties"].as_object().unwrap();
+        properties.keys().cloned().collect()
+    };
+    let sections = sections.into_iter();
+    sections.map(|(name, it)| (name, keys(it))).collect()
+}
+
+/// The objects of a document under their section's name.
+fn objects<'v>(
+    value: &'v Value,
+    section: &Value,
+    root: &Value,
+    name: &str,
+    found: &mut Vec<(String, &'v Value)>,
+) {
+    let (section, name) = match section["$ref"].as_str() {
+        Some(target) => {
+            let name = target.rsplit('/').next().unwrap();
+            (&root["$defs"][name], name)
+        }
+        None => (section, name),
+    };
+    match value {
+        Value::Object(map) => {
+            found.push((name.to_owned(), value));
+            for (key, value) in map {
+                objects(value, &section["properties"][key], root, "", found);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                objects(item, &section["items"], root, "", found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_of_the_schema_is_read() {
+    read_text(FULL);
+    let full: Value = serde_json::from_str(FULL).unwrap();
+    let schema = schema();
+    assert_eq!(wrong(&full, &schema, &schema), Vec::<String>::new());
+    let mut found = Vec::new();
+    objects(&full, &schema, &schema, "Document", &mut found);
+    for (section, keys) in sections(&schema) {
+        for key in keys {
+            let used = found
+                .iter()
+                .any(|(name, object)| *name == section && object.get(&key).is_some());
+            assert!(
+                used,
+                "{section}.{key} is in the schema and not in this test"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_the_schema_refuses_is_refused() {
+    let full: Value = serde_json::from_str(FULL).unwrap();
+    let schema = schema();
+    let paths = paths(&full, String::new());
+    let mut both = 0;
+    for path in paths {
+        // An unknown key in each section, and each value of a wrong type.
+        let mut changed = full.clone();
+        let place = changed.pointer_mut(&path).unwrap();
+        match place {
+            Value::Object(map) => {
+                map.insert("zzz".to_owned(), Value::from(1));
+            }
+            Value::String(_) | Value::Number(_) | Value::Bool(_) => {
+                *place = serde_json::json!([{}])
+            }
+            Value::Array(_) => *place = serde_json::json!({"zzz": 1}),
+            Value::Null => panic!(),
+        }
+        assert!(!wrong(&changed, &schema, &schema).is_empty(), "{path}");
+        let told = read(&[Input::new("a.yaml", changed.to_string())]);
+        assert!(told.is_err(), "{path} is accepted: {changed}");
+        both += 1;
+    }
+    assert!(both > 40, "{both}");
+    for (section, keys) in sections(&schema) {
+        let definition = match section.as_str() {
+            "Document" => &schema,
+            name => &schema["$defs"][name],
+        };
+        for key in keys {
+            let required = definition["required"]
+                .as_array()
+                .is_some_and(|list| list.contains(&key.as_str().into()));
+            assert_eq!(missing_is_told(&section, &key), required, "{section}.{key}");
+        }
+    }
+}
+
+/// Whether a document without the key is told that it is missing.
+fn missing_is_told(section: &str, key: &str) -> bool {
+    let mut full: Value = serde_json::from_str(FULL).unwrap();
+    let schema = schema();
+    let snapshot = full.clone();
+    let mut found = Vec::new();
+    objects(&snapshot, &schema, &schema, "Document", &mut found);
+    let (_, object) = found
+        .into_iter()
+        .find(|(name, object)| name == section && object.get(key).is_some())
+        .unwrap();
+    remove(&mut full, object, key);
+    match read(&[Input::new("a.yaml", full.to_string())]) {
+        Ok(_) => false,
+        Err(told) => {
+            let missing = |it: &imgstack_spec::Mistake| {
+                matches!(it.kind(), Kind::MissingKey | Kind::OtherDocument)
+            };
+            told.iter().any(missing)
+        }
+    }
+}
+
+/// Takes a key from the first object that equals the one given.
+fn remove(value: &mut Value, object: &Value, key: &str) -> bool {
+    if value == object {
+        return value.as_object_mut().unwrap().remove(key).is_some();
+    }
+    match value {
+        Value::Object(map) => map.values_mut().any(|it| remove(it, object, key)),
+        Value::Array(items) => items.iter_mut().any(|it| remove(it, object, key)),
+        _ => false,
+    }
+}
+
+/// JSON pointers to every value.
+fn paths(value: &Value, path: String) -> Vec<String> {
+    let below: Vec<String> = match value {
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(key, value)| paths(value, format!("{path}/{key}")))
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .flat_map(|(index, value)| paths(value, format!("{path}/{index}")))
+            .collect(),
+        _ => Vec::new(),
+    };
+    std::iter::once(path).chain(below).collect()
+}
+
+/// As much of a JSON Schema validator as our schema needs; an unknown keyword
+/// is a failure, so that it cannot pass by being ignored.
+fn wrong(value: &Value, schema: &Value, root: &Value) -> Vec<String> {
+    if let Some(target) = schema["$ref"].as_str() {
+        let pointer = target.trim_start_matches('#');
+        return wrong(value, root.pointer(pointer).unwrap(), root);
+    }
+    let mut mistakes = Vec::new();
+    let mut check = |good: bool, rule: &str| {
+        if !good {
+            mistakes.push(format!("{value} against {rule}"));
+        }
+    };
+    for (keyword, rule) in schema.as_object().unwrap() {
+        match (keyword.as_str(), value) {
+            ("$schema" | "$id" | "$defs" | "title" | "description", _) => {}
+            ("type", _) => check(is_type(value, rule), &rule.to_string()),
+            ("const", _) => check(value == rule, &rule.to_string()),
+            // Read as far as the one pattern that there is goes.
+            ("pattern", Value::String(text)) => check(
+                text.starts_with(|c: char| c.is_ascii_digit())
+                    && text.ends_with(['d', 'h', 'm', 's']),
+                "pattern",
+            ),
+            ("required", Value::Object(map)) => {
+                let keys = rule.as_array().unwrap();
+                let has = |key: &Value| map.contains_key(key.as_str().unwrap());
+                check(keys.iter().all(has), "required");
+            }
+            ("additionalProperties", Value::Object(map)) => {
+                assert_eq!(*rule, Value::Bool(false));
+                let known = |key: &String| schema["properties"].get(key).is_some();
+                check(map.keys().all(known), "additionalProperties");
+            }
+            ("minProperties", Value::Object(map)) => check(!map.is_empty(), "minProperties"),
+            ("maxProperties", Value::Object(map)) => check(map.len() <= 1, "maxProperties"),
+            (
+                "properties"
+                | "items"
+                | "pattern"
+                | "required"
+                | "additionalProperties"
+                | "minProperties"
+                | "maxProperties",
+                _,
+            ) => {}
+            (other, _) => panic!("this test does not know {other}"),
+        }
+    }
+    let below: Vec<_> = match value {
+        Value::Object(map) => map
+            .iter()
+            .filter_map(|(key, value)| Some((value, schema["properties"].get(key)?)))
+            .collect(),
+        Value::Array(items) => {
+            let schema = schema.get("items");
+            items
+                .iter()
+                .filter_map(|item| Some((item, schema?)))
+                .collect()
+        }
+        _ => Vec::new(),
+    };
+    let below = below
+        .into_iter()
+        .flat_map(|(value, schema)| wrong(value, schema, root));
+    mistakes.extend(below);
+    mistakes
+}
+
+fn is_type(value: &Value, types: &Value) -> bool {
+    let is = |name: &Value| match name.as_str().unwrap() {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        other => panic!("this test does not know the type {other}"),
+    };
+    match types {
+        Value::Array(types) => types.iter().any(is),
+        one => is(one),
+    }
+}
