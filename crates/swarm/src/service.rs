@@ -95,7 +95,8 @@ pub enum UpdateState {
     RollbackStarted,
     /// Going back failed, too.
     RollbackPaused,
-    /// Gone back to the previous spec: the update failed.
+    /// Gone back to the previous spec: the update failed. Some of its tasks may
+    /// still be starting, or waiting for their restart.
     RollbackCompleted,
     /// A word that this version does not know.
     Unknown,

@@ -264,11 +264,19 @@ async fn a_rollout_as_it_is_seen() {
     let after = manager.service(&service.id()).await.unwrap();
     assert_eq!(spec_digest(after.spec()), spec_digest(service.spec()));
     assert_eq!(after.previous_spec(), None);
-    let (tasks, nodes) = (
-        manager.tasks(&[service.id()]).await.unwrap(),
-        manager.nodes().await.unwrap(),
-    );
-    assert!(assess(&after, &tasks, &nodes, &good).is_in_place());
+    // Swarm says so as soon as its updater has nothing left to replace; a task
+    // that was waiting for its restart then may still have to start.
+    let nodes = manager.nodes().await.unwrap();
+    let end = Instant::now() + Duration::from_secs(30);
+    let tasks = loop {
+        let tasks = manager.tasks(&[service.id()]).await.unwrap();
+        let seen = assess(&after, &tasks, &nodes, &good);
+        if seen.is_in_place() {
+            break tasks;
+        }
+        assert!(Instant::now() < end, "{seen:#?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
     let seen = assess(&after, &tasks, &nodes, &dying);
     let failure = seen.failures.first().unwrap();
     assert_eq!(failure.exit_code, Some(1));
