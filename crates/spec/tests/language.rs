@@ -1,0 +1,196 @@
+//! The language of specs that are right, and of the page that defines it.
+
+use std::time::Duration;
+
+use imgstack_spec::{Input, Kind, Pin, SecretSource, Stack, StackSet, read};
+
+const HEX: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+fn stack(text: &str) -> Stack {
+    let text = format!("apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\n{text}");
+    match read(&[Input::new("imgstack.yaml", text)]) {
+        Ok(StackSet { mut stacks }) => stacks.remove(0),
+        Err(told) => {
+            let told: Vec<_> = told.iter().map(ToString::to_string).collect();
+            panic!("{}", told.join("\n"))
+        }
+    }
+}
+
+#[test]
+fn scalars_are_what_they_look_like() {
+    let text = "metadata: {name: no}
+spec:
+  images:
+    - {name: 1.10, repository: postgres, tag: 1.10, pin: 007}
+    - {name: 'true', repository: index.docker.io/a/b, tag: 1e3}
+    - {name: yes, repository: 'localhost:5000/a', tag: 0x10, pin: 'sha256:HEX', purpose: \"For the\\n people\"}
+  services:
+    - {name: 16, image: 1.10, after: []}
+"
+    .replace("HEX", HEX);
+    let stack = stack(&text);
+    assert_eq!(stack.name.as_str(), "no");
+    let images: Vec<_> = stack
+        .images
+        .iter()
+        .map(|it| {
+            (
+                it.name.to_string(),
+                it.repository.to_string(),
+                it.tag.to_string(),
+            )
+        })
+        .collect();
+    let own = |(a, b, c): (&str, &str, &str)| (a.to_owned(), b.to_owned(), c.to_owned());
+    assert_eq!(
+        images,
+        [
+            ("1.10", "docker.io/library/postgres", "1.10"),
+            ("true", "docker.io/a/b", "1e3"),
+            ("yes", "localhost:5000/a", "0x10"),
+        ]
+        .map(own)
+    );
+    let pins: Vec<_> = stack.images.iter().map(|it| it.pin.clone()).collect();
+    assert_eq!(
+        pins,
+        [
+            Some(Pin::Tag("007".parse().unwrap())),
+            None,
+            Some(Pin::Digest(format!("sha256:{HEX}").parse().unwrap())),
+        ]
+    );
+    assert_eq!(stack.images[2].purpose.as_deref(), Some("For the people"));
+    assert_eq!(stack.services[0].name.as_str(), "16");
+}
+
+#[test]
+fn anchors_aliases_and_merge_keys_save_words() {
+    let stack = stack(
+        "metadata: {name: a}
+spec:
+  images:
+    - &base
+      name: one
+      repository: &repository ghcr.io/acme/one
+      tag: \"1\"
+    - <<: *base
+      name: two
+      tag: \"2\"
+    - <<: [{name: three, purpose: first wins}, {purpose: second}, *base]
+    - {name: four, repository: *repository, tag: \"4\"}
+  services:
+    - {name: a, image: one, rollout: &slow {timeout: 1h}}
+    - {name: b, image: two, rollout: *slow}
+",
+    );
+    let images: Vec<_> = stack
+        .images
+        .iter()
+        .map(|it| {
+            (
+                it.name.as_str(),
+                it.reference().to_string(),
+                it.purpose.as_deref(),
+            )
+        })
+        .collect();
+    let own = |(name, reference, purpose): (_, &str, _)| (name, reference.to_owned(), purpose);
+    assert_eq!(
+        images,
+        [
+            ("one", "ghcr.io/acme/one:1", None),
+            ("two", "ghcr.io/acme/one:2", None),
+            ("three", "ghcr.io/acme/one:1", Some("first wins")),
+            ("four", "ghcr.io/acme/one:4", None),
+        ]
+        .map(own)
+    );
+    let hour = Duration::from_secs(3600);
+    assert!(stack.services.iter().all(|it| it.timeout == hour));
+}
+
+#[test]
+fn registries_are_read() {
+    let stack = stack(
+        "metadata: {name: a}
+spec:
+  registries:
+    - {host: index.docker.io, username: a, password: {file: /run/a b}}
+    - {host: '[::1]:5000', insecure: True}
+    - {host: r.example, username: a, password: {command: [pass, show, 1]}, insecure: false}
+  images: []
+",
+    );
+    let registries = &stack.registries;
+    let hosts: Vec<_> = registries.iter().map(|it| it.host.as_str()).collect();
+    assert_eq!(hosts, ["docker.io", "[::1]:5000", "r.example"]);
+    let passwords: Vec<_> = registries.iter().map(|it| it.password.clone()).collect();
+    let words = ["pass", "show", "1"].map(str::to_owned).to_vec();
+    assert_eq!(
+        passwords,
+        [
+            Some(SecretSource::File("/run/a b".into())),
+            None,
+            Some(SecretSource::Command(words)),
+        ]
+    );
+    let insecure: Vec<_> = registries.iter().map(|it| it.insecure).collect();
+    assert_eq!(insecure, [false, true, false]);
+}
+
+#[test]
+fn line_ends_and_marks_make_no_difference() {
+    let text = "apiVersion: imgstack.dev/v1alpha1
+kind: ImageStack
+metadata:
+  name: a
+spec:
+  images:
+    - name: a
+      purpose: >
+        folded
+        text
+      repository: a
+      tag: b
+";
+    let plain = read(&[Input::new("a", text)]).unwrap();
+    let windows = text.replace('\n', "\r\n");
+    assert_eq!(read(&[Input::new("a", windows)]).unwrap(), plain);
+    let marked = format!("\u{feff}{text}");
+    assert_eq!(read(&[Input::new("a", marked)]).unwrap(), plain);
+    let json = serde_json::to_string(&plain).unwrap();
+    assert_eq!(serde_json::from_str::<StackSet>(&json).unwrap(), plain);
+}
+
+/// The whole language, also what is to come.
+const PAGE: &str = include_str!("language.yaml");
+
+#[test]
+fn what_is_to_come_is_refused_by_name_in_one_run() {
+    let diagnostics = read(&[Input::new("language.yaml", PAGE)]).unwrap_err();
+    assert!(diagnostics.iter().all(|it| it.kind() == Kind::NotSupported));
+    let told: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
+    let keys = [
+        "warnBeforeExpiry",
+        "minimumAge",
+        "base",
+        "build",
+        "majorUpgrade",
+        "keep",
+        "policy",
+        "nodes",
+        "stackFile",
+        "order",
+        "parallelism",
+        "monitor",
+        "onFailure",
+        "probe",
+        "lastIf",
+    ];
+    assert_eq!(
+        told,
+        keys.map(|key| format!("`{key}` is not supported yet"))
+    );
+}
