@@ -159,8 +159,9 @@ pub(crate) fn in_comments(text: &str) -> Vec<Range<usize>> {
         let at = line.text.find('#')?;
         let text = line.text[at..].trim_end();
         let key = SecretKey::find(&Line { start: 0, text })?;
-        let value = line.start + at + key.end..line.start + at + text.len();
-        (!names_a_source(&text[key.end..])).then_some(value)
+        let value = text[key.end..].trim_start();
+        let end = line.start + at + text.len();
+        (!names_a_source(value)).then_some(end - value.len()..end)
     };
     lines(text).into_iter().filter_map(comment).collect()
 }
@@ -330,7 +331,7 @@ mod tests {
     fn comments_are_searched_for_secrets() {
         let text = "# password: a\npassword: b\nc: d #token: e f\n# password: {env: G}\n";
         let found: Vec<_> = in_comments(text).into_iter().map(|it| &text[it]).collect();
-        assert_eq!(found, [" a", " e f"]);
+        assert_eq!(found, ["a", "e f"]);
     }
 
     #[test]

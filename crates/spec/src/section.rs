@@ -33,11 +33,16 @@ pub(crate) struct At<T> {
 /// A value that can be read from a node. `what` is what messages call it, such
 /// as "`after`". None when it is not of this type; a mistake then tells so.
 pub(crate) trait Read: Sized {
+    /// What a list of these is called.
+    const LIST: &str = "a list of mappings";
+
     fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self>;
 }
 
 /// Any scalar, as it is spelt.
 impl Read for At<String> {
+    const LIST: &str = "a list";
+
     fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
         match &node.value {
             Value::Scalar(scalar) => Some(Self {
@@ -85,7 +90,7 @@ impl Read for At<bool> {
 impl<T: Read> Read for At<Vec<T>> {
     fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
         let Value::List(items) = &node.value else {
-            context.wrong_type(node, what, "a list");
+            context.wrong_type(node, what, T::LIST);
             return None;
         };
         let what = format!("an entry of {what}");
@@ -135,6 +140,9 @@ impl Context<'_> {
                     "write {}",
                     quoted(&format!("[{}]", words.join(", ")))
                 ))
+            }
+            (Value::Map(_) | Value::Scalar(_), "a list of mappings") => {
+                finding.help("write the entries on lines of their own, each with `- ` before it")
             }
             (Value::Map(_), "a list") => finding.help("begin each entry with `- `"),
             (Value::List(_), "a mapping") => finding.help("write `key: value`, without `- `"),
@@ -218,7 +226,7 @@ impl<'n, 'c, 'r> Fields<'n, 'c, 'r> {
         if entry.value.is_null() {
             let message = format!("{what} has no value");
             let finding = Finding::new(Kind::NoValue, message);
-            let finding = finding.at(entry.key.span, "nothing follows");
+            let finding = finding.at(entry.key.span, "no value");
             self.context.findings.push(finding.help(help));
             return None;
         }

@@ -103,6 +103,7 @@ impl Node {
 pub(crate) fn documents(source: &Source, findings: &mut Findings) -> Vec<Node> {
     let options = granit_parser::options! {
         emit_unresolved_aliases: true,
+        emit_comments: false,
         flow_nesting_limit: DEEPEST,
         block_nesting_limit: DEEPEST,
     };

@@ -97,6 +97,14 @@ fn every_rule_has_a_case() {
     assert!(missing.is_empty(), "no mistaken spec for {missing:?}");
 }
 
+/// For the programs that hand it on.
+#[test]
+fn the_diagnostics_are_a_report() {
+    let diagnostics = read(&[]).unwrap_err();
+    let report = miette::Report::new(diagnostics);
+    assert_eq!(report.to_string(), "the spec has a mistake");
+}
+
 /// The secrets in the cases all contain this word.
 const SECRET: &str = "hunter2";
 

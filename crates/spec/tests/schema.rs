@@ -293,6 +293,30 @@ fn wrong(value: &Value, schema: &Value, root: &Value) -> Vec<String> {
         let pointer = target.trim_start_matches('#');
         return wrong(value, root.pointer(pointer).unwrap(), root);
     }
+    let mut mistakes = broken_rules(value, schema);
+    let below: Vec<_> = match value {
+        Value::Object(map) => map
+            .iter()
+            .filter_map(|(key, value)| Some((value, schema["properties"].get(key)?)))
+            .collect(),
+        Value::Array(items) => {
+            let schema = schema.get("items");
+            items
+                .iter()
+                .filter_map(|item| Some((item, schema?)))
+                .collect()
+        }
+        _ => Vec::new(),
+    };
+    let below = below
+        .into_iter()
+        .flat_map(|(value, schema)| wrong(value, schema, root));
+    mistakes.extend(below);
+    mistakes
+}
+
+/// The rules of a schema that a value breaks itself, whatever is below it.
+fn broken_rules(value: &Value, schema: &Value) -> Vec<String> {
     let mut mistakes = Vec::new();
     let mut check = |good: bool, rule: &str| {
         if !good {
@@ -335,24 +359,6 @@ fn wrong(value: &Value, schema: &Value, root: &Value) -> Vec<String> {
             (other, _) => panic!("this test does not know {other}"),
         }
     }
-    let below: Vec<_> = match value {
-        Value::Object(map) => map
-            .iter()
-            .filter_map(|(key, value)| Some((value, schema["properties"].get(key)?)))
-            .collect(),
-        Value::Array(items) => {
-            let schema = schema.get("items");
-            items
-                .iter()
-                .filter_map(|item| Some((item, schema?)))
-                .collect()
-        }
-        _ => Vec::new(),
-    };
-    let below = below
-        .into_iter()
-        .flat_map(|(value, schema)| wrong(value, schema, root));
-    mistakes.extend(below);
     mistakes
 }
 

@@ -16,8 +16,9 @@ pub(crate) struct Names {
     services: Defined,
 }
 
-/// Where each name is defined first, under its lowercase spelling, since the
-/// Swarm does not tell names apart by case.
+/// Where each name is defined first, under its lowercase spelling: the Swarm
+/// does not tell services apart by case, nor the configs that are named after
+/// stacks.
 type Defined = BTreeMap<String, Definition>;
 
 #[derive(Debug)]
@@ -107,7 +108,7 @@ fn define(
         let message = format!("{a} and {b} are the same name but for case");
         (
             message,
-            "the Swarm does not tell them apart: rename one of the two",
+            "names must differ in more than case: rename one of the two",
         )
     };
     let finding = Finding::new(Kind::DuplicateName, message).at(name.span, "again here");

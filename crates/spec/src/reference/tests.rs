@@ -64,10 +64,9 @@ fn a_reference_has_one_canonical_form() {
 }
 
 #[test]
-fn what_is_no_reference_is_refused_for_the_right_reason() {
+fn what_has_a_wrong_host_or_uppercase_is_refused() {
     use ReferenceError as E;
     let own = str::to_owned;
-    let long = "a".repeat(256);
     let cases = [
         ("", E::Empty),
         (
@@ -103,6 +102,16 @@ fn what_is_no_reference_is_refused_for_the_right_reason() {
                 lowercase: own("postgres"),
             },
         ),
+    ];
+    refuse(&cases);
+}
+
+#[test]
+fn what_has_a_wrong_path_tag_or_digest_is_refused() {
+    use ReferenceError as E;
+    let own = str::to_owned;
+    let long = "a".repeat(256);
+    let cases = [
         ("ghcr.io/", E::Path(own(""))),
         ("ghcr.io/a//b", E::Path(own(""))),
         ("/a", E::Path(own(""))),
@@ -131,10 +140,15 @@ fn what_is_no_reference_is_refused_for_the_right_reason() {
         ("HEX", E::Identifier),
         (&long, E::LongPath(256 + OFFICIAL.len())),
     ];
+    refuse(&cases);
+}
+
+/// Each text is refused with its error.
+fn refuse(cases: &[(&str, ReferenceError)]) {
     for (text, error) in cases {
         let error = match error {
-            E::Digest(text) => E::Digest(hex(&text)),
-            other => other,
+            ReferenceError::Digest(text) => ReferenceError::Digest(hex(text)),
+            other => other.clone(),
         };
         assert_eq!(hex(text).parse::<ImageRef>(), Err(error), "{text}");
     }

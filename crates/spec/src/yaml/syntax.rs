@@ -65,11 +65,21 @@ pub(super) fn too_deep(span: Span) -> Finding {
         .help("a spec needs no more than seven levels")
 }
 
-/// Message, label and remedy. The frequent errors have words of their own; for
-/// the others the parser's are good enough.
+/// Message, label and remedy.
+type Words = (&'static str, &'static str, &'static str);
+
+/// The frequent errors have words of their own; for the others the parser's
+/// are good enough.
 fn words(kind: &ErrorKind) -> (String, &'static str, Option<&'static str>) {
+    match of_brackets_and_quotes(kind).or_else(|| of_lines(kind)) {
+        Some((message, label, help)) => (message.to_owned(), label, Some(help)),
+        None => (kind.to_string(), "not expected here", None),
+    }
+}
+
+fn of_brackets_and_quotes(kind: &ErrorKind) -> Option<Words> {
     use ErrorKind as E;
-    let (message, label, help) = match kind {
+    Some(match kind {
         E::UnclosedQuotedScalar | E::DocumentIndicatorInQuotedScalar => (
             "a quotation mark is not closed",
             "opened here",
@@ -91,6 +101,25 @@ fn words(kind: &ErrorKind) -> (String, &'static str, Option<&'static str>) {
             "closes nothing",
             "remove it, or open it before",
         ),
+        E::UnexpectedCharacter {
+            character: '@' | '`' | '%',
+        } => (
+            "text cannot begin with this character",
+            "not expected here",
+            "put the text in quotes",
+        ),
+        E::UnknownQuotedScalarEscape => (
+            "this `\\` begins no known escape",
+            "not expected here",
+            "write `\\\\` for a backslash, or use single quotes",
+        ),
+        _ => return None,
+    })
+}
+
+fn of_lines(kind: &ErrorKind) -> Option<Words> {
+    use ErrorKind as E;
+    Some(match kind {
         kind if is_tab(kind) => (
             "a tab cannot indent",
             "a tab",
@@ -116,19 +145,6 @@ fn words(kind: &ErrorKind) -> (String, &'static str, Option<&'static str>) {
             "expected a `:` after this",
             "write `key: value`",
         ),
-        E::UnexpectedCharacter {
-            character: '@' | '`' | '%',
-        } => (
-            "text cannot begin with this character",
-            "not expected here",
-            "put the text in quotes",
-        ),
-        E::UnknownQuotedScalarEscape => (
-            "this `\\` begins no known escape",
-            "not expected here",
-            "write `\\\\` for a backslash, or use single quotes",
-        ),
-        other => return (other.to_string(), "not expected here", None),
-    };
-    (message.to_owned(), label, Some(help))
+        _ => return None,
+    })
 }
