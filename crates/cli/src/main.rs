@@ -1,1 +1,94 @@
-fn main() {}
+//! `imgstack`: the images of a Docker Swarm, as one YAML file says.
+//!
+//! Arguments in, exit code out. What a command does is in `commands`, what it
+//! shows in `views`; all else is in the crates below this one.
+
+mod args;
+mod commands;
+mod exit;
+mod input;
+mod interrupt;
+mod printer;
+mod problem;
+mod saved;
+mod views;
+mod world;
+
+use std::process::ExitCode;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::args::Command;
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::problem::Problem;
+
+fn main() -> ExitCode {
+    let printer = Printer;
+    let cli = match args::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match dispatch(cli.command, printer) {
+        Ok(exit) => exit.into(),
+        Err(problem) => {
+            printer.notice(&problem.render(printer.coloured_notices()));
+            Exit::Failed.into()
+        }
+    }
+}
+
+/// Help and version are results; anything else is an error of the caller's.
+fn usage(error: &clap::Error) -> ExitCode {
+    let exit = if error.use_stderr() {
+        Exit::Failed
+    } else {
+        Exit::Done
+    };
+    // Without a stdout or stderr there is nobody to tell.
+    let _ = error.print();
+    exit.into()
+}
+
+fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
+    match command {
+        Command::Schema => commands::schema::run(printer),
+        Command::Validate(args) => commands::validate::run(args, printer),
+        Command::Show(args) => commands::show::run(&args, printer),
+        Command::Plan(args) => {
+            online(async |cancel| until(cancel, commands::plan::run(args, printer)).await)
+        }
+        Command::Status(args) => {
+            online(async |cancel| until(cancel, commands::status::run(args, printer)).await)
+        }
+        // Knows how to stop in the middle of a change.
+        Command::Apply(args) => {
+            online(async |cancel| commands::apply::run(args, printer, cancel).await)
+        }
+    }
+}
+
+/// Runs a command that talks to the world.
+fn online(
+    command: impl AsyncFnOnce(&CancellationToken) -> Result<Exit, Problem>,
+) -> Result<Exit, Problem> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(async { command(&interrupt::watch()?).await });
+    // A read of the terminal that nobody waits for any more must not hold the
+    // program back.
+    runtime.shutdown_background();
+    result
+}
+
+/// For what changes nothing and may stop anywhere.
+async fn until(
+    cancel: &CancellationToken,
+    command: impl Future<Output = Result<Exit, Problem>>,
+) -> Result<Exit, Problem> {
+    tokio::select! {
+        result = command => result,
+        () = cancel.cancelled() => Ok(Exit::Interrupted),
+    }
+}

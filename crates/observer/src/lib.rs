@@ -1,1 +1,16 @@
-//! (being written)
+//! Reads the world, concurrently, into an [`Inventory`].
+//!
+//! What does not answer becomes an unknown value with its trouble; observing
+//! itself never fails (invariant 3). Everything is read anew each time: there
+//! is no state file (invariant 8).
+//!
+//! Deliberately absent: any judgement of what was observed. That a detail is
+//! not asked for where nothing can need it only saves requests.
+//!
+//! [`Inventory`]: imgstack_planner::Inventory
+
+mod images;
+mod observe;
+mod services;
+
+pub use observe::{Sources, observe};

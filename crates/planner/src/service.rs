@@ -83,7 +83,8 @@ fn find<'a>(
         )),
         Known::Known(services) => services.get(&service.name).ok_or_else(|| {
             let names = inventory.service_names.iter().map(String::as_str);
-            let hint = imgstack_spec::nearest(service.name.as_str(), names).map_or_else(
+            let nearest = imgstack_spec::nearest(service.name.as_str(), names);
+            let hint = nearest.map_or_else(
                 || "deploy the service first, or remove it from the spec".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );

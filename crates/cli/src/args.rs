@@ -1,0 +1,211 @@
+//! What may be typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use imgstack_spec::Address;
+
+/// Keeps the images of a Docker Swarm what one YAML file says they should be.
+#[derive(Debug, Parser)]
+#[command(name = "imgstack", version, about, max_term_width = 100)]
+#[command(disable_help_subcommand = true, infer_subcommands = false)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what would change, and why; change nothing
+    Plan(PlanArgs),
+    /// Make the cluster what the spec says, or carry out a saved plan
+    Apply(ApplyArgs),
+    /// Print a saved plan
+    Show(ShowArgs),
+    /// Show which build runs where: image, service, node
+    Status(StatusArgs),
+    /// Check a spec without a cluster
+    Validate(ValidateArgs),
+    /// Print the JSON Schema of the spec
+    Schema,
+}
+
+/// Where the spec is.
+#[derive(Args, Debug)]
+pub(crate) struct SpecArgs {
+    /// A spec, a folder of specs, or `-` for standard input; may be repeated
+    /// [default: imgstack.yaml]
+    #[arg(short, long = "file", value_name = "FILE|DIR", env = "IMGSTACK_FILE")]
+    pub(crate) file: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) making: PlanningArgs,
+    /// Save the plan, to be carried out by `imgstack apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Exit with 0 for no changes, 2 for changes, 1 for an error
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+/// How a plan is made.
+#[derive(Args, Debug)]
+pub(crate) struct PlanningArgs {
+    /// Plan only this address, such as `service.web` or `image.web`; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) target: Vec<Address>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ApplyArgs {
+    /// A plan saved by `imgstack plan --out`; without it, a plan is made now
+    #[arg(value_name = "PLAN", conflicts_with_all = ["file", "target"])]
+    pub(crate) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) making: PlanningArgs,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) auto_approve: bool,
+    /// The form of the output; `ndjson` is one event a line, and never asks
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: ApplyOutput,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs {
+    /// A plan saved by `imgstack plan --out`
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan: PathBuf,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ValidateArgs {
+    /// Specs, folders of specs, or `-` for standard input [default: imgstack.yaml]
+    #[arg(value_name = "FILE|DIR", conflicts_with = "file")]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+}
+
+/// Forms of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    #[default]
+    Human,
+    /// One JSON document
+    Json,
+}
+
+/// Forms of what `apply` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ApplyOutput {
+    /// For people
+    #[default]
+    Human,
+    /// One JSON document, at the end
+    Json,
+    /// One event a line, as it happens
+    Ndjson,
+}
+
+/// Reads the arguments. Long options may be typed with one dash, as
+/// Terraform's are.
+pub(crate) fn parse(args: impl Iterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let known = long_options(&Cli::command());
+    Cli::try_parse_from(args.map(|arg| two_dashes(arg, &known)))
+}
+
+fn long_options(command: &clap::Command) -> Vec<String> {
+    let own = command.get_arguments().filter_map(|arg| arg.get_long());
+    let mut names: Vec<String> = own.map(str::to_owned).collect();
+    names.extend(["help".to_owned(), "version".to_owned()]);
+    names.extend(command.get_subcommands().flat_map(long_options));
+    names
+}
+
+fn two_dashes(arg: OsString, known: &[String]) -> OsString {
+    let Some(text) = arg.to_str() else {
+        return arg;
+    };
+    let name = text.strip_prefix('-').unwrap_or_default();
+    let name = name.split_once('=').map_or(name, |(name, _)| name);
+    if known.iter().any(|long| long == name) {
+        return format!("-{text}").into();
+    }
+    arg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Cli, clap::Error> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn one_dash_is_as_good_as_two() {
+        for line in [
+            "imgstack plan --out p.json --detailed-exitcode --target service.a",
+            "imgstack plan -out p.json -detailed-exitcode -target service.a",
+            "imgstack plan -out=p.json -detailed-exitcode -target=service.a",
+        ] {
+            let Command::Plan(plan) = parsed(line).unwrap().command else {
+                panic!("{line}")
+            };
+            assert_eq!(plan.out, Some(PathBuf::from("p.json")), "{line}");
+            assert!(plan.detailed_exitcode, "{line}");
+            assert_eq!(plan.making.target[0].to_string(), "service.a");
+        }
+    }
+
+    #[test]
+    fn short_options_stay_short() {
+        let Command::Plan(plan) = parsed("imgstack plan -f a.yaml -f - -o json")
+            .unwrap()
+            .command
+        else {
+            panic!("not a plan")
+        };
+        assert_eq!(
+            plan.spec.file,
+            [PathBuf::from("a.yaml"), PathBuf::from("-")]
+        );
+        assert_eq!(plan.output, Output::Json);
+    }
+
+    #[test]
+    fn a_saved_plan_takes_no_spec() {
+        assert!(parsed("imgstack apply p.json -f a.yaml").is_err());
+        assert!(parsed("imgstack apply p.json --target service.a").is_err());
+    }
+}

@@ -1,0 +1,245 @@
+//! `imgstack apply`
+
+use std::io::{self, BufRead};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use imgstack_executor::{Event, Outcome, StepOutcome, execute};
+use imgstack_planner::{Options, Plan, drift};
+use imgstack_spec::StackSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{ApplyArgs, ApplyOutput, Output};
+use crate::commands::plan;
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::problem::Problem;
+use crate::views::apply::{ApplyView, closing, failure};
+use crate::views::events;
+use crate::world::{self, Seen};
+use crate::{input, saved};
+
+pub(crate) async fn run(
+    args: ApplyArgs,
+    printer: Printer,
+    cancel: &CancellationToken,
+) -> Result<Exit, Problem> {
+    let approved = args.auto_approve || args.plan.is_some();
+    may_ask(args.output, approved)?;
+    let (plan, seen) = match &args.plan {
+        Some(path) => hold_to(saved::read(path)?, args.output, printer).await?,
+        None => {
+            let set = input::stacks(&args.spec)?;
+            let made = plan::make(&set, args.making.target).await?;
+            introduce(&made.0, args.output, printer)?;
+            made
+        }
+    };
+    if !plan.is_empty() && !approved {
+        ask(printer, cancel).await?;
+    }
+    let applied = carry_out(&plan, &seen, args.output, printer, cancel).await;
+    finish(&plan, &applied, args.output, printer)
+}
+
+/// What became of a plan, and what failed on the way.
+pub(crate) struct Applied {
+    pub(crate) outcomes: Vec<Outcome>,
+    pub(crate) failures: Vec<Event>,
+}
+
+fn may_ask(output: ApplyOutput, approved: bool) -> Result<(), Problem> {
+    match output {
+        ApplyOutput::Human => Ok(()),
+        _ if approved => Ok(()),
+        ApplyOutput::Json => Err(Problem::CannotAsk("json")),
+        ApplyOutput::Ndjson => Err(Problem::CannotAsk("ndjson")),
+    }
+}
+
+/// Makes sure that a saved plan still fits the world (invariant 6).
+async fn hold_to(
+    saved: Plan,
+    output: ApplyOutput,
+    printer: Printer,
+) -> Result<(Plan, Vec<Seen>), Problem> {
+    let set = StackSet {
+        stacks: saved.stacks.iter().map(|plan| plan.stack.clone()).collect(),
+    };
+    let seen = world::look(&set).await;
+    let mut moved = Vec::new();
+    let mut fresh = Vec::with_capacity(seen.len());
+    for (then, seen) in saved.stacks.iter().zip(&seen) {
+        let now = seen.plan(&Options {
+            targets: then.targets.clone(),
+        });
+        moved.extend(drift(then, &now));
+        fresh.push(now);
+    }
+    if moved.is_empty() {
+        return Ok((saved, seen));
+    }
+    let fresh = Plan {
+        stacks: fresh,
+        created_at: world::now(),
+        ..saved
+    };
+    if output == ApplyOutput::Human {
+        printer.notice("The plan as it would be now:\n\n");
+        plan::show(&fresh, Output::Human, printer)?;
+    }
+    Err(Problem::Stale(moved))
+}
+
+fn introduce(plan: &Plan, output: ApplyOutput, printer: Printer) -> Result<(), Problem> {
+    match output {
+        ApplyOutput::Human => plan::show(plan, Output::Human, printer),
+        ApplyOutput::Json | ApplyOutput::Ndjson => Ok(()),
+    }
+}
+
+async fn ask(printer: Printer, cancel: &CancellationToken) -> Result<(), Problem> {
+    printer.notice(
+        "\nDo you want to perform these actions?\n  \
+         imgstack will do what is described above.\n  \
+         Only 'yes' will be accepted to approve.\n\n  \
+         Enter a value: ",
+    );
+    let read = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).map(|_| line)
+    });
+    let line = tokio::select! {
+        line = read => line.map_err(io::Error::other)??,
+        () = cancel.cancelled() => {
+            printer.notice("\n");
+            return Err(Problem::Declined);
+        }
+    };
+    printer.notice("\n");
+    match line.trim() {
+        "yes" => Ok(()),
+        "" if line.is_empty() => Err(Problem::NoAnswer),
+        _ => Err(Problem::Declined),
+    }
+}
+
+/// Carries the plans out, one stack after another, until one does not go well.
+async fn carry_out(
+    plan: &Plan,
+    seen: &[Seen],
+    output: ApplyOutput,
+    printer: Printer,
+    cancel: &CancellationToken,
+) -> Applied {
+    let view = Mutex::new(ApplyView::new(printer));
+    let failures = Mutex::new(Vec::new());
+    let tell = |event: Event| {
+        match output {
+            ApplyOutput::Human => lock(&view).show(&event),
+            ApplyOutput::Ndjson => {
+                // A reader that went away does not stop a rollout.
+                let _ = printer.result(&events::line(&event));
+            }
+            ApplyOutput::Json => {}
+        }
+        if matches!(event, Event::StepFailed { .. }) {
+            lock(&failures).push(event);
+        }
+    };
+    if output == ApplyOutput::Ndjson {
+        let _ = printer.result(&events::header(plan));
+    }
+    let mut outcomes = Vec::with_capacity(plan.stacks.len());
+    let work = async {
+        for (plan, seen) in plan.stacks.iter().zip(seen) {
+            let stopped = outcomes
+                .last()
+                .is_some_and(|outcome: &Outcome| !outcome.is_complete());
+            outcomes.push(match &seen.connected.manager {
+                Ok(manager) if !stopped && !plan.steps.is_empty() => {
+                    let authorisation = seen.connected.authorisation();
+                    execute(plan, manager, &authorisation, cancel, &tell).await
+                }
+                _ => not_started(plan),
+            });
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        () = heartbeat(&view, cancel) => {}
+    }
+    drop(view);
+    Applied {
+        outcomes,
+        failures: failures
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner),
+    }
+}
+
+/// Never returns: keeps a person told while steps take their time.
+async fn heartbeat(view: &Mutex<ApplyView>, cancel: &CancellationToken) {
+    let mut told = false;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(1)) => lock(view).beat(),
+            () = cancel.cancelled(), if !told => {
+                told = true;
+                lock(view).interrupted();
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // A view that panicked half-way still shows what it can.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn not_started(plan: &imgstack_planner::StackPlan) -> Outcome {
+    let steps = plan.steps.iter();
+    Outcome {
+        steps: steps
+            .map(|step| (step.address.clone(), StepOutcome::NotStarted))
+            .collect(),
+        interrupted: false,
+    }
+}
+
+fn finish(
+    plan: &Plan,
+    applied: &Applied,
+    output: ApplyOutput,
+    printer: Printer,
+) -> Result<Exit, Problem> {
+    match output {
+        ApplyOutput::Human => {
+            for event in &applied.failures {
+                if let Event::StepFailed {
+                    address,
+                    failure: cause,
+                } = event
+                {
+                    printer.notice(&failure(address, cause));
+                }
+            }
+            if !plan.is_empty() {
+                printer.result(&format!(
+                    "\n{}",
+                    closing(&applied.outcomes, plan.is_blocked())
+                ))?;
+            }
+        }
+        ApplyOutput::Json => printer.result(&events::document(plan, applied)?)?,
+        ApplyOutput::Ndjson => {}
+    }
+    let outcomes = &applied.outcomes;
+    Ok(if outcomes.iter().any(|outcome| outcome.interrupted) {
+        Exit::Interrupted
+    } else if !outcomes.iter().all(Outcome::is_complete) || plan.is_blocked() {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
+}

@@ -1,0 +1,56 @@
+//! `imgstack plan`
+
+use imgstack_planner::{Options, Plan, check_targets};
+use imgstack_spec::StackSet;
+
+use crate::args::{Output, PlanArgs};
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::problem::Problem;
+use crate::{input, saved, views, world};
+
+pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Problem> {
+    let set = input::stacks(&args.spec)?;
+    let (plan, _) = make(&set, args.making.target).await?;
+    show(&plan, args.output, printer)?;
+    if let Some(path) = &args.out {
+        saved::write(&plan, path)?;
+        let path = path.display();
+        printer.notice(&format!(
+            "\nSaved the plan to {path}. To do exactly this: imgstack apply {path}\n"
+        ));
+    }
+    Ok(exit(&plan, args.detailed_exitcode))
+}
+
+/// Observes and plans.
+pub(crate) async fn make(
+    set: &StackSet,
+    targets: Vec<imgstack_spec::Address>,
+) -> Result<(Plan, Vec<world::Seen>), Problem> {
+    check_targets(&targets, set)?;
+    let seen = world::look(set).await;
+    let plan = world::plan_all(&seen, &Options { targets });
+    Ok((plan, seen))
+}
+
+/// Prints a plan.
+pub(crate) fn show(plan: &Plan, output: Output, printer: Printer) -> Result<(), Problem> {
+    let text = match output {
+        Output::Human => views::plan::render(plan),
+        Output::Json => saved::to_json(plan)?,
+    };
+    Ok(printer.result(&text)?)
+}
+
+/// What the spec asks for and cannot be planned is an error, whatever else is
+/// planned: a script must not take it for "up to date".
+fn exit(plan: &Plan, detailed: bool) -> Exit {
+    if plan.is_blocked() {
+        Exit::Failed
+    } else if detailed && !plan.is_empty() {
+        Exit::Changes
+    } else {
+        Exit::Done
+    }
+}

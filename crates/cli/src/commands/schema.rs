@@ -1,0 +1,10 @@
+//! `imgstack schema`
+
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::problem::Problem;
+
+pub(crate) fn run(printer: Printer) -> Result<Exit, Problem> {
+    printer.result(&imgstack_spec::schema_text())?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,116 @@
+//! Errors as a person reads them: what, why, and what to do next.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use imgstack_planner::{Moved, TargetError};
+use imgstack_spec::Diagnostics;
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use thiserror::Error;
+
+use crate::views::style::{BAD, paint};
+
+/// Why a command did not do what it should.
+#[derive(Debug, Error)]
+pub(crate) enum Problem {
+    /// The spec has mistakes.
+    #[error(transparent)]
+    Spec(#[from] Diagnostics),
+    /// A target that is not in the spec.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// A file cannot be read or written.
+    #[error("cannot {verb} {}: {cause}", path.display())]
+    File {
+        verb: &'static str,
+        path: PathBuf,
+        cause: std::io::Error,
+    },
+    /// Not a plan, or not one of ours.
+    #[error("{} is not a plan that can be read: {cause}", path.display())]
+    NotAPlan { path: PathBuf, cause: String },
+    /// The world is no longer the one that the plan was made for.
+    #[error("the plan is stale: the world moved since it was made, nothing was done")]
+    Stale(Vec<Moved>),
+    /// A plan that is not to be changed by what moved, but cannot be checked.
+    #[error("no answer to the question, so nothing was done")]
+    NoAnswer,
+    /// The person said no.
+    #[error("apply cancelled, nothing was done")]
+    Declined,
+    /// `-o json` and `-o ndjson` do not ask.
+    #[error("`-o {0}` does not ask, and nobody approved")]
+    CannotAsk(&'static str),
+    /// The runtime or stdout failed.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+}
+
+impl Problem {
+    pub(crate) fn file(verb: &'static str, path: &Path, cause: std::io::Error) -> Self {
+        Self::File {
+            verb,
+            path: path.to_owned(),
+            cause,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Target(error) => error.nearest.as_ref().map(|near| format!("did you mean `{near}`?")),
+            Self::NotAPlan { .. } => Some("make one with: imgstack plan --out FILE".to_owned()),
+            Self::Stale(_) => Some(
+                "look at the plan as it is now, above; then make a new one: imgstack plan --out FILE".to_owned(),
+            ),
+            Self::NoAnswer => {
+                Some("answer `yes` on a terminal, or run: imgstack apply --auto-approve".to_owned())
+            }
+            Self::CannotAsk(_) => {
+                Some("add --auto-approve, or carry out a saved plan: imgstack apply PLAN".to_owned())
+            }
+            Self::Spec(_) | Self::File { .. } | Self::Declined | Self::System(_) => None,
+        }
+    }
+
+    /// The diagnostic as it is shown.
+    pub(crate) fn render(&self, colour: bool) -> String {
+        if let Self::Spec(diagnostics) = self {
+            return spec_mistakes(diagnostics, colour);
+        }
+        let mut out = format!("{} {self}\n", paint(BAD, "Error:"));
+        if let Self::Stale(moved) = self {
+            for moved in moved {
+                let Moved {
+                    address,
+                    field,
+                    from,
+                    to,
+                } = moved;
+                let _ = writeln!(out, "  {address}: {field}: {from} -> {to}");
+            }
+        }
+        if let Some(hint) = self.hint() {
+            let _ = writeln!(out, "  help: {hint}");
+        }
+        out
+    }
+}
+
+fn spec_mistakes(diagnostics: &Diagnostics, colour: bool) -> String {
+    let theme = if colour {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_links(false)
+        .with_width(100);
+    let mut out = String::new();
+    for mistake in diagnostics {
+        // Writing to a String fails only if a Display of ours does.
+        let _ = handler.render_report(&mut out, mistake);
+        out.push('\n');
+    }
+    let _ = writeln!(out, "{} {diagnostics}", paint(BAD, "Error:"));
+    out
+}

@@ -1,0 +1,69 @@
+//! An apply for programs.
+
+use imgstack_executor::{Event, Outcome};
+use imgstack_planner::{FORMAT_VERSION, Plan};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::commands::apply::Applied;
+use crate::problem::Problem;
+
+/// One event as a line of JSON.
+pub(crate) fn line(event: &Event) -> String {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        time: Timestamp,
+        event: &'a Event,
+    }
+    let line = Line {
+        time: Timestamp::now(),
+        event,
+    };
+    json_line(&line)
+}
+
+/// The first line: who speaks, and which plan is carried out.
+pub(crate) fn header(plan: &Plan) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Header<'a> {
+        format_version: &'static str,
+        imgstack_version: &'static str,
+        plan: &'a Plan,
+    }
+    json_line(&Header {
+        format_version: FORMAT_VERSION,
+        imgstack_version: env!("CARGO_PKG_VERSION"),
+        plan,
+    })
+}
+
+fn json_line(value: &impl Serialize) -> String {
+    // These types have string keys only and no Serialize that fails; were it
+    // to, a line that says so is better than none.
+    let mut text = serde_json::to_string(value)
+        .unwrap_or_else(|error| format!("{{\"error\":{:?}}}", error.to_string()));
+    text.push('\n');
+    text
+}
+
+/// The whole apply as one document.
+pub(crate) fn document(plan: &Plan, applied: &Applied) -> Result<String, Problem> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Document<'a> {
+        format_version: &'static str,
+        plan: &'a Plan,
+        outcomes: &'a [Outcome],
+        failures: &'a [Event],
+    }
+    let document = Document {
+        format_version: FORMAT_VERSION,
+        plan,
+        outcomes: &applied.outcomes,
+        failures: &applied.failures,
+    };
+    let mut text = serde_json::to_string_pretty(&document).map_err(std::io::Error::other)?;
+    text.push('\n');
+    Ok(text)
+}

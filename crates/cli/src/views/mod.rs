@@ -1,0 +1,8 @@
+//! What people read. Every view is a function from data to text and decides
+//! nothing (invariant 11).
+
+pub(crate) mod apply;
+pub(crate) mod events;
+pub(crate) mod plan;
+pub(crate) mod status;
+pub(crate) mod style;

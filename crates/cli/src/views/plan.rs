@@ -1,0 +1,266 @@
+//! A plan for people: a function of the plan alone (invariant 5).
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use imgstack_planner::{
+    Action, Build, FailureAction, Finding, Observed, Plan, PlannedImage, Report, RunningBuild,
+    Severity, StackPlan, Step, UpdateOrder, UpdateService,
+};
+use imgstack_spec::{Address, ImageRef};
+use jiff::Timestamp;
+
+use super::style::{ADD, BAD, BOLD, CHANGE, DIM, GOOD, WARN, ago, paint, short};
+
+/// Renders a plan.
+pub(crate) fn render(plan: &Plan) -> String {
+    let mut out = String::new();
+    let several = plan.stacks.len() > 1;
+    for stack in &plan.stacks {
+        if several {
+            heading(&mut out, stack);
+        }
+        images(&mut out, stack, plan.created_at);
+        steps(&mut out, stack);
+        findings(&mut out, &stack.report);
+    }
+    closing(&mut out, plan);
+    out
+}
+
+fn heading(out: &mut String, stack: &StackPlan) {
+    let title = paint(BOLD, format!("stack {}", stack.stack.name));
+    let _ = writeln!(out, "{title}   {}\n", stack.endpoint);
+}
+
+/// Images that have something to be said about: all others run what they should.
+fn images(out: &mut String, stack: &StackPlan, now: Timestamp) {
+    let moving: BTreeSet<_> = stack
+        .steps
+        .iter()
+        .map(|step| match &step.action {
+            Action::UpdateService(update) => &update.service,
+        })
+        .collect();
+    for image in &stack.images {
+        let moves = stack.stack.services.iter().any(|service| {
+            moving.contains(&service.name) && Address::Image(service.image.clone()) == image.address
+        });
+        if moves || image.wants.present().is_none() {
+            one_image(out, image, now);
+        }
+    }
+}
+
+fn one_image(out: &mut String, image: &PlannedImage, now: Timestamp) {
+    let pinned = if image.pinned { "   pinned" } else { "" };
+    let name = paint(BOLD, &image.address);
+    let _ = writeln!(out, "{name}   {}{pinned}", image.reference);
+    if let Some(purpose) = &image.purpose {
+        let _ = writeln!(out, "    {}", paint(DIM, purpose));
+    }
+    for running in &image.runs {
+        let _ = writeln!(out, "    runs   {}", running_build(running, image, now));
+    }
+    let wants = match &image.wants {
+        Observed::Present(digest) => {
+            format!("{}{}", short(digest), facts(image.build.as_ref(), now))
+        }
+        Observed::Absent(_) => paint(BAD, "absent"),
+        Observed::Unknown(_) => paint(BAD, "unknown"),
+    };
+    let _ = writeln!(out, "    wants  {wants}\n");
+}
+
+fn running_build(running: &RunningBuild, image: &PlannedImage, now: Timestamp) -> String {
+    let what = match &running.digest {
+        Some(digest) => format!("{}{}", short(digest), facts(running.build.as_ref(), now)),
+        None => format!("{}   a tag: which build is not known", running.image),
+    };
+    if image.runs.len() == 1 {
+        return what;
+    }
+    let services: Vec<_> = running.services.iter().map(ToString::to_string).collect();
+    format!("{what}   on {}", services.join(", "))
+}
+
+/// The words on a build: version, commit, age.
+pub(crate) fn facts(build: Option<&Build>, now: Timestamp) -> String {
+    let Some(build) = build else {
+        return String::new();
+    };
+    let mut text = String::new();
+    for word in [&build.version, &build.revision].into_iter().flatten() {
+        // A full commit hash is shortened as git does.
+        let hash = word.len() == 40 && word.bytes().all(|b| b.is_ascii_hexdigit());
+        let _ = write!(text, "  {}", if hash { &word[..7] } else { word });
+    }
+    if let Some(created) = build.created {
+        let _ = write!(text, "   built {}", ago(created, now));
+    }
+    text
+}
+
+fn steps(out: &mut String, stack: &StackPlan) {
+    for step in &stack.steps {
+        let Action::UpdateService(update) = &step.action;
+        let reasons = step.reasons.join("; ");
+        let _ = writeln!(
+            out,
+            "  {}",
+            paint(DIM, format!("# {}: {reasons}", step.address))
+        );
+        let _ = writeln!(
+            out,
+            "  {} update   {}   {}{}",
+            paint(CHANGE, "~"),
+            paint(BOLD, &step.address),
+            effect(update),
+            after(step),
+        );
+        changes(out, update);
+    }
+    if !stack.steps.is_empty() {
+        out.push('\n');
+    }
+}
+
+/// What the engine will do: "restarts 1 task on docker-infra-2, stop-first".
+pub(crate) fn effect(update: &UpdateService) -> String {
+    if update.restarts.tasks == 0 {
+        return "restarts nothing".to_owned();
+    }
+    let order = match update.order {
+        UpdateOrder::StopFirst => "stop-first",
+        UpdateOrder::StartFirst => "start-first",
+    };
+    let failure = match update.on_failure {
+        FailureAction::Rollback => "",
+        FailureAction::Pause => ", on failure it stops there (pause)",
+        FailureAction::Continue => ", on failure it goes on (continue)",
+    };
+    format!("restarts {}, {order}{failure}", update.restarts)
+}
+
+fn after(step: &Step) -> String {
+    match step.after.as_slice() {
+        [] => String::new(),
+        after => {
+            let names: Vec<_> = after.iter().map(ToString::to_string).collect();
+            format!(", after {}", names.join(", "))
+        }
+    }
+}
+
+fn changes(out: &mut String, update: &UpdateService) {
+    let change = paint(CHANGE, "~");
+    if update.image.from != update.image.to {
+        let (from, to) = (image(&update.image.from), image(&update.image.to));
+        let _ = writeln!(out, "      {change} image      {from} -> {to}");
+    }
+    if let Some(platforms) = &update.platforms {
+        let list = |list: &[imgstack_spec::Platform]| {
+            let names: Vec<_> = list.iter().map(ToString::to_string).collect();
+            names.join(", ")
+        };
+        let (from, to) = (list(&platforms.from), list(&platforms.to));
+        let _ = writeln!(out, "      {change} platforms  {from} -> {to}");
+    }
+    for (label, value) in &update.labels {
+        let to = value
+            .to
+            .as_deref()
+            .map_or("(none)", |to| abbreviated(label, to));
+        let (sign, from) = match value.from.as_deref() {
+            None => (paint(ADD, "+"), String::new()),
+            Some(from) => (change.clone(), format!("{} -> ", abbreviated(label, from))),
+        };
+        let _ = writeln!(out, "      {sign} label      {label} {from}{to}");
+    }
+}
+
+/// The hash of a plan is long and says nothing to a person.
+fn abbreviated<'a>(label: &str, value: &'a str) -> &'a str {
+    if label == "dev.imgstack.plan" {
+        value.get(..12).unwrap_or(value)
+    } else {
+        value
+    }
+}
+
+/// `…/patroni-postgres:16@sha256:9f31c0a2b4d6…`; anything else as it is.
+fn image(text: &str) -> String {
+    let Ok(reference) = text.parse::<ImageRef>() else {
+        return text.to_owned();
+    };
+    let name = reference
+        .repository
+        .path()
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
+    let tag = reference
+        .tag
+        .as_ref()
+        .map(|tag| format!(":{tag}"))
+        .unwrap_or_default();
+    let digest = reference
+        .digest
+        .as_ref()
+        .map(|digest| format!("@{}", short(digest)));
+    format!("…/{name}{tag}{}", digest.unwrap_or_default())
+}
+
+/// What blocks, waits or wants attention.
+pub(crate) fn findings(out: &mut String, report: &Report) {
+    for finding in &report.findings {
+        let (sign, style) = match finding.severity {
+            Severity::Blocked => ("! blocked ", BAD),
+            Severity::Attention => ("! ", WARN),
+            Severity::Note => ("- ", DIM),
+        };
+        let Finding {
+            address, message, ..
+        } = finding;
+        let _ = writeln!(out, "  {}{address}: {message}", paint(style, sign));
+        if let Some(hint) = &finding.hint {
+            let _ = writeln!(out, "      help: {hint}");
+        }
+    }
+    if !report.findings.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn closing(out: &mut String, plan: &Plan) {
+    if plan.is_empty() && !plan.is_blocked() {
+        let words = "No changes. Your infrastructure matches the configuration.";
+        let _ = writeln!(out, "{}", paint(GOOD, words));
+        return;
+    }
+    let counts = plan.summary();
+    let _ = write!(
+        out,
+        "{} {} to add, {} to change, {} to destroy.",
+        paint(BOLD, "Plan:"),
+        counts.add,
+        counts.change,
+        counts.destroy
+    );
+    let blocked = blocked(plan);
+    if blocked > 0 {
+        let _ = write!(out, " {}", paint(BAD, format!("{blocked} blocked.")));
+    }
+    out.push('\n');
+}
+
+/// How many services cannot be planned.
+fn blocked(plan: &Plan) -> usize {
+    let findings = plan.stacks.iter().flat_map(|stack| &stack.report.findings);
+    let blocked = findings.filter(|finding| finding.severity == Severity::Blocked);
+    let services: BTreeSet<&Address> = blocked
+        .flat_map(|finding| finding.blocks.iter().chain([&finding.address]))
+        .filter(|address| matches!(address, Address::Service(_)))
+        .collect();
+    services.len()
+}

@@ -1,0 +1,43 @@
+//! The few styles in use, and words that several views share.
+
+use anstyle::{AnsiColor, Style};
+use imgstack_spec::Digest;
+use jiff::Timestamp;
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const ADD: Style = AnsiColor::Green.on_default();
+pub(crate) const CHANGE: Style = AnsiColor::Yellow.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const WARN: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
+
+/// `text` in a style.
+pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// A digest short enough to be read, long enough to be told apart:
+/// `sha256:9f31c0a2b4d6…`
+pub(crate) fn short(digest: &Digest) -> String {
+    match digest.as_str().split_once(':') {
+        Some((algorithm, hex)) => format!("{algorithm}:{}…", hex.get(..12).unwrap_or(hex)),
+        None => digest.to_string(),
+    }
+}
+
+/// "7 days ago", seen from `now`.
+pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
+    let seconds = now.as_second() - then.as_second();
+    let (count, unit) = match seconds {
+        i64::MIN..0 => return "in the future".to_owned(),
+        0..60 => return "just now".to_owned(),
+        60..3600 => (seconds / 60, "minute"),
+        3600..86_400 => (seconds / 3600, "hour"),
+        86_400..5_184_000 => (seconds / 86_400, "day"),
+        5_184_000..63_072_000 => (seconds / 2_592_000, "month"),
+        _ => (seconds / 31_536_000, "year"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural} ago")
+}

@@ -1,0 +1,127 @@
+//! From a set of stacks to what is observed and planned for them.
+
+use std::path::PathBuf;
+
+use imgstack_executor::Authorisation;
+use imgstack_observer::{Sources, observe};
+use imgstack_planner::{FORMAT_VERSION, Inventory, Options, Plan, StackPlan, Trouble, plan};
+use imgstack_registry::oci::{CacheOptions, Client, ClientOptions};
+use imgstack_spec::{Stack, StackSet};
+use imgstack_swarm::{Environment, Error, Manager, RegistryAuth, Target};
+use jiff::Timestamp;
+
+/// A stack with the connections to its world.
+pub(crate) struct Connected {
+    pub(crate) stack: Stack,
+    pub(crate) manager: Result<Manager, Trouble>,
+    endpoint: String,
+    registry: Client,
+}
+
+/// A stack with what was observed.
+pub(crate) struct Seen {
+    pub(crate) connected: Connected,
+    pub(crate) inventory: Inventory,
+}
+
+/// Connects to the managers and observes, one stack after another; within a
+/// stack everything is read side by side.
+pub(crate) async fn look(set: &StackSet) -> Vec<Seen> {
+    let mut seen: Vec<Seen> = Vec::with_capacity(set.stacks.len());
+    for stack in &set.stacks {
+        let connected = connect(stack, &seen).await;
+        let sources = Sources {
+            manager: connected.manager.as_ref(),
+            endpoint: &connected.endpoint,
+            registry: &connected.registry,
+        };
+        let inventory = observe(stack, sources).await;
+        seen.push(Seen {
+            connected,
+            inventory,
+        });
+    }
+    seen
+}
+
+/// Plans what was seen.
+pub(crate) fn plan_all(seen: &[Seen], options: &Options) -> Plan {
+    Plan {
+        format_version: FORMAT_VERSION.to_owned(),
+        imgstack_version: env!("CARGO_PKG_VERSION").to_owned(),
+        created_at: now(),
+        stacks: seen.iter().map(|seen| seen.plan(options)).collect(),
+    }
+}
+
+impl Seen {
+    pub(crate) fn plan(&self, options: &Options) -> StackPlan {
+        plan(&self.connected.stack, &self.inventory, options)
+    }
+}
+
+/// The time to the second: more says nothing to a person.
+pub(crate) fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+async fn connect(stack: &Stack, before: &[Seen]) -> Connected {
+    let (manager, endpoint) =
+        match Target::find(stack.endpoint.as_ref(), &Environment::of_process()) {
+            Err(error) => (Err(trouble(&error.into())), "no engine found".to_owned()),
+            Ok(target) => {
+                let words = format!("{}, from {}", target.endpoint, target.source);
+                let known = before.iter().find(|seen| seen.connected.endpoint == words);
+                let manager = match known {
+                    Some(seen) => seen.connected.manager.clone(),
+                    None => Manager::connect(&target)
+                        .await
+                        .map_err(|error| trouble(&error)),
+                };
+                (manager, words)
+            }
+        };
+    Connected {
+        stack: stack.clone(),
+        manager,
+        endpoint,
+        registry: registry(stack),
+    }
+}
+
+/// A client of the registries, as the spec describes them. What a digest names
+/// never changes, so that is kept on disk; without a place for it, it is not.
+fn registry(stack: &Stack) -> Client {
+    let mut options = ClientOptions::new(stack.registries.clone());
+    options.cache = cache_folder().map(CacheOptions::at);
+    Client::new(options)
+}
+
+fn cache_folder() -> Option<PathBuf> {
+    let folder = |key: &str| std::env::var_os(key).map(PathBuf::from);
+    let base = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")))?;
+    base.is_absolute().then(|| base.join("imgstack"))
+}
+
+impl Connected {
+    /// The credentials that the registries let in, for nodes to pull with.
+    pub(crate) fn authorisation(&self) -> Authorisation {
+        let repositories = self.stack.images.iter().map(|image| &image.repository);
+        repositories
+            .filter_map(|repository| {
+                let credential = self.registry.accepted_credential(repository)?;
+                let header = credential.registry_auth_header(repository.host());
+                // Base64 is always a header's value.
+                Some((repository.clone(), RegistryAuth::encoded(&header).ok()?))
+            })
+            .collect()
+    }
+}
+
+fn trouble(error: &Error) -> Trouble {
+    Trouble {
+        why: error.to_string(),
+        hint: error.hint(),
+    }
+}

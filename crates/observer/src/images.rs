@@ -1,0 +1,150 @@
+//! Images, from their registries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt as _};
+use imgstack_planner::{Build, Known, Observed, ObservedImage, ObservedService, Trouble};
+use imgstack_registry::oci::{self, Client, ErrorKind, Warning};
+use imgstack_spec::{
+    Digest, Image, ImageName, ImageRef, RegistryHost, Repository, ServiceName, Stack,
+};
+
+/// Questions under way at once; the client holds back where a registry asks it to.
+const CONCURRENT: usize = 32;
+
+/// Asks for the digest of every image of the stack.
+pub(crate) async fn resolve_all(
+    stack: &Stack,
+    registry: &Client,
+) -> BTreeMap<ImageName, ObservedImage> {
+    stream::iter(&stack.images)
+        .map(|image| async move {
+            let reference = image.reference();
+            let digest = match registry.resolve(&reference).await {
+                Ok(resolved) => Observed::Present(resolved.digest),
+                Err(error) => absent_or_unknown(&error),
+            };
+            (image.name.clone(), ObservedImage { reference, digest })
+        })
+        .buffer_unordered(CONCURRENT)
+        .collect()
+        .await
+}
+
+/// Only a registry that answered, and knows the repository, can say that
+/// something is not there.
+fn absent_or_unknown<T>(error: &oci::Error) -> Observed<T> {
+    let trouble = trouble(error);
+    match error.kind() {
+        ErrorKind::TagNotFound | ErrorKind::ManifestDeleted | ErrorKind::RepositoryNotFound => {
+            Observed::Absent(trouble)
+        }
+        _ => Observed::Unknown(trouble),
+    }
+}
+
+fn trouble(error: &oci::Error) -> Trouble {
+    Trouble {
+        why: error.to_string(),
+        hint: Some(error.hint()),
+    }
+}
+
+/// Facts of the builds that a plan may speak of. Where every service runs the
+/// wanted build there is nothing to tell, and nothing is asked.
+pub(crate) async fn details(
+    stack: &Stack,
+    images: &BTreeMap<ImageName, ObservedImage>,
+    services: &Known<BTreeMap<ServiceName, ObservedService>>,
+    registry: &Client,
+) -> BTreeMap<Digest, Known<Build>> {
+    let Known::Known(services) = services else {
+        return BTreeMap::new();
+    };
+    let wanted = stack
+        .images
+        .iter()
+        .flat_map(|image| worth_knowing(stack, image, images, services));
+    stream::iter(wanted.collect::<BTreeSet<(Repository, Digest)>>())
+        .map(|(repository, digest)| async move {
+            let build = match registry.build(&repository, &digest).await {
+                Ok(build) => Known::Known(facts(build)),
+                Err(error) => Known::Unknown(trouble(&error)),
+            };
+            (digest, build)
+        })
+        .buffer_unordered(CONCURRENT)
+        .collect()
+        .await
+}
+
+/// The wanted build and those that run, if they differ.
+fn worth_knowing(
+    stack: &Stack,
+    image: &Image,
+    images: &BTreeMap<ImageName, ObservedImage>,
+    services: &BTreeMap<ServiceName, ObservedService>,
+) -> BTreeSet<(Repository, Digest)> {
+    let Some(wanted) = images
+        .get(&image.name)
+        .and_then(|image| image.digest.present())
+    else {
+        return BTreeSet::new();
+    };
+    let users = stack
+        .services
+        .iter()
+        .filter(|service| service.image == image.name);
+    let users = users.filter_map(|service| services.get(&service.name));
+    let written = users.flat_map(|service| {
+        let tasks = service.tasks.iter().map(|task| &task.image);
+        tasks.chain([&service.image])
+    });
+    let references: Vec<Option<ImageRef>> = written.map(|image| image.parse().ok()).collect();
+    let other = |reference: &Option<ImageRef>| {
+        reference.as_ref().is_none_or(|reference| {
+            reference.repository != image.repository || reference.digest.as_ref() != Some(wanted)
+        })
+    };
+    if !references.iter().any(other) {
+        return BTreeSet::new();
+    }
+    let running = references.into_iter().flatten();
+    let running = running.filter(|reference| reference.repository == image.repository);
+    let digests = running
+        .filter_map(|reference| reference.digest)
+        .chain([wanted.clone()]);
+    digests
+        .map(|digest| (image.repository.clone(), digest))
+        .collect()
+}
+
+fn facts(build: oci::Build) -> Build {
+    Build {
+        platforms: build.platforms,
+        created: build.created.and_then(|created| created.parse().ok()),
+        revision: build.revision,
+        version: build.version,
+    }
+}
+
+/// What worked and still wants attention.
+pub(crate) fn warnings(registry: &Client) -> Vec<(RegistryHost, Trouble)> {
+    let warnings = registry.warnings();
+    let mut warnings: Vec<_> = warnings
+        .iter()
+        .map(|warning| {
+            let host = match warning {
+                Warning::StaleCredential { repository, .. } => repository.host(),
+                Warning::CredentialSource(problem) => &problem.host,
+            };
+            let trouble = Trouble {
+                why: warning.to_string(),
+                hint: Some(warning.hint()),
+            };
+            (host.clone(), trouble)
+        })
+        .collect();
+    warnings.sort_by(|(a, one), (b, other)| (a, &one.why).cmp(&(b, &other.why)));
+    warnings
+}

@@ -1,0 +1,198 @@
+//! Services, their tasks and the nodes, from a manager.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use imgstack_planner::{
+    FailureAction, Known, ObservedNode, ObservedService, ObservedTask, Seen, ServiceMode,
+    UpdateOrder, UpdateSettings, UpdateState, UpdateStatus,
+};
+use imgstack_spec::{ServiceName, Stack};
+use imgstack_swarm::{
+    Availability, Error, Manager, Node, NodeId, RawService, Task, open_fields, spec_digest,
+};
+
+/// The prefix of the labels that imgstack sets on services.
+const LABELS: &str = "dev.imgstack.";
+/// The label that names the stack a service belongs to.
+const STACK_LABEL: &str = "dev.imgstack.stack";
+/// With more services than this, all tasks are read at once: the filter would
+/// make the address too long for some proxies.
+const FILTERED: usize = 50;
+
+/// What a manager knows.
+pub(crate) struct Cluster {
+    pub(crate) services: Known<BTreeMap<ServiceName, ObservedService>>,
+    pub(crate) service_names: Vec<String>,
+    pub(crate) nodes: Known<BTreeMap<String, ObservedNode>>,
+}
+
+/// Reads services and nodes side by side, then the tasks of the services that
+/// matter: three requests.
+pub(crate) async fn read_cluster(stack: &Stack, manager: &Manager) -> Result<Cluster, Error> {
+    let (all, nodes) = tokio::try_join!(manager.services(), manager.nodes())?;
+    let mut service_names: Vec<String> = all.iter().map(|s| s.name().to_owned()).collect();
+    service_names.sort();
+    let ours: Vec<&RawService> = all
+        .iter()
+        .filter(|service| concerns(stack, service))
+        .collect();
+    let tasks = read_tasks(manager, &ours).await?;
+    let names = node_names(&nodes);
+    let mut tasks_of: BTreeMap<_, Vec<&Task>> = BTreeMap::new();
+    for task in &tasks {
+        tasks_of.entry(&task.service_id).or_default().push(task);
+    }
+    let services = ours.into_iter().filter_map(|service| {
+        let id = service.id();
+        let tasks = tasks_of.get(&id).map_or(&[][..], Vec::as_slice);
+        // A name outside the grammar cannot be in a spec.
+        Some((
+            service.name().parse().ok()?,
+            observed(service, tasks, &names),
+        ))
+    });
+    Ok(Cluster {
+        services: Known::Known(services.collect()),
+        service_names,
+        nodes: Known::Known(
+            nodes
+                .iter()
+                .map(|node| observed_node(node, &names))
+                .collect(),
+        ),
+    })
+}
+
+/// In the spec, or carrying the stack's label.
+fn concerns(stack: &Stack, service: &RawService) -> bool {
+    service.label(STACK_LABEL) == Some(stack.name.as_str())
+        || stack
+            .services
+            .iter()
+            .any(|wanted| wanted.name.as_str() == service.name())
+}
+
+async fn read_tasks(manager: &Manager, services: &[&RawService]) -> Result<Vec<Task>, Error> {
+    if services.len() > FILTERED {
+        return manager.all_tasks().await;
+    }
+    let ids: Vec<_> = services.iter().map(|service| service.id()).collect();
+    manager.tasks(&ids).await
+}
+
+/// A name for each node that tells it from the others: hostnames need not be
+/// unique in a Swarm.
+fn node_names(nodes: &[Node]) -> BTreeMap<&NodeId, String> {
+    let mut seen = BTreeSet::new();
+    let mut twice = BTreeSet::new();
+    for node in nodes {
+        if !seen.insert(&node.hostname) {
+            twice.insert(&node.hostname);
+        }
+    }
+    nodes
+        .iter()
+        .map(|node| {
+            let name = if twice.contains(&node.hostname) {
+                format!("{} ({})", node.hostname, node.id.short())
+            } else {
+                node.hostname.clone()
+            };
+            (&node.id, name)
+        })
+        .collect()
+}
+
+fn observed(
+    service: &RawService,
+    tasks: &[&Task],
+    names: &BTreeMap<&NodeId, String>,
+) -> ObservedService {
+    let config = service.update_config();
+    let labels = service.labels().into_iter();
+    let mut tasks: Vec<ObservedTask> = tasks
+        .iter()
+        .filter(|task| task.is_wanted())
+        .map(|task| ObservedTask {
+            id: task.id.as_str().to_owned(),
+            node: task.node_id.as_ref().map(|id| {
+                names
+                    .get(id)
+                    .cloned()
+                    .unwrap_or_else(|| id.short().to_owned())
+            }),
+            image: task.image.clone(),
+            state: task.state.word().to_owned(),
+        })
+        .collect();
+    tasks.sort_by(|a, b| (&a.node, &a.id).cmp(&(&b.node, &b.id)));
+    ObservedService {
+        seen: Seen {
+            service_id: service.id().as_str().to_owned(),
+            version: service.version(),
+            spec_digest: spec_digest(service.spec()),
+            fields: open_fields(service.spec()),
+        },
+        image: service.image().to_owned(),
+        platforms: service.platforms(),
+        labels: labels.filter(|(key, _)| key.starts_with(LABELS)).collect(),
+        mode: mode(service),
+        update: UpdateSettings {
+            parallelism: config.parallelism,
+            order: match config.order {
+                imgstack_swarm::UpdateOrder::StopFirst => UpdateOrder::StopFirst,
+                imgstack_swarm::UpdateOrder::StartFirst => UpdateOrder::StartFirst,
+            },
+            monitor_ms: millis(config.monitor),
+            on_failure: match config.failure_action {
+                imgstack_swarm::FailureAction::Pause => FailureAction::Pause,
+                imgstack_swarm::FailureAction::Continue => FailureAction::Continue,
+                imgstack_swarm::FailureAction::Rollback => FailureAction::Rollback,
+            },
+        },
+        update_status: service.update_status().map(|status| UpdateStatus {
+            state: state(status.state),
+            message: status.message,
+        }),
+        tasks,
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn mode(service: &RawService) -> ServiceMode {
+    match service.mode() {
+        imgstack_swarm::ServiceMode::Replicated(replicas) => ServiceMode::Replicated(replicas),
+        imgstack_swarm::ServiceMode::Global => ServiceMode::Global,
+        imgstack_swarm::ServiceMode::ReplicatedJob | imgstack_swarm::ServiceMode::GlobalJob => {
+            ServiceMode::Job
+        }
+    }
+}
+
+fn state(state: imgstack_swarm::UpdateState) -> UpdateState {
+    use imgstack_swarm::UpdateState as Engine;
+    match state {
+        Engine::Updating => UpdateState::Updating,
+        Engine::Paused => UpdateState::Paused,
+        Engine::Completed => UpdateState::Completed,
+        Engine::RollbackStarted => UpdateState::RollbackStarted,
+        Engine::RollbackPaused => UpdateState::RollbackPaused,
+        Engine::RollbackCompleted => UpdateState::RollbackCompleted,
+        Engine::Unknown => UpdateState::Unknown,
+    }
+}
+
+fn observed_node(node: &Node, names: &BTreeMap<&NodeId, String>) -> (String, ObservedNode) {
+    let name = names.get(&node.id).unwrap_or(&node.hostname).clone();
+    let observed = ObservedNode {
+        id: node.id.as_str().to_owned(),
+        platform: node.platform.clone(),
+        ready: node.is_live(),
+        active: node.availability == Availability::Active,
+    };
+    (name, observed)
+}

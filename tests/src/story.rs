@@ -1,0 +1,316 @@
+//! A story: one operator, one repository, a few services, one spec.
+//!
+//! Everything a story makes bears its name, so stories run side by side on one
+//! lab; what it made is removed when it ends, also when it fails.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::build::{Build, Destination, Kind, Login, Pushed, push};
+use crate::lab::Lab;
+
+/// How a program ended and what it said.
+#[derive(Debug)]
+pub struct Run {
+    /// Exit code; None when a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said beside.
+    pub stderr: String,
+}
+
+impl Run {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Fails the test unless the program ended with `code`.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+
+    /// Fails the test unless all of `words` are said, on stdout or stderr.
+    #[track_caller]
+    pub fn says(&self, words: &[&str]) -> &Self {
+        let all = format!("{}\n{}", self.stdout, self.stderr);
+        for word in words {
+            assert!(all.contains(word), "`{word}` is not in:\n{all}");
+        }
+        self
+    }
+
+    /// Fails the test if any of `words` is said.
+    #[track_caller]
+    pub fn never_says(&self, words: &[&str]) -> &Self {
+        let all = format!("{}\n{}", self.stdout, self.stderr);
+        for word in words {
+            assert!(!all.contains(word), "`{word}` is in:\n{all}");
+        }
+        self
+    }
+}
+
+/// One story on the lab.
+#[derive(Debug)]
+pub struct Story {
+    /// The lab it plays on.
+    pub lab: Lab,
+    /// Prefix of everything it makes.
+    pub name: String,
+    /// The registry that its images are in, host and port.
+    pub registry: String,
+    dir: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+impl Story {
+    /// A story of this name with the anonymous registry.
+    ///
+    /// # Panics
+    /// Without a lab.
+    pub fn new(name: &str) -> Self {
+        let lab = Lab::open();
+        Self::in_registry(name, lab.anonymous())
+    }
+
+    /// A story with another registry.
+    ///
+    /// # Panics
+    /// Without a lab.
+    pub fn in_registry(name: &str, registry: &str) -> Self {
+        let story = Self {
+            lab: Lab::open(),
+            // Unique, so that a repeated run finds no tags of an earlier one.
+            name: format!("{name}-{}", std::process::id()),
+            registry: registry.to_owned(),
+            dir: tempfile::tempdir().expect("a folder for the spec"),
+            environment: Vec::new(),
+        };
+        story.sweep();
+        story
+    }
+
+    /// A variable for every run of imgstack from now on.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.environment.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// The folder that imgstack runs in.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The repository without its registry.
+    pub fn path(&self) -> String {
+        format!("stories/{}", self.name)
+    }
+
+    /// `registry/path`
+    pub fn repository(&self) -> String {
+        format!("{}/{}", self.registry, self.path())
+    }
+
+    /// The full name of a service of this story.
+    pub fn service(&self, name: &str) -> String {
+        format!("{}_{name}", self.name)
+    }
+
+    /// Pushes a build under the three tags; returns its digest.
+    pub async fn push(&self, kind: Kind, sha: &str) -> Pushed {
+        self.push_to(&self.lab.anonymous().to_owned(), &self.path(), kind, sha, None).await
+    }
+
+    /// Pushes a build to the registry that asks for a token.
+    pub async fn push_private(&self, path: &str, kind: Kind, sha: &str) -> Pushed {
+        let login = Login {
+            username: "publisher".to_owned(),
+            password: self.lab.password("publisher"),
+        };
+        self.push_to(&self.lab.private().to_owned(), path, kind, sha, Some(login)).await
+    }
+
+    async fn push_to(
+        &self,
+        registry: &str,
+        path: &str,
+        kind: Kind,
+        sha: &str,
+        login: Option<Login>,
+    ) -> Pushed {
+        let date = jiff::civil::date(2026, 2, 9);
+        let build = Build::new(path, kind, sha, date);
+        let destination = Destination {
+            registry: format!("http://{registry}"),
+            login,
+        };
+        push(&build, &destination).await.expect("the build is pushed")
+    }
+
+    /// Creates a service as an operator would: one replica unless `options` say
+    /// otherwise, the tag `16`, back to the old build on failure.
+    pub fn create(&self, name: &str, options: &[&str]) {
+        let image = format!("{}:16", self.repository());
+        self.create_with(name, &image, options);
+    }
+
+    /// Creates a service that runs `image`.
+    pub fn create_with(&self, name: &str, image: &str, options: &[&str]) {
+        let service = self.service(name);
+        let mut args = vec!["service", "create", "--quiet", "--name", &service];
+        args.extend(["--update-monitor", "1s", "--update-failure-action", "rollback"]);
+        args.extend(["--rollback-monitor", "1s", "--stop-grace-period", "1s"]);
+        args.extend(options);
+        args.push(image);
+        self.lab.docker(&args);
+    }
+
+    /// Writes `imgstack.yaml`: one image `pg` that follows `16`, and these
+    /// services as (name, the rest of their YAML).
+    pub fn spec(&self, services: &[(&str, &str)]) {
+        self.spec_with("tag: \"16\"", services);
+    }
+
+    /// As [`Story::spec`], with other lines for the image.
+    pub fn spec_with(&self, image: &str, services: &[(&str, &str)]) {
+        let endpoint = format!("unix://{}", self.lab.socket(1).display());
+        let registry = format!("- {{host: \"{}\", insecure: true}}", self.registry);
+        self.spec_full(&endpoint, &registry, image, services);
+    }
+
+    /// As [`Story::spec`], all parts given.
+    pub fn spec_full(
+        &self,
+        endpoint: &str,
+        registry: &str,
+        image: &str,
+        services: &[(&str, &str)],
+    ) {
+        let services: String = services
+            .iter()
+            .map(|(name, rest)| {
+                format!("    - name: {}\n      image: pg\n{rest}", self.service(name))
+            })
+            .collect();
+        let endpoint = match endpoint {
+            "" => String::new(),
+            endpoint => format!("  swarm: {{endpoint: \"{endpoint}\"}}\n"),
+        };
+        let text = format!(
+            "apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\n\
+             metadata: {{name: {}}}\nspec:\n{endpoint}  registries:\n    {registry}\n\
+             \x20 images:\n    - name: pg\n      repository: {}\n      {image}\n  services:\n{services}",
+            self.name,
+            self.repository(),
+        );
+        std::fs::write(self.dir().join("imgstack.yaml"), text).expect("the spec is written");
+    }
+
+    /// Runs imgstack in the story's folder.
+    pub fn imgstack(&self, args: &[&str]) -> Run {
+        let output = self.command(args).output().expect("imgstack starts");
+        Run::of(&output)
+    }
+
+    /// Starts imgstack without waiting for it.
+    pub fn start(&self, args: &[&str]) -> Started {
+        let child = self
+            .command(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("imgstack starts");
+        Started(child)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(self.lab.imgstack());
+        command
+            .args(args)
+            .current_dir(self.dir())
+            .stdin(Stdio::null())
+            // Neither the machine's own docker settings nor its credentials.
+            .env_clear()
+            .env("PATH", self.lab.path())
+            .env("HOME", self.dir())
+            .env("DOCKER_CONFIG", self.dir().join(".docker"))
+            .env("XDG_CACHE_HOME", self.dir().join(".cache"))
+            .envs(self.environment.iter().map(|(key, value)| (key, value)));
+        command
+    }
+
+    /// A file in the story's folder, as an argument.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir().join(name)
+    }
+
+    /// A service as the engine has it.
+    pub fn inspect(&self, name: &str) -> Value {
+        let text = self.lab.docker(&["service", "inspect", &self.service(name)]);
+        let mut list: Vec<Value> = serde_json::from_str(&text).expect("docker prints JSON");
+        list.remove(0)
+    }
+
+    /// The images of the tasks of a service that are meant to run and do.
+    pub fn running(&self, name: &str) -> Vec<String> {
+        let service = self.service(name);
+        let args = ["service", "ps", "--no-trunc", "--filter", "desired-state=running"];
+        let format = ["--format", "{{.Image}} {{.CurrentState}}", &service];
+        let text = self.lab.docker(&[&args[..], &format[..]].concat());
+        let lines = text.lines().filter_map(|line| line.split_once(" Running"));
+        lines.map(|(image, _)| image.to_owned()).collect()
+    }
+
+    /// The IDs of all tasks of a service, history included.
+    pub fn tasks(&self, name: &str) -> Vec<String> {
+        let text = self.lab.docker(&["service", "ps", "-q", "--no-trunc", &self.service(name)]);
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn sweep(&self) {
+        let filter = format!("name={}_", self.name);
+        let text = self.lab.docker(&["service", "ls", "-q", "--filter", &filter]);
+        let ids: Vec<&str> = text.lines().collect();
+        if !ids.is_empty() {
+            self.lab.docker(&[&["service", "rm"][..], &ids].concat());
+        }
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        self.sweep();
+    }
+}
+
+/// A run of imgstack that is going on.
+#[derive(Debug)]
+pub struct Started(std::process::Child);
+
+impl Started {
+    /// Sends it a signal, as `kill -NAME` would.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.0.id().to_string()]).status();
+        assert!(status.expect("kill starts").success());
+    }
+
+    /// Waits for its end.
+    pub fn wait(self) -> Run {
+        Run::of(&self.0.wait_with_output().expect("imgstack ends"))
+    }
+}

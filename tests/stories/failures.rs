@@ -1,0 +1,175 @@
+//! Bad days: a build that dies, one that is unhealthy, a registry that is down,
+//! a person who presses Ctrl-C.
+
+use std::time::Duration;
+
+use imgstack_tests::build::Kind;
+use imgstack_tests::lab::wait_until;
+use imgstack_tests::proxy::Proxy;
+use imgstack_tests::story::Story;
+
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn a_dying_build_is_rolled_back_and_the_next_service_is_not_touched() {
+    let story = Story::new("dying");
+    let good = story.push(Kind::Good, "9b1d2e7").await;
+    story.create("pg-1", &[]);
+    story.create("pg-2", &[]);
+    let untouched = story.inspect("pg-2")["Version"].clone();
+    story.push(Kind::Dying, "bad0bad").await;
+    story.spec(&[("pg-1", ""), ("pg-2", "")]);
+    let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
+    apply.says(&[
+        "the Swarm went back to the previous spec",
+        // Why: the task, its node, its exit code and its last words.
+        "pg-1.1 on docker-infra-",
+        "(exit code 1)",
+        "FATAL: data directory has wrong ownership",
+        "Apply failed. Resources: 0 added, 0 changed, 0 destroyed.",
+        &format!("failed       service.{}", story.service("pg-1")),
+        &format!("not started  service.{}", story.service("pg-2")),
+        "help:",
+    ]);
+    let image = format!("{}:16@{}", story.repository(), good.digest);
+    assert_eq!(story.running("pg-1"), [image]);
+    assert_eq!(story.inspect("pg-2")["Version"], untouched);
+}
+
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn an_unhealthy_build_is_rolled_back() {
+    let story = Story::new("unhealthy");
+    story.push(Kind::Good, "9b1d2e7").await;
+    story.create("pg", &[]);
+    story.push(Kind::Unhealthy, "bad0bad").await;
+    story.spec(&[("pg", "")]);
+    let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
+    apply.says(&["went back to the previous spec", "unhealthy"]);
+}
+
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn an_update_that_the_engine_pauses_is_a_failure() {
+    let story = Story::new("paused");
+    story.push(Kind::Good, "9b1d2e7").await;
+    story.create("pg", &["--replicas", "3", "--update-failure-action", "pause"]);
+    story.push(Kind::Dying, "bad0bad").await;
+    story.spec(&[("pg", "")]);
+    let plan = story.imgstack(&["plan"]).expect(0);
+    plan.says(&["on failure it stops there (pause)"]);
+    let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
+    apply.says(&["the rollout stopped half-way", "FATAL: data directory", "docker service rollback"]);
+    // Two tasks still run the old build: only they would restart.
+    story.imgstack(&["plan"]).expect(0).says(&[
+        "2 of 3 tasks run another build than the service asks for",
+        "restarts 2 tasks on",
+        "the last update stopped half-way",
+    ]);
+}
+
+/// The engine calls it completed; imgstack looks at the tasks.
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn a_dying_build_is_a_failure_although_the_engine_goes_on() {
+    let story = Story::new("continue");
+    story.push(Kind::Good, "9b1d2e7").await;
+    story.create("pg", &["--update-failure-action", "continue", "--restart-delay", "1s"]);
+    story.push(Kind::Dying, "bad0bad").await;
+    story.spec(&[("pg", "      rollout: {timeout: 30s}\n")]);
+    let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
+    apply.says(&["FATAL: data directory", "Apply failed."]);
+}
+
+/// The engine would wait for ever.
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn a_rollout_that_finds_no_node_ends_at_its_deadline_and_says_why() {
+    let story = Story::new("deadline");
+    story.push(Kind::Good, "9b1d2e7").await;
+    // Two of them on one node do not fit, and the new one is to start first.
+    let whole = "--constraint=node.hostname==docker-infra-2";
+    story.create("pg", &["--reserve-memory", "13G", "--update-order", "start-first", whole]);
+    story.push(Kind::Good, "abc1234").await;
+    story.spec(&[("pg", "      rollout: {timeout: 8s}\n")]);
+    let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
+    apply.says(&["not converged within 8 s", "no suitable node", "insufficient resources"]);
+}
+
+// The proxy works while the story waits for docker.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab"]
+async fn with_the_registry_down_nothing_changes_and_the_reason_is_said() {
+    let proxy = Proxy::to_anonymous();
+    let story = Story::in_registry("down", proxy.address());
+    let build = story.push(Kind::Good, "9b1d2e7").await;
+    story.create("pg", &[]);
+    let version = story.inspect("pg")["Version"].clone();
+    story.push(Kind::Good, "abc1234").await;
+    story.spec(&[("pg", "")]);
+    story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
+    let address = proxy.address().to_owned();
+    drop(proxy);
+    for command in [&["plan", "--detailed-exitcode"][..], &["apply", "--auto-approve"]] {
+        let run = story.imgstack(command).expect(1);
+        run.says(&[&address, "Connection refused", "image.pg", "unknown", "blocked"]);
+        run.never_says(&["No changes", "Apply complete"]);
+    }
+    assert_eq!(story.inspect("pg")["Version"], version);
+    let image = format!("{}:16@{}", story.repository(), build.digest);
+    assert_eq!(story.running("pg"), [image]);
+}
+
+/// What one registry does not say blocks its services and no others.
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn a_missing_tag_and_a_missing_service_block_only_themselves() {
+    let story = Story::new("missing");
+    story.push(Kind::Good, "9b1d2e7").await;
+    story.create("pg-1", &[]);
+    story.push(Kind::Good, "abc1234").await;
+    story.spec(&[("pg-1", ""), ("pg-l", "")]);
+    let plan = story.imgstack(&["plan"]).expect(1);
+    plan.says(&[
+        "there is no such service in the Swarm",
+        &format!("did you mean `{}`?", story.service("pg-1")),
+        "Plan: 0 to add, 1 to change, 0 to destroy. 1 blocked.",
+    ]);
+    let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
+    apply.says(&["Resources: 0 added, 1 changed, 0 destroyed."]);
+    story.spec_with("tag: \"17\"", &[("pg-1", "")]);
+    story.imgstack(&["plan"]).expect(1).says(&["no tag `17`", "absent"]);
+}
+
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn an_interrupt_in_mid_rollout_lists_done_in_flight_and_not_started() {
+    let story = Story::new("interrupt");
+    story.push(Kind::Good, "9b1d2e7").await;
+    story.create("pg-1", &[]);
+    // Long enough to be interrupted in.
+    story.create("pg-2", &["--update-monitor", "20s"]);
+    story.create("pg-3", &[]);
+    let untouched = story.inspect("pg-3")["Version"].clone();
+    let new = story.push(Kind::Good, "abc1234").await;
+    story.spec(&[("pg-1", ""), ("pg-2", ""), ("pg-3", "")]);
+    let apply = story.start(&["apply", "--auto-approve"]);
+    let image = format!("{}:16@{}", story.repository(), new.digest);
+    wait_until("the second service to be in flight", Duration::from_secs(40), || {
+        story.inspect("pg-2")["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"] == image.as_str()
+    });
+    apply.signal("INT");
+    let apply = apply.wait().expect(130);
+    apply.says(&[
+        "Apply interrupted.",
+        &format!("done         service.{}", story.service("pg-1")),
+        &format!("in flight    service.{}", story.service("pg-2")),
+        &format!("not started  service.{}", story.service("pg-3")),
+        "imgstack status",
+    ]);
+    assert_eq!(story.inspect("pg-3")["Version"], untouched);
+    // Nothing is half-done that a second apply does not finish.
+    wait_until("the Swarm to end the rollout in flight", Duration::from_secs(60), || {
+        story.inspect("pg-2")["UpdateStatus"]["State"] == "completed"
+    });
+    story.imgstack(&["apply", "--auto-approve"]).expect(0).says(&["1 changed"]);
+}

@@ -1,0 +1,11 @@
+//! Stories on the real lab: what a person does, what the cluster does.
+//!
+//! Each is ignored unless asked for, since it needs the lab; `tests/run` brings
+//! the lab up and asks for all of them.
+
+mod credentials;
+mod failures;
+mod plans;
+mod reach;
+mod rollout;
+mod untouched;
