@@ -76,8 +76,7 @@ impl Lab {
     /// When there is no such user.
     pub fn password(&self, user: &str) -> String {
         let text = std::fs::read_to_string(self.root.join("credentials.json"));
-        let users: Value =
-            serde_json::from_str(&text.expect("the lab's passwords")).expect("JSON");
+        let users: Value = serde_json::from_str(&text.expect("the lab's passwords")).expect("JSON");
         users[user].as_str().expect("a user of the lab").to_owned()
     }
 
@@ -109,7 +108,10 @@ impl Lab {
     #[track_caller]
     pub fn verb(&self, args: &[&str]) -> String {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/lab");
-        let output = Command::new(script).args(args).output().expect("the lab's script starts");
+        let output = Command::new(script)
+            .args(args)
+            .output()
+            .expect("the lab's script starts");
         assert!(
             output.status.success(),
             "lab {args:?}: {}",
@@ -124,10 +126,20 @@ impl Lab {
         let log = self.root.join(format!("registry-{registry}.log"));
         let prefix = format!("/v2/{path}/");
         let lines = settled(&log);
-        let entries = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let entries = lines
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         entries
-            .filter(|entry| entry["agent"].as_str().is_some_and(|a| a.starts_with("imgstack/")))
-            .filter(|entry| entry["uri"].as_str().is_some_and(|uri| uri.starts_with(&prefix)))
+            .filter(|entry| {
+                entry["agent"]
+                    .as_str()
+                    .is_some_and(|a| a.starts_with("imgstack/"))
+            })
+            .filter(|entry| {
+                entry["uri"]
+                    .as_str()
+                    .is_some_and(|uri| uri.starts_with(&prefix))
+            })
             .map(|entry| {
                 let word = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
                 format!("{} {}", word("method"), word("uri"))
@@ -139,9 +151,15 @@ impl Lab {
     pub fn tokens(&self, path: &str) -> usize {
         let scope = format!("repository:{path}:");
         let lines = settled(&self.root.join("token.log"));
-        let entries = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let entries = lines
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         entries
-            .filter(|entry| entry["agent"].as_str().is_some_and(|a| a.starts_with("imgstack/")))
+            .filter(|entry| {
+                entry["agent"]
+                    .as_str()
+                    .is_some_and(|a| a.starts_with("imgstack/"))
+            })
             .filter(|entry| entry["asked"].to_string().contains(&scope))
             .count()
     }
@@ -167,9 +185,19 @@ fn settled(log: &Path) -> String {
 /// Builds the program under test, so that no story runs a stale one.
 fn build_imgstack() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", "imgstack-cli", "--bin", "imgstack"]);
+    cargo.args([
+        "build",
+        "--quiet",
+        "--package",
+        "imgstack-cli",
+        "--bin",
+        "imgstack",
+    ]);
     let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
-    assert!(status.expect("cargo starts").success(), "imgstack does not build");
+    assert!(
+        status.expect("cargo starts").success(),
+        "imgstack does not build"
+    );
     // The test runs as target/PROFILE/deps/stories-HASH.
     let own = std::env::current_exe().expect("the path of the test itself");
     let debug = own.ancestors().nth(2).expect("a folder above deps");

@@ -42,7 +42,9 @@ impl Proxy {
         let bridge = Lab::open().anonymous().split(':').next().map(str::to_owned);
         let address = format!("{}:0", bridge.expect("the registry's address"));
         let listener = StdListener::bind(&address).expect("a free port on the bridge");
-        listener.set_nonblocking(true).expect("a socket of tokio's kind");
+        listener
+            .set_nonblocking(true)
+            .expect("a socket of tokio's kind");
         let address: SocketAddr = listener.local_addr().expect("its address");
         let listener = TcpListener::from_std(listener).expect("a runtime");
         let task = tokio::spawn(async move {

@@ -133,7 +133,8 @@ impl Story {
 
     /// Pushes a build under the three tags; returns its digest.
     pub async fn push(&self, kind: Kind, sha: &str) -> Pushed {
-        self.push_to(&self.lab.anonymous().to_owned(), &self.path(), kind, sha, None).await
+        self.push_to(self.lab.anonymous(), &self.path(), kind, sha, None)
+            .await
     }
 
     /// Pushes a build to the registry that asks for a token.
@@ -142,7 +143,8 @@ impl Story {
             username: "publisher".to_owned(),
             password: self.lab.password("publisher"),
         };
-        self.push_to(&self.lab.private().to_owned(), path, kind, sha, Some(login)).await
+        self.push_to(self.lab.private(), path, kind, sha, Some(login))
+            .await
     }
 
     async fn push_to(
@@ -159,7 +161,9 @@ impl Story {
             registry: format!("http://{registry}"),
             login,
         };
-        push(&build, &destination).await.expect("the build is pushed")
+        push(&build, &destination)
+            .await
+            .expect("the build is pushed")
     }
 
     /// Creates a service as an operator would: one replica unless `options` say
@@ -173,7 +177,12 @@ impl Story {
     pub fn create_with(&self, name: &str, image: &str, options: &[&str]) {
         let service = self.service(name);
         let mut args = vec!["service", "create", "--quiet", "--name", &service];
-        args.extend(["--update-monitor", "1s", "--update-failure-action", "rollback"]);
+        args.extend([
+            "--update-monitor",
+            "1s",
+            "--update-failure-action",
+            "rollback",
+        ]);
         args.extend(["--rollback-monitor", "1s", "--stop-grace-period", "1s"]);
         args.extend(options);
         args.push(image);
@@ -204,7 +213,10 @@ impl Story {
         let services: String = services
             .iter()
             .map(|(name, rest)| {
-                format!("    - name: {}\n      image: pg\n{rest}", self.service(name))
+                format!(
+                    "    - name: {}\n      image: pg\n{rest}",
+                    self.service(name)
+                )
             })
             .collect();
         let endpoint = match endpoint {
@@ -261,7 +273,9 @@ impl Story {
 
     /// A service as the engine has it.
     pub fn inspect(&self, name: &str) -> Value {
-        let text = self.lab.docker(&["service", "inspect", &self.service(name)]);
+        let text = self
+            .lab
+            .docker(&["service", "inspect", &self.service(name)]);
         let mut list: Vec<Value> = serde_json::from_str(&text).expect("docker prints JSON");
         list.remove(0)
     }
@@ -269,7 +283,13 @@ impl Story {
     /// The images of the tasks of a service that are meant to run and do.
     pub fn running(&self, name: &str) -> Vec<String> {
         let service = self.service(name);
-        let args = ["service", "ps", "--no-trunc", "--filter", "desired-state=running"];
+        let args = [
+            "service",
+            "ps",
+            "--no-trunc",
+            "--filter",
+            "desired-state=running",
+        ];
         let format = ["--format", "{{.Image}} {{.CurrentState}}", &service];
         let text = self.lab.docker(&[&args[..], &format[..]].concat());
         let lines = text.lines().filter_map(|line| line.split_once(" Running"));
@@ -278,13 +298,17 @@ impl Story {
 
     /// The IDs of all tasks of a service, history included.
     pub fn tasks(&self, name: &str) -> Vec<String> {
-        let text = self.lab.docker(&["service", "ps", "-q", "--no-trunc", &self.service(name)]);
+        let text = self
+            .lab
+            .docker(&["service", "ps", "-q", "--no-trunc", &self.service(name)]);
         text.lines().map(str::to_owned).collect()
     }
 
     fn sweep(&self) {
         let filter = format!("name={}_", self.name);
-        let text = self.lab.docker(&["service", "ls", "-q", "--filter", &filter]);
+        let text = self
+            .lab
+            .docker(&["service", "ls", "-q", "--filter", &filter]);
         let ids: Vec<&str> = text.lines().collect();
         if !ids.is_empty() {
             self.lab.docker(&[&["service", "rm"][..], &ids].concat());
@@ -305,7 +329,9 @@ pub struct Started(std::process::Child);
 impl Started {
     /// Sends it a signal, as `kill -NAME` would.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.0.id().to_string()]).status();
+        let status = Command::new("kill")
+            .args(["-s", name, &self.0.id().to_string()])
+            .status();
         assert!(status.expect("kill starts").success());
     }
 

@@ -9,27 +9,50 @@ use imgstack_tests::story::Story;
 async fn private(name: &str) -> Story {
     let lab = Lab::open();
     let mut story = Story::in_registry(name, lab.private());
-    story.push_private(&story.path(), Kind::Good, "9b1d2e7").await;
+    story
+        .push_private(&story.path(), Kind::Good, "9b1d2e7")
+        .await;
     let dir = story.dir().join(".robot");
     let config = dir.display().to_string();
     let docker = |args: &[&str]| {
         let all = [&["--config", &config][..], args].concat();
         lab.docker(&all)
     };
-    docker(&["login", "-u", "robot", "-p", &lab.password("robot"), lab.private()]);
+    docker(&[
+        "login",
+        "-u",
+        "robot",
+        "-p",
+        &lab.password("robot"),
+        lab.private(),
+    ]);
     let image = format!("{}:16", story.repository());
     let service = story.service("pg");
     docker(&[
-        "service", "create", "--quiet", "--with-registry-auth", "--name", &service,
-        "--update-monitor", "1s", "--update-failure-action", "rollback", &image,
+        "service",
+        "create",
+        "--quiet",
+        "--with-registry-auth",
+        "--name",
+        &service,
+        "--update-monitor",
+        "1s",
+        "--update-failure-action",
+        "rollback",
+        &image,
     ]);
-    story.push_private(&story.path(), Kind::Good, "abc1234").await;
+    story
+        .push_private(&story.path(), Kind::Good, "abc1234")
+        .await;
     story.set("LAB_PASSWORD", &lab.password("robot"));
     story
 }
 
 fn spec(story: &Story, credential: &str) {
-    let registry = format!("- {{host: \"{}\", insecure: true{credential}}}", story.registry);
+    let registry = format!(
+        "- {{host: \"{}\", insecure: true{credential}}}",
+        story.registry
+    );
     let endpoint = format!("unix://{}", story.lab.socket(1).display());
     story.spec_full(&endpoint, &registry, "tag: \"16\"", &[("pg", "")]);
 }
@@ -40,10 +63,16 @@ async fn the_right_credential_is_used_and_carried_to_the_nodes() {
     let story = private("right").await;
     spec(&story, ", username: robot, password: {env: LAB_PASSWORD}");
     story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
-    assert_eq!(story.lab.tokens(&story.path()), 1, "more than one token for one repository");
+    assert_eq!(
+        story.lab.tokens(&story.path()),
+        1,
+        "more than one token for one repository"
+    );
     // Wherever the task lands, that node pulls with the credential of the update.
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(0);
-    apply.says(&["Apply complete!"]).never_says(&[&story.lab.password("robot")]);
+    apply
+        .says(&["Apply complete!"])
+        .never_says(&[&story.lab.password("robot")]);
     story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
 }
 
@@ -57,8 +86,29 @@ async fn an_update_replaces_the_credential_that_the_service_carries() {
     // An update by somebody with no rights leaves a useless credential behind.
     let config = story.dir().join(".limited").display().to_string();
     let lab = &story.lab;
-    lab.docker(&["--config", &config, "login", "-u", "limited", "-p", &lab.password("limited"), lab.private()]);
-    lab.docker(&["--config", &config, "service", "update", "--quiet", "--detach", "--with-registry-auth", "--no-resolve-image", "--label-add", "x=y", &service]);
+    lab.docker(&[
+        "--config",
+        &config,
+        "login",
+        "-u",
+        "limited",
+        "-p",
+        &lab.password("limited"),
+        lab.private(),
+    ]);
+    lab.docker(&[
+        "--config",
+        &config,
+        "service",
+        "update",
+        "--quiet",
+        "--detach",
+        "--with-registry-auth",
+        "--no-resolve-image",
+        "--label-add",
+        "x=y",
+        &service,
+    ]);
     spec(&story, ", username: robot, password: {env: LAB_PASSWORD}");
     story.imgstack(&["apply", "--auto-approve"]).expect(0);
 }
@@ -71,7 +121,13 @@ async fn a_wrong_credential_is_named_with_its_source_and_nothing_changes() {
     story.set("LAB_PASSWORD", "hunter2-marked");
     spec(&story, ", username: robot, password: {env: LAB_PASSWORD}");
     let run = story.imgstack(&["apply", "--auto-approve"]).expect(1);
-    run.says(&["the credential from", "LAB_PASSWORD", "was rejected", "help:", "blocked"]);
+    run.says(&[
+        "the credential from",
+        "LAB_PASSWORD",
+        "was rejected",
+        "help:",
+        "blocked",
+    ]);
     run.never_says(&["hunter2-marked", "No changes"]);
     assert_eq!(story.inspect("pg")["Version"], version);
 }
@@ -84,7 +140,10 @@ async fn a_missing_credential_is_named_and_nothing_changes() {
     spec(&story, "");
     let run = story.imgstack(&["apply", "--auto-approve"]).expect(1);
     run.says(&["authentication required", "help:", "blocked"]);
-    spec(&story, ", username: robot, password: {env: NO_SUCH_VARIABLE}");
+    spec(
+        &story,
+        ", username: robot, password: {env: NO_SUCH_VARIABLE}",
+    );
     let run = story.imgstack(&["plan"]).expect(1);
     run.says(&["NO_SUCH_VARIABLE", "not set"]);
     assert_eq!(story.inspect("pg")["Version"], version);
@@ -108,5 +167,8 @@ async fn the_docker_config_is_found() {
     let config = story.dir().join(".robot").display().to_string();
     story.set("DOCKER_CONFIG", &config);
     spec(&story, "");
-    story.imgstack(&["apply", "--auto-approve"]).expect(0).says(&["Apply complete!"]);
+    story
+        .imgstack(&["apply", "--auto-approve"])
+        .expect(0)
+        .says(&["Apply complete!"]);
 }

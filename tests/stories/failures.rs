@@ -52,13 +52,20 @@ async fn an_unhealthy_build_is_rolled_back() {
 async fn an_update_that_the_engine_pauses_is_a_failure() {
     let story = Story::new("paused");
     story.push(Kind::Good, "9b1d2e7").await;
-    story.create("pg", &["--replicas", "3", "--update-failure-action", "pause"]);
+    story.create(
+        "pg",
+        &["--replicas", "3", "--update-failure-action", "pause"],
+    );
     story.push(Kind::Dying, "bad0bad").await;
     story.spec(&[("pg", "")]);
     let plan = story.imgstack(&["plan"]).expect(0);
     plan.says(&["on failure it stops there (pause)"]);
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
-    apply.says(&["the rollout stopped half-way", "FATAL: data directory", "docker service rollback"]);
+    apply.says(&[
+        "the rollout stopped half-way",
+        "FATAL: data directory",
+        "docker service rollback",
+    ]);
     // Two tasks still run the old build: only they would restart.
     story.imgstack(&["plan"]).expect(0).says(&[
         "2 of 3 tasks run another build than the service asks for",
@@ -73,7 +80,15 @@ async fn an_update_that_the_engine_pauses_is_a_failure() {
 async fn a_dying_build_is_a_failure_although_the_engine_goes_on() {
     let story = Story::new("continue");
     story.push(Kind::Good, "9b1d2e7").await;
-    story.create("pg", &["--update-failure-action", "continue", "--restart-delay", "1s"]);
+    story.create(
+        "pg",
+        &[
+            "--update-failure-action",
+            "continue",
+            "--restart-delay",
+            "1s",
+        ],
+    );
     story.push(Kind::Dying, "bad0bad").await;
     story.spec(&[("pg", "      rollout: {timeout: 30s}\n")]);
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
@@ -88,11 +103,24 @@ async fn a_rollout_that_finds_no_node_ends_at_its_deadline_and_says_why() {
     story.push(Kind::Good, "9b1d2e7").await;
     // Two of them on one node do not fit, and the new one is to start first.
     let whole = "--constraint=node.hostname==docker-infra-2";
-    story.create("pg", &["--reserve-memory", "13G", "--update-order", "start-first", whole]);
+    story.create(
+        "pg",
+        &[
+            "--reserve-memory",
+            "13G",
+            "--update-order",
+            "start-first",
+            whole,
+        ],
+    );
     story.push(Kind::Good, "abc1234").await;
     story.spec(&[("pg", "      rollout: {timeout: 8s}\n")]);
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
-    apply.says(&["not converged within 8 s", "no suitable node", "insufficient resources"]);
+    apply.says(&[
+        "not converged within 8 s",
+        "no suitable node",
+        "insufficient resources",
+    ]);
 }
 
 // The proxy works while the story waits for docker.
@@ -109,9 +137,18 @@ async fn with_the_registry_down_nothing_changes_and_the_reason_is_said() {
     story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
     let address = proxy.address().to_owned();
     drop(proxy);
-    for command in [&["plan", "--detailed-exitcode"][..], &["apply", "--auto-approve"]] {
+    for command in [
+        &["plan", "--detailed-exitcode"][..],
+        &["apply", "--auto-approve"],
+    ] {
         let run = story.imgstack(command).expect(1);
-        run.says(&[&address, "Connection refused", "image.pg", "unknown", "blocked"]);
+        run.says(&[
+            &address,
+            "Connection refused",
+            "image.pg",
+            "unknown",
+            "blocked",
+        ]);
         run.never_says(&["No changes", "Apply complete"]);
     }
     assert_eq!(story.inspect("pg")["Version"], version);
@@ -137,7 +174,10 @@ async fn a_missing_tag_and_a_missing_service_block_only_themselves() {
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
     apply.says(&["Resources: 0 added, 1 changed, 0 destroyed."]);
     story.spec_with("tag: \"17\"", &[("pg-1", "")]);
-    story.imgstack(&["plan"]).expect(1).says(&["no tag `17`", "absent"]);
+    story
+        .imgstack(&["plan"])
+        .expect(1)
+        .says(&["no tag `17`", "absent"]);
 }
 
 #[tokio::test]
@@ -154,9 +194,14 @@ async fn an_interrupt_in_mid_rollout_lists_done_in_flight_and_not_started() {
     story.spec(&[("pg-1", ""), ("pg-2", ""), ("pg-3", "")]);
     let apply = story.start(&["apply", "--auto-approve"]);
     let image = format!("{}:16@{}", story.repository(), new.digest);
-    wait_until("the second service to be in flight", Duration::from_secs(40), || {
-        story.inspect("pg-2")["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"] == image.as_str()
-    });
+    wait_until(
+        "the second service to be in flight",
+        Duration::from_secs(40),
+        || {
+            story.inspect("pg-2")["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+                == image.as_str()
+        },
+    );
     apply.signal("INT");
     let apply = apply.wait().expect(130);
     apply.says(&[
@@ -168,8 +213,13 @@ async fn an_interrupt_in_mid_rollout_lists_done_in_flight_and_not_started() {
     ]);
     assert_eq!(story.inspect("pg-3")["Version"], untouched);
     // Nothing is half-done that a second apply does not finish.
-    wait_until("the Swarm to end the rollout in flight", Duration::from_secs(60), || {
-        story.inspect("pg-2")["UpdateStatus"]["State"] == "completed"
-    });
-    story.imgstack(&["apply", "--auto-approve"]).expect(0).says(&["1 changed"]);
+    wait_until(
+        "the Swarm to end the rollout in flight",
+        Duration::from_secs(60),
+        || story.inspect("pg-2")["UpdateStatus"]["State"] == "completed",
+    );
+    story
+        .imgstack(&["apply", "--auto-approve"])
+        .expect(0)
+        .says(&["1 changed"]);
 }

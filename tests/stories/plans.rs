@@ -37,7 +37,10 @@ async fn show_prints_what_plan_printed() {
     let shown = story.imgstack(&["show", "p.json"]).expect(0);
     assert_eq!(shown.stdout, planned.stdout);
     let json = story.imgstack(&["show", "p.json", "-o", "json"]).expect(0);
-    assert_eq!(json.stdout, std::fs::read_to_string(story.file("p.json")).unwrap());
+    assert_eq!(
+        json.stdout,
+        std::fs::read_to_string(story.file("p.json")).unwrap()
+    );
 }
 
 #[tokio::test]
@@ -48,7 +51,9 @@ async fn a_plan_made_stale_by_somebody_elses_update_is_refused_with_both_values(
     let service = story.service("pg");
     let update = |options: &[&str]| {
         let start = ["service", "update", "--quiet"];
-        story.lab.docker(&[&start[..], options, &[&service]].concat());
+        story
+            .lab
+            .docker(&[&start[..], options, &[&service]].concat());
     };
     update(&["--limit-memory", "64M"]);
     let version = story.inspect("pg")["Version"].clone();
@@ -59,20 +64,31 @@ async fn a_plan_made_stale_by_somebody_elses_update_is_refused_with_both_values(
         // And the plan as it would be now.
         "Plan: 0 to add, 1 to change, 0 to destroy.",
     ]);
-    assert_eq!(story.inspect("pg")["Version"], version, "a stale plan was carried out");
+    assert_eq!(
+        story.inspect("pg")["Version"],
+        version,
+        "a stale plan was carried out"
+    );
 
     // A value that may be secret is named as moved, and not shown.
     story.imgstack(&["plan", "--out", "p.json"]).expect(0);
     update(&["--env-add", "PGPASSWORD=hunter2"]);
     let refused = story.imgstack(&["apply", "p.json"]).expect(1);
-    refused.says(&["env: (none) -> PGPASSWORD"]).never_says(&["hunter2"]);
+    refused
+        .says(&["env: (none) -> PGPASSWORD"])
+        .never_says(&["hunter2"]);
 
     // The image, by somebody who was faster.
     story.imgstack(&["plan", "--out", "p.json"]).expect(0);
     let other = format!("{}:16-9b1d2e7", story.repository());
     update(&["--image", &other]);
     let refused = story.imgstack(&["apply", "p.json"]).expect(1);
-    refused.says(&[&format!("service.{service}: image: "), ":16@sha256:", " -> ", &other]);
+    refused.says(&[
+        &format!("service.{service}: image: "),
+        ":16@sha256:",
+        " -> ",
+        &other,
+    ]);
 }
 
 #[tokio::test]
@@ -84,9 +100,15 @@ async fn a_plan_made_stale_by_a_tag_that_moved_again_is_refused() {
     let refused = story.imgstack(&["apply", "p.json"]).expect(1);
     refused.says(&["the plan is stale", "image.pg", " -> ", &newest.digest]);
     story.imgstack(&["plan", "--out", "p.json"]).expect(0);
-    story.imgstack(&["apply", "p.json"]).expect(0).says(&["Apply complete!"]);
+    story
+        .imgstack(&["apply", "p.json"])
+        .expect(0)
+        .says(&["Apply complete!"]);
     // A plan that was carried out is stale.
-    story.imgstack(&["apply", "p.json"]).expect(1).says(&["the plan is stale"]);
+    story
+        .imgstack(&["apply", "p.json"])
+        .expect(1)
+        .says(&["the plan is stale"]);
 }
 
 #[tokio::test]
@@ -94,7 +116,14 @@ async fn a_plan_made_stale_by_a_tag_that_moved_again_is_refused() {
 async fn a_target_narrows_the_plan_and_a_mistyped_one_is_an_error() {
     let story = one_change("target").await;
     story.create("pg-2", &[]);
-    story.lab.docker(&["service", "update", "--quiet", "--image", &format!("{}:16-9b1d2e7", story.repository()), &story.service("pg-2")]);
+    story.lab.docker(&[
+        "service",
+        "update",
+        "--quiet",
+        "--image",
+        &format!("{}:16-9b1d2e7", story.repository()),
+        &story.service("pg-2"),
+    ]);
     story.spec(&[("pg", ""), ("pg-2", "")]);
     let target = format!("service.{}", story.service("pg-2"));
     let plan = story.imgstack(&["plan", "-target", &target]).expect(0);
@@ -123,7 +152,13 @@ async fn one_head_a_reference_and_no_other_request_when_nothing_moved() {
 async fn status_shows_which_build_runs_where() {
     let story = one_change("status").await;
     let status = story.imgstack(&["status"]).expect(0);
-    status.says(&["SERVICE", &story.service("pg"), "docker-infra-", "running", "another build"]);
+    status.says(&[
+        "SERVICE",
+        &story.service("pg"),
+        "docker-infra-",
+        "running",
+        "another build",
+    ]);
     story.imgstack(&["apply", "--auto-approve"]).expect(0);
     let status = story.imgstack(&["status"]).expect(0);
     status.says(&["wanted"]).never_says(&["another build"]);
@@ -138,7 +173,11 @@ async fn without_a_yes_nothing_is_done() {
     let story = one_change("prompt").await;
     let version = story.inspect("pg")["Version"].clone();
     let refused = story.imgstack(&["apply"]).expect(1);
-    refused.says(&["Only 'yes' will be accepted", "nothing was done", "--auto-approve"]);
+    refused.says(&[
+        "Only 'yes' will be accepted",
+        "nothing was done",
+        "--auto-approve",
+    ]);
     let refused = story.imgstack(&["apply", "-o", "ndjson"]).expect(1);
     refused.says(&["does not ask", "--auto-approve"]);
     assert_eq!(story.inspect("pg")["Version"], version);
@@ -148,12 +187,29 @@ async fn without_a_yes_nothing_is_done() {
 #[ignore = "needs the lab"]
 async fn ndjson_is_one_event_a_line_from_the_plan_to_the_end() {
     let story = one_change("ndjson").await;
-    let run = story.imgstack(&["apply", "-o", "ndjson", "--auto-approve"]).expect(0);
-    let lines: Vec<Value> =
-        run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let run = story
+        .imgstack(&["apply", "-o", "ndjson", "--auto-approve"])
+        .expect(0);
+    let lines: Vec<Value> = run
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines[0]["formatVersion"], "1.0");
-    assert_eq!(lines[0]["plan"]["stacks"][0]["steps"].as_array().unwrap().len(), 1);
-    let types: Vec<&str> = lines[1..].iter().map(|l| l["event"]["type"].as_str().unwrap()).collect();
+    assert_eq!(
+        lines[0]["plan"]["stacks"][0]["steps"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    let types: Vec<&str> = lines[1..]
+        .iter()
+        .map(|l| l["event"]["type"].as_str().unwrap())
+        .collect();
     assert_eq!(types[..2], ["apply_started", "step_started"]);
-    assert_eq!(types[types.len() - 2..], ["step_succeeded", "apply_finished"]);
+    assert_eq!(
+        types[types.len() - 2..],
+        ["step_succeeded", "apply_finished"]
+    );
 }

@@ -24,7 +24,10 @@ async fn over_ssh_a_tag_that_moved_is_applied() {
     spec(&story, "ssh://root@docker-infra-1");
     story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
     story.push(Kind::Good, "abc1234").await;
-    story.imgstack(&["apply", "--auto-approve"]).expect(0).says(&["Apply complete!"]);
+    story
+        .imgstack(&["apply", "--auto-approve"])
+        .expect(0)
+        .says(&["Apply complete!"]);
 }
 
 // The proxy works while the story waits for docker.
@@ -58,8 +61,13 @@ async fn without_an_endpoint_docker_s_own_settings_are_followed() {
     let host = host.replace("docker=,", "");
     story.lab.docker(&[&create[..], &[&host]].concat());
     // Exists, and is not in force.
-    story.imgstack(&["plan"]).expect(1).says(&["/var/run/docker.sock", "help:"]);
-    story.lab.docker(&["--config", &config, "context", "use", "lab"]);
+    story
+        .imgstack(&["plan"])
+        .expect(1)
+        .says(&["/var/run/docker.sock", "help:"]);
+    story
+        .lab
+        .docker(&["--config", &config, "context", "use", "lab"]);
     let plan = story.imgstack(&["status"]).expect(0);
     plan.says(&["docker context lab"]);
     story.set("DOCKER_HOST", &socket);
@@ -81,7 +89,8 @@ async fn an_engine_that_cannot_be_used_is_an_error_that_helps() {
     for (endpoint, words) in cases {
         spec(&story, endpoint);
         let run = story.imgstack(&["plan"]).expect(1);
-        run.says(&[words, "! blocked swarm", "help:"]).never_says(&["No changes"]);
+        run.says(&[words, "! blocked swarm", "help:"])
+            .never_says(&["No changes"]);
     }
 }
 
@@ -90,7 +99,10 @@ async fn an_engine_that_cannot_be_used_is_an_error_that_helps() {
 #[ignore = "needs the lab"]
 async fn the_version_is_printed_without_a_lab() {
     let lab = Lab::open();
-    let output = std::process::Command::new(lab.imgstack()).arg("--version").output().unwrap();
+    let output = std::process::Command::new(lab.imgstack())
+        .arg("--version")
+        .output()
+        .unwrap();
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stdout).starts_with("imgstack "));
 }

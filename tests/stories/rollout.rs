@@ -12,7 +12,10 @@ fn all_run(story: &Story, services: &[&str], digest: &str) {
     for service in services {
         let running = story.running(service);
         assert!(!running.is_empty(), "{service} runs nothing");
-        assert!(running.iter().all(|other| *other == image), "{service}: {running:?}");
+        assert!(
+            running.iter().all(|other| *other == image),
+            "{service}: {running:?}"
+        );
     }
 }
 
@@ -31,7 +34,10 @@ async fn a_moved_tag_is_planned_applied_and_then_there_are_no_changes() {
         story.service("pg-3")
     );
     story.spec(&[("pg-1", &after), ("pg-2", ""), ("pg-3", "")]);
-    story.imgstack(&["plan", "--detailed-exitcode"]).expect(0).says(&["No changes."]);
+    story
+        .imgstack(&["plan", "--detailed-exitcode"])
+        .expect(0)
+        .says(&["No changes."]);
 
     let new = story.push(Kind::Good, "abc1234").await;
     let plan = story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
@@ -50,15 +56,33 @@ async fn a_moved_tag_is_planned_applied_and_then_there_are_no_changes() {
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(0);
     apply.says(&["Apply complete! Resources: 0 added, 3 changed, 0 destroyed."]);
     all_run(&story, &services, &new.digest);
-    let at = |name: &str| apply.stderr.find(&format!("{}: Updating", story.service(name)));
-    assert!(at("pg-2") < at("pg-3") && at("pg-3") < at("pg-1"), "{}", apply.stderr);
+    let at = |name: &str| {
+        apply
+            .stderr
+            .find(&format!("{}: Updating", story.service(name)))
+    };
+    assert!(
+        at("pg-2") < at("pg-3") && at("pg-3") < at("pg-1"),
+        "{}",
+        apply.stderr
+    );
 
     let done = story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
-    assert_eq!(done.stdout, "No changes. Your infrastructure matches the configuration.\n");
+    assert_eq!(
+        done.stdout,
+        "No changes. Your infrastructure matches the configuration.\n"
+    );
     let versions = || services.map(|name| story.inspect(name)["Version"]["Index"].clone());
     let before = versions();
-    story.imgstack(&["apply", "--auto-approve"]).expect(0).says(&["No changes."]);
-    assert_eq!(versions(), before, "an apply with nothing to do has sent an update");
+    story
+        .imgstack(&["apply", "--auto-approve"])
+        .expect(0)
+        .says(&["No changes."]);
+    assert_eq!(
+        versions(),
+        before,
+        "an apply with nothing to do has sent an update"
+    );
 }
 
 #[tokio::test]
@@ -100,7 +124,10 @@ async fn a_pin_holds_a_build_and_going_back_is_an_apply() {
     story.push(Kind::Good, "abc1234").await;
     story.create("pg", &[]);
     story.spec_with("tag: \"16\"\n      pin: 16-9b1d2e7", &[("pg", "")]);
-    story.imgstack(&["plan"]).expect(0).says(&["the spec pins `16-9b1d2e7`", "pinned"]);
+    story
+        .imgstack(&["plan"])
+        .expect(0)
+        .says(&["the spec pins `16-9b1d2e7`", "pinned"]);
     story.imgstack(&["apply", "--auto-approve"]).expect(0);
     let image = format!("{}:16-9b1d2e7@{}", story.repository(), good.digest);
     assert_eq!(story.running("pg"), [image]);
@@ -121,14 +148,33 @@ async fn an_update_that_is_going_on_is_left_alone() {
     let image = format!("{}:16@{}", story.repository(), new.digest);
     let service = story.service("pg");
     // One task is replaced, then the delay keeps the update going.
-    let args = ["service", "update", "--detach", "--update-delay", "1h", "--image", &image];
+    let args = [
+        "service",
+        "update",
+        "--detach",
+        "--update-delay",
+        "1h",
+        "--image",
+        &image,
+    ];
     story.lab.docker(&[&args[..], &[&service]].concat());
-    let replaced = || story.running("pg").iter().filter(|running| **running == image).count();
-    wait_until("one task to be replaced", Duration::from_secs(20), || replaced() == 1);
+    let replaced = || {
+        story
+            .running("pg")
+            .iter()
+            .filter(|running| **running == image)
+            .count()
+    };
+    wait_until("one task to be replaced", Duration::from_secs(20), || {
+        replaced() == 1
+    });
     let version = story.inspect("pg")["Version"].clone();
     story.spec(&[("pg", "")]);
     for command in [&["plan"][..], &["apply", "--auto-approve"]] {
-        story.imgstack(command).expect(1).says(&["an update is going on", "blocked"]);
+        story
+            .imgstack(command)
+            .expect(1)
+            .says(&["an update is going on", "blocked"]);
     }
     assert_eq!(story.inspect("pg")["Version"], version);
 }

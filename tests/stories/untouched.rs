@@ -72,7 +72,10 @@ async fn every_field_but_the_planned_ones_is_identical_after_an_apply() {
     story.imgstack(&["apply", "p.json"]).expect(0);
 
     let after = story.inspect("pg")["Spec"].clone();
-    assert_ne!(after["TaskTemplate"]["ContainerSpec"]["Image"], before["TaskTemplate"]["ContainerSpec"]["Image"]);
+    assert_ne!(
+        after["TaskTemplate"]["ContainerSpec"]["Image"],
+        before["TaskTemplate"]["ContainerSpec"]["Image"]
+    );
     assert_eq!(after["Labels"]["dev.imgstack.image"], "pg");
     similar_asserts(&without_planned(before), &without_planned(after));
     drop(story.imgstack(&["plan", "--detailed-exitcode"]).expect(0));

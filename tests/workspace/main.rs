@@ -17,7 +17,9 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("executor", &["planner", "registry", "spec", "swarm"]),
     (
         "cli",
-        &["executor", "observer", "planner", "registry", "spec", "swarm"],
+        &[
+            "executor", "observer", "planner", "registry", "spec", "swarm",
+        ],
     ),
 ];
 
@@ -30,7 +32,11 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .args(["metadata", "--format-version", "1", "--offline", "--locked"])
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let name_of: BTreeMap<String, String> = metadata["packages"]
@@ -44,10 +50,17 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .map(|node| {
             let needs = node["deps"].as_array().unwrap().iter();
             let needs = needs.filter(|dep| {
-                dep["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null())
+                dep["dep_kinds"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|kind| kind["kind"].is_null())
             });
             let names = needs.map(|dep| name_of[dep["pkg"].as_str().unwrap()].clone());
-            (name_of[node["id"].as_str().unwrap()].clone(), names.collect())
+            (
+                name_of[node["id"].as_str().unwrap()].clone(),
+                names.collect(),
+            )
         })
         .collect()
 }
@@ -55,12 +68,21 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn rooms_depend_only_on_the_rooms_below() {
     let tree = dependencies();
-    let ours: Vec<&String> =
-        tree.keys().filter(|name| name.starts_with("imgstack-")).collect();
-    assert_eq!(ours.len(), ROOMS.len() + 1, "a room that this test does not know: {ours:?}");
+    let ours: Vec<&String> = tree
+        .keys()
+        .filter(|name| name.starts_with("imgstack-"))
+        .collect();
+    assert_eq!(
+        ours.len(),
+        ROOMS.len() + 1,
+        "a room that this test does not know: {ours:?}"
+    );
     for (room, allowed) in ROOMS {
         let needs = &tree[&format!("imgstack-{room}")];
-        for other in needs.iter().filter_map(|name| name.strip_prefix("imgstack-")) {
+        for other in needs
+            .iter()
+            .filter_map(|name| name.strip_prefix("imgstack-"))
+        {
             assert!(allowed.contains(&other), "{room} depends on {other}");
         }
     }
@@ -73,7 +95,10 @@ fn the_planner_brings_nothing_impure_with_it() {
     let mut open = vec!["imgstack-planner".to_owned()];
     let mut seen = BTreeSet::new();
     while let Some(name) = open.pop() {
-        assert!(!IMPURE.contains(&name.as_str()), "the planner depends on {name}");
+        assert!(
+            !IMPURE.contains(&name.as_str()),
+            "the planner depends on {name}"
+        );
         if seen.insert(name.clone()) {
             open.extend(tree[&name].iter().cloned());
         }

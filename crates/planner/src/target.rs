@@ -25,11 +25,8 @@ pub fn check_targets(targets: &[Address], set: &StackSet) -> Result<(), TargetEr
     match targets.iter().find(strange) {
         None => Ok(()),
         Some(target) => Err(TargetError {
-            nearest: imgstack_spec::nearest(
-                &target.to_string(),
-                known.iter().map(String::as_str),
-            )
-            .map(str::to_owned),
+            nearest: imgstack_spec::nearest(&target.to_string(), known.iter().map(String::as_str))
+                .map(str::to_owned),
             target: target.clone(),
         }),
     }
