@@ -107,10 +107,11 @@ fn spec_mistakes(diagnostics: &Diagnostics, colour: bool) -> String {
         .with_width(100);
     let mut out = String::new();
     for mistake in diagnostics {
+        let _ = write!(out, "{} ", paint(BAD, "Error:"));
         // Writing to a String fails only if a Display of ours does.
         let _ = handler.render_report(&mut out, mistake);
         out.push('\n');
     }
-    let _ = writeln!(out, "{} {diagnostics}", paint(BAD, "Error:"));
+    let _ = writeln!(out, "{diagnostics}");
     out
 }

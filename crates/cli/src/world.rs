@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use imgstack_executor::Authorisation;
-use imgstack_observer::{Sources, observe};
+use imgstack_observer::{Details, Sources, observe};
 use imgstack_planner::{FORMAT_VERSION, Inventory, Options, Plan, StackPlan, Trouble, plan};
 use imgstack_registry::oci::{CacheOptions, Client, ClientOptions};
 use imgstack_spec::{Stack, StackSet};
@@ -26,7 +26,7 @@ pub(crate) struct Seen {
 
 /// Connects to the managers and observes, one stack after another; within a
 /// stack everything is read side by side.
-pub(crate) async fn look(set: &StackSet) -> Vec<Seen> {
+pub(crate) async fn look(set: &StackSet, details: Details) -> Vec<Seen> {
     let mut seen: Vec<Seen> = Vec::with_capacity(set.stacks.len());
     for stack in &set.stacks {
         let connected = connect(stack, &seen).await;
@@ -35,7 +35,7 @@ pub(crate) async fn look(set: &StackSet) -> Vec<Seen> {
             endpoint: &connected.endpoint,
             registry: &connected.registry,
         };
-        let inventory = observe(stack, sources).await;
+        let inventory = observe(stack, sources, details).await;
         seen.push(Seen {
             connected,
             inventory,

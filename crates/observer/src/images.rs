@@ -6,11 +6,15 @@ use futures_util::stream::{self, StreamExt as _};
 use imgstack_planner::{Build, Known, Observed, ObservedImage, ObservedService, Trouble};
 use imgstack_registry::oci::{self, Client, ErrorKind, Warning};
 use imgstack_spec::{
-    Digest, Image, ImageName, ImageRef, RegistryHost, Repository, ServiceName, Stack,
+    Digest, Image, ImageName, ImageRef, RegistryHost, Repository, ServiceName, Stack, Tag, nearest,
 };
+
+use crate::observe::Details;
 
 /// Questions under way at once; the client holds back where a registry asks it to.
 const CONCURRENT: usize = 32;
+/// Tags that are shown when one is missing and none is near.
+const TAGS_SHOWN: usize = 6;
 
 /// Asks for the digest of every image of the stack.
 pub(crate) async fn resolve_all(
@@ -22,7 +26,12 @@ pub(crate) async fn resolve_all(
             let reference = image.reference();
             let digest = match registry.resolve(&reference).await {
                 Ok(resolved) => Observed::Present(resolved.digest),
-                Err(error) => absent_or_unknown(&error),
+                Err(error) => match absent_or_unknown(&error) {
+                    Observed::Absent(trouble) if error.kind() == ErrorKind::TagNotFound => {
+                        Observed::Absent(with_tags(trouble, &reference, registry).await)
+                    }
+                    other => other,
+                },
             };
             (image.name.clone(), ObservedImage { reference, digest })
         })
@@ -43,6 +52,38 @@ fn absent_or_unknown<T>(error: &oci::Error) -> Observed<T> {
     }
 }
 
+/// Adds the tags that there are: a mistyped tag is best seen beside them. Costs
+/// requests, so it is asked for only where a tag is missing.
+async fn with_tags(mut trouble: Trouble, asked: &ImageRef, registry: &Client) -> Trouble {
+    // Without the list, the hint is what it was.
+    let tags = registry.tags(&asked.repository).await.unwrap_or_default();
+    // Signatures and attestations live under tags of that form.
+    let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+    let tags: Vec<&str> = tags
+        .into_iter()
+        .filter(|tag| !tag.starts_with("sha256-"))
+        .collect();
+    let missing = asked.tag.as_ref().map_or("", Tag::as_str);
+    let there = match nearest(missing, tags.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if tags.is_empty() => return trouble,
+        None => {
+            let last = &tags[tags.len().saturating_sub(TAGS_SHOWN)..];
+            format!(
+                "there are {} tags, among them {}",
+                tags.len(),
+                last.join(", ")
+            )
+        }
+    };
+    let hint = trouble
+        .hint
+        .map(|hint| format!("; {hint}"))
+        .unwrap_or_default();
+    trouble.hint = Some(format!("{there}{hint}"));
+    trouble
+}
+
 fn trouble(error: &oci::Error) -> Trouble {
     Trouble {
         why: error.to_string(),
@@ -50,13 +91,14 @@ fn trouble(error: &oci::Error) -> Trouble {
     }
 }
 
-/// Facts of the builds that a plan may speak of. Where every service runs the
-/// wanted build there is nothing to tell, and nothing is asked.
-pub(crate) async fn details(
+/// Facts of the builds that may be spoken of. Where every service runs the
+/// wanted build a plan has nothing to tell, and nothing is asked for it.
+pub(crate) async fn builds(
     stack: &Stack,
     images: &BTreeMap<ImageName, ObservedImage>,
     services: &Known<BTreeMap<ServiceName, ObservedService>>,
     registry: &Client,
+    details: Details,
 ) -> BTreeMap<Digest, Known<Build>> {
     let Known::Known(services) = services else {
         return BTreeMap::new();
@@ -64,7 +106,7 @@ pub(crate) async fn details(
     let wanted = stack
         .images
         .iter()
-        .flat_map(|image| worth_knowing(stack, image, images, services));
+        .flat_map(|image| worth_knowing(stack, image, images, services, details));
     stream::iter(wanted.collect::<BTreeSet<(Repository, Digest)>>())
         .map(|(repository, digest)| async move {
             let build = match registry.build(&repository, &digest).await {
@@ -78,12 +120,13 @@ pub(crate) async fn details(
         .await
 }
 
-/// The wanted build and those that run, if they differ.
+/// The wanted build and those that run; for a plan, only if they differ.
 fn worth_knowing(
     stack: &Stack,
     image: &Image,
     images: &BTreeMap<ImageName, ObservedImage>,
     services: &BTreeMap<ServiceName, ObservedService>,
+    details: Details,
 ) -> BTreeSet<(Repository, Digest)> {
     let Some(wanted) = images
         .get(&image.name)
@@ -106,7 +149,7 @@ fn worth_knowing(
             reference.repository != image.repository || reference.digest.as_ref() != Some(wanted)
         })
     };
-    if !references.iter().any(other) {
+    if details == Details::WhereNeeded && !references.iter().any(other) {
         return BTreeSet::new();
     }
     let running = references.into_iter().flatten();

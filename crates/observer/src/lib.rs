@@ -13,4 +13,4 @@ mod images;
 mod observe;
 mod services;
 
-pub use observe::{Sources, observe};
+pub use observe::{Details, Sources, observe};

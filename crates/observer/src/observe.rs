@@ -5,7 +5,7 @@ use imgstack_registry::oci::Client;
 use imgstack_spec::Stack;
 use imgstack_swarm::Manager;
 
-use crate::images::{details, resolve_all, warnings};
+use crate::images::{builds, resolve_all, warnings};
 use crate::services::{Cluster, read_cluster};
 
 /// Where a stack's world is read from.
@@ -19,13 +19,22 @@ pub struct Sources<'a> {
     pub registry: &'a Client,
 }
 
+/// Of which builds the facts (age, commit, platforms) are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Details {
+    /// Where a service does not run the wanted build: all that a plan needs.
+    WhereNeeded,
+    /// Every build that runs or is wanted.
+    Always,
+}
+
 /// Reads what one stack needs to know.
-pub async fn observe(stack: &Stack, sources: Sources<'_>) -> Inventory {
+pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> Inventory {
     let (images, cluster) = tokio::join!(
         resolve_all(stack, sources.registry),
         read(stack, sources.manager),
     );
-    let builds = details(stack, &images, &cluster.services, sources.registry).await;
+    let builds = builds(stack, &images, &cluster.services, sources.registry, details).await;
     Inventory {
         cluster: match sources.manager {
             Ok(manager) => Known::Known(manager.cluster().id.clone()),

@@ -283,7 +283,8 @@ fn update(
             from: observed.image.clone(),
             to: to.clone(),
         },
-        // Other platforms restart every task, so they only ever follow an image.
+        // Other platforms restart tasks once the credential differs too, so they
+        // only ever follow an image, which restarts them anyway.
         platforms: (observed.image != to)
             .then(|| platforms::follow(observed, digest, inventory))
             .flatten(),

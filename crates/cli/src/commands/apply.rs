@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use imgstack_executor::{Event, Outcome, StepOutcome, execute};
+use imgstack_observer::Details;
 use imgstack_planner::{Options, Plan, drift};
 use imgstack_spec::StackSet;
 use tokio_util::sync::CancellationToken;
@@ -66,7 +67,7 @@ async fn hold_to(
     let set = StackSet {
         stacks: saved.stacks.iter().map(|plan| plan.stack.clone()).collect(),
     };
-    let seen = world::look(&set).await;
+    let seen = world::look(&set, Details::WhereNeeded).await;
     let mut moved = Vec::new();
     let mut fresh = Vec::with_capacity(seen.len());
     for (then, seen) in saved.stacks.iter().zip(&seen) {

@@ -1,5 +1,6 @@
 //! `imgstack plan`
 
+use imgstack_observer::Details;
 use imgstack_planner::{Options, Plan, check_targets};
 use imgstack_spec::StackSet;
 
@@ -29,7 +30,7 @@ pub(crate) async fn make(
     targets: Vec<imgstack_spec::Address>,
 ) -> Result<(Plan, Vec<world::Seen>), Problem> {
     check_targets(&targets, set)?;
-    let seen = world::look(set).await;
+    let seen = world::look(set, Details::WhereNeeded).await;
     let plan = world::plan_all(&seen, &Options { targets });
     Ok((plan, seen))
 }

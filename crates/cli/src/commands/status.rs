@@ -1,5 +1,6 @@
 //! `imgstack status`
 
+use imgstack_observer::Details;
 use imgstack_planner::Options;
 
 use crate::args::{Output, StatusArgs};
@@ -11,7 +12,7 @@ use crate::{input, world};
 
 pub(crate) async fn run(args: StatusArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.spec)?;
-    let seen = world::look(&set).await;
+    let seen = world::look(&set, Details::Always).await;
     let stacks = seen
         .iter()
         .map(|seen| (seen.plan(&Options::default()), &seen.inventory));

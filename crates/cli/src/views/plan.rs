@@ -10,7 +10,7 @@ use imgstack_planner::{
 use imgstack_spec::{Address, ImageRef};
 use jiff::Timestamp;
 
-use super::style::{ADD, BAD, BOLD, CHANGE, DIM, GOOD, WARN, ago, paint, short};
+use super::style::{BAD, BOLD, CHANGE, DIM, GOOD, WARN, ago, paint, short};
 
 /// Renders a plan.
 pub(crate) fn render(plan: &Plan) -> String {
@@ -166,17 +166,12 @@ fn changes(out: &mut String, update: &UpdateService) {
         let (from, to) = (list(&platforms.from), list(&platforms.to));
         let _ = writeln!(out, "      {change} platforms  {from} -> {to}");
     }
-    for (label, value) in &update.labels {
-        let to = value
-            .to
-            .as_deref()
-            .map_or("(none)", |to| abbreviated(label, to));
-        let (sign, from) = match value.from.as_deref() {
-            None => (paint(ADD, "+"), String::new()),
-            Some(from) => (change.clone(), format!("{} -> ", abbreviated(label, from))),
-        };
-        let _ = writeln!(out, "      {sign} label      {label} {from}{to}");
-    }
+    let labels = update.labels.iter().map(|(label, value)| {
+        let to = value.to.as_deref().unwrap_or("(none)");
+        format!("{label}={}", abbreviated(label, to))
+    });
+    let labels: Vec<String> = labels.collect();
+    let _ = writeln!(out, "      {change} labels     {}", labels.join(" "));
 }
 
 /// The hash of a plan is long and says nothing to a person.
