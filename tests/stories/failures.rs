@@ -20,7 +20,7 @@ async fn a_dying_build_is_rolled_back_and_the_next_service_is_not_touched() {
     story.spec(&[("pg-1", ""), ("pg-2", "")]);
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
     apply.says(&[
-        "the Swarm went back to the previous spec",
+        "the Swarm went back to the previous spec, 1 of 1 of whose tasks run",
         // Why: the task, its node, its exit code and its last words.
         "pg-1.1 on docker-infra-",
         "(exit code 1)",
@@ -54,7 +54,12 @@ async fn an_update_that_the_engine_pauses_is_a_failure() {
     story.push(Kind::Good, "9b1d2e7").await;
     story.create(
         "pg",
-        &["--replicas", "3", "--update-failure-action", "pause"],
+        // The delay keeps the updater at the first task until that one fails.
+        &[
+            "--replicas=3",
+            "--update-delay=20s",
+            "--update-failure-action=pause",
+        ],
     );
     story.push(Kind::Dying, "bad0bad").await;
     story.spec(&[("pg", "")]);

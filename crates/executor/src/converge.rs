@@ -27,6 +27,9 @@ const BEAT: Duration = Duration::from_millis(500);
 /// How long a manager may be silent in the middle of a rollout, as during an
 /// election, before the step is given up.
 const SILENCE: Duration = Duration::from_secs(60);
+/// How long after a roll-back its tasks are waited for: the engine calls it
+/// completed while the last of them may not have started.
+const BACK: Duration = Duration::from_secs(30);
 
 /// How waiting ended.
 pub(crate) enum End {
@@ -52,7 +55,18 @@ pub(crate) struct Rollout<'a> {
     last: Option<Assessment>,
     /// The engine's words when things turned for the worse.
     turned: Option<String>,
+    /// When the engine called the roll-back completed.
+    back: Option<Instant>,
     heard: Instant,
+}
+
+/// What one look at the Swarm shows.
+struct Look {
+    service: RawService,
+    /// The tasks, measured by the image of the plan.
+    assessment: Assessment,
+    /// The tasks, measured by what the service asks for now.
+    now: Assessment,
 }
 
 impl<'a> Rollout<'a> {
@@ -74,10 +88,11 @@ impl<'a> Rollout<'a> {
             completed: false,
             last: None,
             turned: None,
+            back: None,
             heard: now,
         };
-        let (_, before) = rollout.look().await?;
-        rollout.evidence = Evidence::ignoring(&before);
+        let before = rollout.look().await?;
+        rollout.evidence = Evidence::ignoring(&before.assessment);
         Ok(rollout)
     }
 
@@ -92,14 +107,14 @@ impl<'a> Rollout<'a> {
         let mut told = None;
         loop {
             match self.look().await {
-                Ok((service, assessment)) => {
+                Ok(look) => {
                     self.heard = Instant::now();
-                    let progress = self.progress(&assessment);
+                    let progress = self.progress(&look.assessment);
                     if told.as_ref() != Some(&progress) {
                         tell(progress.clone());
                         told = Some(progress);
                     }
-                    if let Some(end) = self.judge(&service, assessment).await {
+                    if let Some(end) = self.judge(look).await {
                         return end;
                     }
                 }
@@ -122,15 +137,18 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    async fn look(&self) -> Result<(RawService, Assessment), Error> {
+    async fn look(&self) -> Result<Look, Error> {
         let ids = [self.id.clone()];
         let (service, tasks, nodes) = tokio::try_join!(
             self.manager.service(&self.id),
             self.manager.tasks(&ids),
             self.manager.nodes(),
         )?;
-        let assessment = assess(&service, &tasks, &nodes, &self.update.image.to);
-        Ok((service, assessment))
+        Ok(Look {
+            assessment: assess(&service, &tasks, &nodes, &self.update.image.to),
+            now: assess(&service, &tasks, &nodes, service.image()),
+            service,
+        })
     }
 
     /// Until an event of this service, the next beat, the deadline or a stop.
@@ -184,7 +202,13 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    async fn judge(&mut self, service: &RawService, assessment: Assessment) -> Option<End> {
+    async fn judge(&mut self, look: Look) -> Option<End> {
+        let Look {
+            service,
+            assessment,
+            now,
+        } = look;
+        let service = &service;
         let new_failures = self.evidence.collect(self.manager, &assessment).await;
         let state = assessment.update.as_ref().map(|update| update.state);
         let words = assessment
@@ -200,7 +224,7 @@ impl<'a> Rollout<'a> {
         }
         match state {
             Some(UpdateState::RollbackStarted) => return None,
-            Some(UpdateState::RollbackCompleted) => return Some(self.rolled_back(service)),
+            Some(UpdateState::RollbackCompleted) => return self.rolled_back(service, &now),
             Some(UpdateState::RollbackPaused) => return Some(self.stuck(service, "roll-back")),
             Some(UpdateState::Paused) => return Some(self.stuck(service, "rollout")),
             Some(UpdateState::Updating | UpdateState::Completed | UpdateState::Unknown) | None => {}
@@ -241,13 +265,18 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    fn rolled_back(&mut self, service: &RawService) -> End {
+    /// None while the tasks of the previous spec are still on their way.
+    fn rolled_back(&mut self, service: &RawService, now: &Assessment) -> Option<End> {
+        let since = *self.back.get_or_insert_with(Instant::now);
+        if !now.is_in_place() && since.elapsed() < BACK {
+            return None;
+        }
+        let (running, desired) = (now.running.len(), now.desired);
         let why = self.turned.clone().unwrap_or_default();
-        self.failed(
-            FailureKind::RolledBack,
-            format!("the new build failed, and the Swarm went back to the previous spec: {why}"),
-            Some(service),
-        )
+        let message = format!(
+            "the new build failed, and the Swarm went back to the previous spec, {running} of {desired} of whose tasks run: {why}"
+        );
+        Some(self.failed(FailureKind::RolledBack, message, Some(service)))
     }
 
     fn stuck(&mut self, service: &RawService, what: &str) -> End {
