@@ -1,0 +1,173 @@
+//! One connection: requests are read, faults done to them, answers recorded.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::answer::{Answer, Asked, Body, Broken};
+use super::{Server, Service};
+use crate::{Fault, Recorded};
+
+impl Server {
+    pub(super) fn connection(
+        &self,
+        name: &str,
+        service: &Arc<dyn Service>,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    ) {
+        let (server, name, service) = (self.clone(), Arc::<str>::from(name), Arc::clone(service));
+        self.tasks.spawn(async move {
+            let stop = server.stop.clone();
+            let served = service_fn(move |request| {
+                let (server, name, service) = (server.clone(), name.clone(), service.clone());
+                async move { server.exchange(&name, service.as_ref(), request).await }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .half_close(true)
+                .serve_connection(TokioIo::new(stream), served);
+            // A client that went away, or a fault, ends a connection early.
+            let _ = stop.run_until_cancelled(connection).await;
+        });
+    }
+
+    async fn exchange(
+        &self,
+        name: &str,
+        service: &dyn Service,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Broken> {
+        let at = self.clock.now();
+        let (parts, body) = request.into_parts();
+        let asked = Asked {
+            method: parts.method,
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers,
+            body: body.collect().await.map_err(io::Error::other)?.to_bytes(),
+        };
+        let path = match asked.query.as_str() {
+            "" => asked.path.clone(),
+            query => format!("{}?{query}", asked.path),
+        };
+        let mut entry = Recorded {
+            at,
+            server: name.to_owned(),
+            method: asked.method.to_string(),
+            agent: asked.header("user-agent").map(str::to_owned),
+            path,
+            identity: None,
+            status: None,
+        };
+        let fault = self.faults.hit(name, &entry.method, &entry.path);
+        let answered = self.suffer(fault, service, asked).await;
+        if let Ok(answer) = &answered {
+            entry.status = Some(answer.status().as_u16());
+            entry.identity.clone_from(&answer.identity);
+        }
+        self.record.add(entry);
+        answered.map(|answer| answer.response)
+    }
+
+    async fn suffer(
+        &self,
+        fault: Option<Fault>,
+        service: &dyn Service,
+        asked: Asked,
+    ) -> Result<Answer, Broken> {
+        match fault {
+            None => Ok(service.answer(asked).await),
+            Some(Fault::Refuse) => Err(closed()),
+            Some(Fault::Answer {
+                status,
+                headers,
+                body,
+            }) => Ok(instead(status, &headers, body)),
+            Some(Fault::Delay(delay)) => {
+                let answer = service.answer(asked).await;
+                tokio::time::sleep(delay).await;
+                Ok(answer)
+            }
+            Some(Fault::Cut) => {
+                service.answer(asked).await;
+                Err(closed())
+            }
+            Some(Fault::CutBody) => Ok(halved(service.answer(asked).await).await),
+            Some(Fault::Corrupt) => Ok(corrupted(service.answer(asked).await).await),
+        }
+    }
+}
+
+fn closed() -> Broken {
+    io::Error::new(
+        io::ErrorKind::ConnectionAborted,
+        "a fault that was asked for",
+    )
+}
+
+fn instead(status: u16, headers: &[(String, String)], body: String) -> Answer {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = Answer::bytes(status, body).header("content-type", "application/json");
+    for (name, value) in headers {
+        let pair = (
+            name.parse::<hyper::header::HeaderName>(),
+            value.parse::<hyper::header::HeaderValue>(),
+        );
+        if let (Ok(name), Ok(value)) = pair {
+            answer.response.headers_mut().insert(name, value);
+        }
+    }
+    answer
+}
+
+/// The body's bytes as far as they are known: a stream gives none.
+async fn whole(answer: Answer) -> (Response<()>, Option<String>, Bytes) {
+    let (parts, body) = answer.response.into_parts();
+    let mut bytes = BytesMut::new();
+    if let Ok(collected) = body.collect().await {
+        bytes.extend_from_slice(&collected.to_bytes());
+    }
+    (
+        Response::from_parts(parts, ()),
+        answer.identity,
+        bytes.freeze(),
+    )
+}
+
+async fn halved(answer: Answer) -> Answer {
+    let (response, identity, bytes) = whole(answer).await;
+    let length = bytes.len();
+    let half = bytes.slice(..length / 2);
+    let frames = stream::iter([Ok(Frame::data(half)), Err(closed())]);
+    let mut response = response.map(|()| UnsyncBoxBody::new(StreamBody::new(frames)));
+    // The client is told how much would have come.
+    response
+        .headers_mut()
+        .insert(hyper::header::CONTENT_LENGTH, length.into());
+    Answer { response, identity }
+}
+
+async fn corrupted(answer: Answer) -> Answer {
+    let (response, identity, bytes) = whole(answer).await;
+    let mut bytes = bytes.to_vec();
+    if let Some(byte) = bytes.last_mut() {
+        *byte = byte.wrapping_add(1);
+    }
+    let changed = Answer::bytes(response.status(), bytes);
+    let (mut parts, body) = changed.response.into_parts();
+    parts.headers = response.into_parts().0.headers;
+    Answer {
+        response: Response::from_parts(parts, body),
+        identity,
+    }
+}
