@@ -8,17 +8,18 @@ use std::process::Command;
 use serde_json::Value;
 
 /// (room, rooms it may depend on)
-const ROOMS: [(&str, &[&str]); 7] = [
+const ROOMS: [(&str, &[&str]); 8] = [
     ("spec", &[]),
     ("planner", &["spec"]),
     ("registry", &["spec"]),
     ("swarm", &["spec"]),
+    ("sim", &["spec"]),
     ("observer", &["planner", "registry", "spec", "swarm"]),
     ("executor", &["planner", "registry", "spec", "swarm"]),
     (
         "cli",
         &[
-            "executor", "observer", "planner", "registry", "spec", "swarm",
+            "executor", "observer", "planner", "registry", "sim", "spec", "swarm",
         ],
     ),
 ];

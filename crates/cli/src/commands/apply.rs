@@ -140,7 +140,7 @@ async fn carry_out(
             ApplyOutput::Human => lock(&view).show(&event),
             ApplyOutput::Ndjson => {
                 // A reader that went away does not stop a rollout.
-                let _ = printer.result(&events::line(&event));
+                let _ = printer.data(&events::line(&event));
             }
             ApplyOutput::Json => {}
         }
@@ -149,7 +149,7 @@ async fn carry_out(
         }
     };
     if output == ApplyOutput::Ndjson {
-        let _ = printer.result(&events::header(plan));
+        let _ = printer.data(&events::header(plan));
     }
     let mut outcomes = Vec::with_capacity(plan.stacks.len());
     let work = async {
@@ -226,13 +226,13 @@ fn finish(
                 }
             }
             if !plan.is_empty() {
-                printer.result(&format!(
+                printer.page(&format!(
                     "\n{}",
                     closing(&applied.outcomes, plan.is_blocked())
                 ))?;
             }
         }
-        ApplyOutput::Json => printer.result(&events::document(plan, applied)?)?,
+        ApplyOutput::Json => printer.data(&events::document(plan, applied)?)?,
         ApplyOutput::Ndjson => {}
     }
     let outcomes = &applied.outcomes;

@@ -37,11 +37,11 @@ pub(crate) async fn make(
 
 /// Prints a plan.
 pub(crate) fn show(plan: &Plan, output: Output, printer: Printer) -> Result<(), Problem> {
-    let text = match output {
-        Output::Human => views::plan::render(plan),
-        Output::Json => saved::to_json(plan)?,
-    };
-    Ok(printer.result(&text)?)
+    match output {
+        Output::Human => printer.page(&views::plan::render(plan))?,
+        Output::Json => printer.data(&saved::to_json(plan)?)?,
+    }
+    Ok(())
 }
 
 /// What the spec asks for and cannot be planned is an error, whatever else is

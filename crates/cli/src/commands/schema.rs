@@ -5,6 +5,6 @@ use crate::printer::Printer;
 use crate::problem::Problem;
 
 pub(crate) fn run(printer: Printer) -> Result<Exit, Problem> {
-    printer.result(&imgstack_spec::schema_text())?;
+    printer.data(&imgstack_spec::schema_text())?;
     Ok(Exit::Done)
 }

@@ -17,14 +17,13 @@ pub(crate) async fn run(args: StatusArgs, printer: Printer) -> Result<Exit, Prob
         .iter()
         .map(|seen| (seen.plan(&Options::default()), &seen.inventory));
     let status = Status::of(world::now(), stacks);
-    let text = match args.output {
-        Output::Human => render(&status),
+    match args.output {
+        Output::Human => printer.page(&render(&status))?,
         Output::Json => {
             let text = serde_json::to_string_pretty(&status).map_err(std::io::Error::other)?;
-            format!("{text}\n")
+            printer.data(&format!("{text}\n"))?;
         }
-    };
-    printer.result(&text)?;
+    }
     // What could not be read is not shown as if it were fine.
     let blocked = status.stacks.iter().any(|stack| stack.report.is_blocked());
     Ok(if blocked { Exit::Failed } else { Exit::Done })

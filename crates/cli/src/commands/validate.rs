@@ -19,7 +19,7 @@ pub(crate) fn run(args: ValidateArgs, printer: Printer) -> Result<Exit, Problem>
         _ => format!("{number} {one}s"),
     };
     for stack in &set.stacks {
-        printer.result(&format!(
+        printer.page(&format!(
             "Success! stack {} is valid: {}, {}.\n",
             stack.name,
             count(stack.images.len(), "image"),

@@ -9,7 +9,7 @@ use imgstack_spec::Address;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::style::{BAD, BOLD, DIM, GOOD, paint};
-use crate::printer::Printer;
+use crate::printer::{Printer, harmless};
 
 /// How often a pipe is told that something is still going on.
 const BEAT: Duration = Duration::from_secs(10);
@@ -102,7 +102,8 @@ impl ApplyView {
     fn progress(&mut self, progress: &Progress) {
         if let Some(current) = self.current.as_mut() {
             if let Some(bar) = &current.bar {
-                bar.set_message(format!("Updating... {progress}"));
+                let line = format!("Updating... {progress}").replace('\n', " ");
+                bar.set_message(harmless(&line));
             }
             current.progress = Some(progress.clone());
         }
@@ -189,21 +190,8 @@ fn task_failure(out: &mut String, task: &TaskFailure) {
         code.unwrap_or_default(),
     );
     for line in &task.log {
-        let _ = writeln!(out, "    {} {}", paint(DIM, "│"), printable(line));
+        let _ = writeln!(out, "    {} {}", paint(DIM, "│"), line.trim_end());
     }
-}
-
-/// A container's output without the bytes that would move a terminal's cursor
-/// or change its colours.
-fn printable(line: &str) -> String {
-    let plain = |c: char| {
-        if c.is_control() && c != '\t' {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    line.trim_end().chars().map(plain).collect()
 }
 
 /// The closing lines of an apply: what was done, and what was not.
