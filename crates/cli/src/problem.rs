@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use imgstack_planner::{Moved, TargetError};
+use imgstack_registry::oci::EndpointsError;
 use imgstack_spec::Diagnostics;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use thiserror::Error;
@@ -41,6 +42,9 @@ pub(crate) enum Problem {
     /// `-o json` and `-o ndjson` do not ask.
     #[error("`-o {0}` does not ask, and nobody approved")]
     CannotAsk(&'static str),
+    /// A variable of the environment that cannot be used.
+    #[error(transparent)]
+    Endpoints(#[from] EndpointsError),
     /// The runtime or stdout failed.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -67,6 +71,9 @@ impl Problem {
             }
             Self::CannotAsk(_) => {
                 Some("add --auto-approve, or carry out a saved plan: imgstack apply PLAN".to_owned())
+            }
+            Self::Endpoints(_) => {
+                Some("write it as: IMGSTACK_ENDPOINTS=ghcr.io=http://127.0.0.1:4000".to_owned())
             }
             Self::Spec(_) | Self::File { .. } | Self::Declined | Self::System(_) => None,
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use imgstack_executor::Authorisation;
 use imgstack_observer::{Details, Sources, observe};
 use imgstack_planner::{FORMAT_VERSION, Inventory, Options, Plan, StackPlan, Trouble, plan};
-use imgstack_registry::oci::{CacheOptions, Client, ClientOptions};
+use imgstack_registry::oci::{CacheOptions, Client, ClientOptions, Endpoints, EndpointsError};
 use imgstack_spec::{Stack, StackSet};
 use imgstack_swarm::{Environment, Error, Manager, RegistryAuth, Target};
 use jiff::Timestamp;
@@ -26,10 +26,11 @@ pub(crate) struct Seen {
 
 /// Connects to the managers and observes, one stack after another; within a
 /// stack everything is read side by side.
-pub(crate) async fn look(set: &StackSet, details: Details) -> Vec<Seen> {
+pub(crate) async fn look(set: &StackSet, details: Details) -> Result<Vec<Seen>, EndpointsError> {
+    let endpoints = endpoints()?;
     let mut seen: Vec<Seen> = Vec::with_capacity(set.stacks.len());
     for stack in &set.stacks {
-        let connected = connect(stack, &seen).await;
+        let connected = connect(stack, &seen, &endpoints).await;
         let sources = Sources {
             manager: connected.manager.as_ref(),
             endpoint: &connected.endpoint,
@@ -41,7 +42,13 @@ pub(crate) async fn look(set: &StackSet, details: Details) -> Vec<Seen> {
             inventory,
         });
     }
-    seen
+    Ok(seen)
+}
+
+/// Hosts that are asked elsewhere, as the environment says.
+fn endpoints() -> Result<Endpoints, EndpointsError> {
+    let text = std::env::var(Endpoints::VARIABLE).unwrap_or_default();
+    Endpoints::parse(&text)
 }
 
 /// Plans what was seen.
@@ -66,7 +73,7 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
-async fn connect(stack: &Stack, before: &[Seen]) -> Connected {
+async fn connect(stack: &Stack, before: &[Seen], endpoints: &Endpoints) -> Connected {
     let (manager, endpoint) =
         match Target::find(stack.endpoint.as_ref(), &Environment::of_process()) {
             Err(error) => (Err(trouble(&error.into())), "no engine found".to_owned()),
@@ -86,14 +93,15 @@ async fn connect(stack: &Stack, before: &[Seen]) -> Connected {
         stack: stack.clone(),
         manager,
         endpoint,
-        registry: registry(stack),
+        registry: registry(stack, endpoints),
     }
 }
 
 /// A client of the registries, as the spec describes them. What a digest names
 /// never changes, so that is kept on disk; without a place for it, it is not.
-fn registry(stack: &Stack) -> Client {
+fn registry(stack: &Stack, endpoints: &Endpoints) -> Client {
     let mut options = ClientOptions::new(stack.registries.clone());
+    options.endpoints = endpoints.clone();
     options.cache = cache_folder().map(CacheOptions::at);
     Client::new(options)
 }

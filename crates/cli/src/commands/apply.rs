@@ -67,7 +67,7 @@ async fn hold_to(
     let set = StackSet {
         stacks: saved.stacks.iter().map(|plan| plan.stack.clone()).collect(),
     };
-    let seen = world::look(&set, Details::WhereNeeded).await;
+    let seen = world::look(&set, Details::WhereNeeded).await?;
     let mut moved = Vec::new();
     let mut fresh = Vec::with_capacity(seen.len());
     for (then, seen) in saved.stacks.iter().zip(&seen) {

@@ -30,7 +30,7 @@ pub(crate) async fn make(
     targets: Vec<imgstack_spec::Address>,
 ) -> Result<(Plan, Vec<world::Seen>), Problem> {
     check_targets(&targets, set)?;
-    let seen = world::look(set, Details::WhereNeeded).await;
+    let seen = world::look(set, Details::WhereNeeded).await?;
     let plan = world::plan_all(&seen, &Options { targets });
     Ok((plan, seen))
 }

@@ -12,7 +12,7 @@ use crate::{input, world};
 
 pub(crate) async fn run(args: StatusArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.spec)?;
-    let seen = world::look(&set, Details::Always).await;
+    let seen = world::look(&set, Details::Always).await?;
     let stacks = seen
         .iter()
         .map(|seen| (seen.plan(&Options::default()), &seen.inventory));

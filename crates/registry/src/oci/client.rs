@@ -11,6 +11,7 @@ use super::build::Build;
 use super::cache::{Cache, CacheOptions, Scope};
 use super::classify::Subject;
 use super::config::ImageConfig;
+use super::endpoints::Endpoints;
 use super::error::Error;
 use super::flight::Flights;
 use super::integrity;
@@ -27,6 +28,8 @@ pub struct ClientOptions {
     pub registries: Vec<Registry>,
     /// Where credentials are looked for.
     pub environment: Environment,
+    /// Hosts that are asked elsewhere.
+    pub endpoints: Endpoints,
     /// The cache of manifests and configs. None: no cache.
     pub cache: Option<CacheOptions>,
 }
@@ -38,6 +41,7 @@ impl ClientOptions {
         Self {
             registries,
             environment: Environment::of_process(),
+            endpoints: Endpoints::default(),
             cache: None,
         }
     }
@@ -89,7 +93,7 @@ impl Client {
     pub fn new(options: ClientOptions) -> Self {
         let keychain = Keychain::new(options.environment);
         Self(Arc::new(Inner {
-            session: Session::new(options.registries, keychain),
+            session: Session::new(options.registries, options.endpoints, keychain),
             cache: options.cache.map(Cache::new),
             resolved: Flights::default(),
             contents: Flights::default(),

@@ -29,6 +29,8 @@ pub(crate) struct Host {
     pub(crate) name: RegistryHost,
     pub(crate) spec: Option<Registry>,
     pub(crate) plain: PlainHttp,
+    /// Where it is asked, if not at its own address.
+    endpoint: Option<Url>,
     /// What was found for the host; None within: nobody.
     pub(crate) credential: Flight<Option<Arc<Credential>>>,
     greeting: Flight<Arc<Greeting>>,
@@ -81,10 +83,15 @@ pub(crate) struct Pass {
 }
 
 impl Host {
-    pub(crate) fn new(name: RegistryHost, spec: Option<Registry>) -> Self {
+    pub(crate) fn new(name: RegistryHost, spec: Option<Registry>, endpoint: Option<Url>) -> Self {
+        let greeting = known(&name, endpoint.as_ref());
         Self {
-            plain: PlainHttp::of(&name, spec.as_ref()),
-            greeting: known(&name).map_or_else(Flight::default, |it| Flight::landed(Arc::new(it))),
+            plain: match endpoint {
+                Some(_) => PlainHttp::Loopback,
+                None => PlainHttp::of(&name, spec.as_ref()),
+            },
+            endpoint,
+            greeting: greeting.map_or_else(Flight::default, |it| Flight::landed(Arc::new(it))),
             name,
             spec,
             credential: Flight::default(),
@@ -198,9 +205,12 @@ impl Host {
         protocol: &str,
     ) -> Result<Greeting, Error> {
         let malformed = || Error::protocol(&self.name, "not a host that can be asked");
-        let base: Url = format!("{protocol}://{}/", self.name)
-            .parse()
-            .map_err(|_| malformed())?;
+        let base: Url = match &self.endpoint {
+            Some(endpoint) => endpoint.clone(),
+            None => format!("{protocol}://{}/", self.name)
+                .parse()
+                .map_err(|_| malformed())?,
+        };
         let ask = Ask {
             registry: &self.name,
             plain: self.plain,
@@ -308,8 +318,9 @@ pub(crate) fn sent<'a>(
     }
 }
 
-/// The hosts whose answer is known beforehand.
-fn known(host: &RegistryHost) -> Option<Greeting> {
+/// The hosts whose answer is known beforehand. Whoever stands in for one of
+/// them hands out its tokens, too.
+fn known(host: &RegistryHost, endpoint: Option<&Url>) -> Option<Greeting> {
     let (base, realm, service) = match host.as_str() {
         GHCR => ("https://ghcr.io/", "https://ghcr.io/token", "ghcr.io"),
         "docker.io" => (
@@ -319,10 +330,14 @@ fn known(host: &RegistryHost) -> Option<Greeting> {
         ),
         _ => return None,
     };
+    let (base, realm) = match endpoint {
+        Some(endpoint) => (endpoint.clone(), endpoint.join("token").ok()?),
+        None => (base.parse().ok()?, realm.parse().ok()?),
+    };
     Some(Greeting {
-        base: base.parse().ok()?,
+        base,
         scheme: Scheme::Bearer(Realm {
-            url: realm.parse().ok()?,
+            url: realm,
             service: Some(service.to_owned()),
         }),
     })

@@ -14,6 +14,7 @@ use imgstack_spec::{Registry, RegistryHost, Repository};
 use reqwest::Method;
 
 use super::classify::{Circumstances, Subject, refusal};
+use super::endpoints::Endpoints;
 use super::error::Error;
 use super::host::{Host, Pass, Standing};
 use super::transport::{Ask, Reply, RequestKind, Transport};
@@ -93,16 +94,18 @@ pub(crate) struct Errand<'a> {
 pub(crate) struct Session {
     pub(crate) transport: Transport,
     registries: Vec<Registry>,
+    endpoints: Endpoints,
     keychain: Keychain,
     hosts: Mutex<HashMap<RegistryHost, Arc<Host>>>,
     warnings: Mutex<Vec<Warning>>,
 }
 
 impl Session {
-    pub(crate) fn new(registries: Vec<Registry>, keychain: Keychain) -> Self {
+    pub(crate) fn new(registries: Vec<Registry>, endpoints: Endpoints, keychain: Keychain) -> Self {
         Self {
             transport: Transport::default(),
             registries,
+            endpoints,
             keychain,
             hosts: Mutex::default(),
             warnings: Mutex::default(),
@@ -240,7 +243,8 @@ impl Session {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let host = hosts.entry(name.clone()).or_insert_with(|| {
             let spec = self.registries.iter().find(|it| &it.host == name);
-            Arc::new(Host::new(name.clone(), spec.cloned()))
+            let endpoint = self.endpoints.of(name).cloned();
+            Arc::new(Host::new(name.clone(), spec.cloned(), endpoint))
         });
         Arc::clone(host)
     }
