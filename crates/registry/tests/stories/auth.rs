@@ -1,7 +1,7 @@
 //! Who is let in, with what, and what happens when nobody is.
 
 use imgstack_registry::credentials::Environment;
-use imgstack_registry::oci::{Client, ClientOptions, ErrorKind, Warning};
+use imgstack_registry::oci::{Client, ClientOptions, Endpoints, ErrorKind, Warning};
 use tempfile::TempDir;
 
 use super::server::{Answer, Asked, Server, answer, challenge, digest_of, error, found, token};
@@ -227,6 +227,7 @@ async fn an_identity_token_is_posted() {
         registries: Vec::new(),
         environment,
         cache: None,
+        endpoints: Endpoints::default(),
     });
     client.resolve(&server.image("o/n:16")).await.unwrap();
     assert_eq!(
@@ -245,6 +246,7 @@ async fn a_credential_that_the_spec_names_and_nobody_finds_is_an_error() {
         registries: vec![server.entry("robot")],
         environment: Environment::default(),
         cache: None,
+        endpoints: Endpoints::default(),
     });
     let error = client.resolve(&server.image("o/n:16")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CredentialUnavailable);
@@ -261,6 +263,7 @@ async fn a_broken_docker_configuration_is_a_warning() {
         registries: Vec::new(),
         environment: [("DOCKER_CONFIG", home.path())].into_iter().collect(),
         cache: None,
+        endpoints: Endpoints::default(),
     });
     client.resolve(&server.image("o/n:16")).await.unwrap();
     let warnings = client.warnings();
@@ -298,4 +301,21 @@ async fn authorization_stays_behind_when_the_host_changes() {
         "Bearer for-robot"
     );
     assert_eq!(storage.asked("GET /blob")[0].header("authorization"), "");
+}
+
+/// As a simulated world does: the names stay, the addresses are others.
+#[tokio::test]
+async fn a_host_that_is_asked_elsewhere_keeps_its_name() {
+    let server = Server::start(registry(true)).await;
+    let client = Client::new(ClientOptions {
+        registries: Vec::new(),
+        environment: Environment::default(),
+        cache: None,
+        endpoints: Endpoints::parse(&format!("ghcr.io=http://{}", server.host)).unwrap(),
+    });
+    client
+        .resolve(&"ghcr.io/o/n:16".parse().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(server.lines(), ["GET /token", "HEAD /v2/o/n/manifests/16"]);
 }

@@ -1,7 +1,7 @@
 //! Manifests and configs: checked, cached, put together.
 
 use imgstack_registry::credentials::Environment;
-use imgstack_registry::oci::{CacheOptions, Client, ClientOptions, ErrorKind, Manifest};
+use imgstack_registry::oci::{CacheOptions, Client, ClientOptions, Endpoints, ErrorKind, Manifest};
 use imgstack_spec::Digest;
 use tempfile::TempDir;
 
@@ -76,6 +76,7 @@ fn with_cache(folder: &TempDir) -> Client {
         registries: Vec::new(),
         environment: Environment::default(),
         cache: Some(CacheOptions::at(folder.path().join("cache"))),
+        endpoints: Endpoints::default(),
     })
 }
 

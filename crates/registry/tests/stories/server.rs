@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, Response};
 use imgstack_registry::credentials::Environment;
-use imgstack_registry::oci::{Client, ClientOptions};
+use imgstack_registry::oci::{Client, ClientOptions, Endpoints};
 use imgstack_spec::{Digest, ImageRef, Registry, RegistryHost, Repository, SecretSource};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
@@ -119,6 +119,7 @@ impl Server {
             registries: Vec::new(),
             environment: Environment::default(),
             cache: None,
+            endpoints: Endpoints::default(),
         })
     }
 
@@ -128,6 +129,7 @@ impl Server {
             registries: vec![self.entry(username)],
             environment: [("PASSWORD", password)].into_iter().collect(),
             cache: None,
+            endpoints: Endpoints::default(),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use imgstack_registry::credentials::Environment;
-use imgstack_registry::oci::{Client, ClientOptions, ErrorKind};
+use imgstack_registry::oci::{Client, ClientOptions, Endpoints, ErrorKind};
 use imgstack_spec::{Registry, RegistryHost};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -16,6 +16,7 @@ fn client(registries: Vec<Registry>) -> Client {
         registries,
         environment: Environment::default(),
         cache: None,
+        endpoints: Endpoints::default(),
     })
 }
 
