@@ -6,13 +6,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// The longer of what the header and the body say, if either says anything.
+/// No wish for a longer wait is believed: the clock has an end.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// The longer of what the header and the body say, if either says anything;
+/// a day at most.
 pub(crate) fn asked(headers: &HeaderMap, body: &[u8], now: Timestamp) -> Option<Duration> {
     let header = headers
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| retry_after(value, now));
-    header.max(in_body(&String::from_utf8_lossy(body)))
+    let wait = header.max(in_body(&String::from_utf8_lossy(body)));
+    wait.map(|wait| wait.min(LONGEST))
 }
 
 /// Seconds, or a date.
@@ -113,6 +118,10 @@ mod tests {
                 "",
                 Some(Duration::ZERO),
             ),
+            (Some("18446744073709551615"), "", Some(LONGEST)),
+            (Some("Fri, 01 Jan 2100 00:00:00 GMT"), "", Some(LONGEST)),
+            (None, "retry-after: 18446744073709551615", Some(LONGEST)),
+            (None, "retry-after: 5000000000000000h", Some(LONGEST)),
             (Some("soon"), "", None),
             (None, "<html>", None),
             (None, "retry-after:", None),

@@ -133,10 +133,11 @@ impl Gate {
     }
 
     fn leave_alone(&self, wait: Duration) {
-        let until = Instant::now() + wait;
         let mut state = self.state();
         state.limited = true;
-        state.not_before = state.not_before.max(Some(until));
+        // A wait beyond the clock's end closes nothing, rather than everything.
+        let until = Instant::now().checked_add(wait);
+        state.not_before = state.not_before.max(until);
     }
 
     fn spend(&self) -> bool {

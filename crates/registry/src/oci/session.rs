@@ -11,13 +11,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use imgstack_spec::{Registry, RegistryHost, Repository};
-use reqwest::Method;
+use reqwest::{Method, Url};
 
 use super::classify::{Circumstances, Subject, refusal};
 use super::endpoints::Endpoints;
 use super::error::Error;
 use super::host::{Host, Pass, Standing};
-use super::transport::{Ask, Reply, RequestKind, Transport};
+use super::transport::{Ask, Reply, RequestKind, Transport, next_to};
 use crate::credentials::{Credential, Keychain, Problem};
 
 /// Something that worked, and still wants attention.
@@ -259,13 +259,13 @@ impl Session {
 }
 
 fn ask<'a>(host: &'a Host, errand: &Errand<'_>, pass: &Pass) -> Result<Ask<'a>, Error> {
-    let url = pass.base.join(&errand.target);
+    let url = at(&pass.base, &errand.target);
     Ok(Ask {
         registry: &host.name,
         plain: host.plain,
         kind: errand.kind,
         method: errand.method.clone(),
-        url: url.map_err(|_| Error::protocol(&host.name, "not a path that can be asked for"))?,
+        url: url.ok_or_else(|| Error::protocol(&host.name, "not a path that can be asked for"))?,
         accept: errand.accept,
         authorization: pass.header.clone(),
         form: None,
@@ -273,7 +273,41 @@ fn ask<'a>(host: &'a Host, errand: &Errand<'_>, pass: &Pass) -> Result<Ask<'a>, 
     })
 }
 
+/// A path and query at the host of `base`, and at no other: the credential
+/// goes along. Joining would take a path that starts with `//` for a host.
+fn at(base: &Url, target: &str) -> Option<Url> {
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    let mut url = base.clone();
+    url.set_path(path);
+    url.set_query(query);
+    next_to(&url, base).then_some(url)
+}
+
 fn is_answer(errand: &Errand<'_>, reply: &Reply) -> bool {
     let no_head = errand.method == Method::HEAD && reply.status == 405;
     reply.status.is_success() || no_head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_never_leaves_the_host() {
+        let base = "https://ghcr.io:8443/".parse().unwrap();
+        let table = [
+            ("/v2/o/n/tags/list?n=1", "/v2/o/n/tags/list?n=1"),
+            ("//evil.test/v2/x", "//evil.test/v2/x"),
+            ("/\\evil.test/v2/x", "//evil.test/v2/x"),
+            ("https://evil.test/x", "/https://evil.test/x"),
+            ("?a=b?c", "/?a=b?c"),
+        ];
+        for (target, expected) in table {
+            let url = at(&base, target).unwrap();
+            assert_eq!(url.as_str(), format!("https://ghcr.io:8443{expected}"));
+        }
+    }
 }

@@ -30,7 +30,7 @@ struct Page {
 pub(crate) async fn list(session: &Session, repository: &Repository) -> Result<Vec<Tag>, Error> {
     let mut tags = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut target = format!("/v2/{}/tags/list?n={PER_PAGE}", repository.path());
+    let mut target = format!("{}?n={PER_PAGE}", path(repository));
     for _ in 0..PAGES {
         let errand = Errand {
             kind: RequestKind::Tags,
@@ -44,7 +44,7 @@ pub(crate) async fn list(session: &Session, repository: &Repository) -> Result<V
         if !seen.insert(target) {
             return Err(incomplete(repository, "a page that leads to itself"));
         }
-        match next(repository.host(), &errand.target, &reply.headers) {
+        match next(repository, &errand.target, &reply.headers) {
             Ok(None) => return Ok(tags),
             Ok(Some(next)) => target = next,
             Err(cause) => return Err(incomplete(repository, cause)),
@@ -68,16 +68,23 @@ fn incomplete(repository: &Repository, cause: &str) -> Error {
     Error::protocol(repository.host(), cause)
 }
 
+fn path(repository: &Repository) -> String {
+    format!("/v2/{}/tags/list", repository.path())
+}
+
 /// Path and query of the next page.
 ///
-/// The host must be the one that was asked. The scheme need not be: behind a
-/// proxy that ends TLS, registries write `http` where they are asked in https,
-/// and only path and query are used.
+/// The host must be the one that was asked, and the path that of the list: a
+/// page of something else is none of this list, and a path such as
+/// `//other/v2/` is another host to whoever joins URLs. The scheme need not be
+/// the same: behind a proxy that ends TLS, registries write `http` where they
+/// are asked in https, and only the query is used.
 fn next(
-    host: &RegistryHost,
+    repository: &Repository,
     target: &str,
     headers: &HeaderMap,
 ) -> Result<Option<String>, &'static str> {
+    let (host, path) = (repository.host(), path(repository));
     let values = headers.get_all(LINK).iter();
     let text = values.filter_map(|value| value.to_str().ok());
     let Some(link) = text.filter_map(next_in).next() else {
@@ -92,9 +99,12 @@ fn next(
     if foreign {
         return Err("a link to another host");
     }
+    if url.path() != path {
+        return Err("a link to something else");
+    }
     Ok(Some(match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
+        Some(query) => format!("{path}?{query}"),
+        None => path,
     }))
 }
 
@@ -134,36 +144,40 @@ mod tests {
     #[test]
     fn where_the_next_page_is() {
         let other = Err("a link to another host");
-        let to = |target: &str| Ok(Some(target.to_owned()));
+        let else_ = Err("a link to something else");
+        let to = |query: &str| Ok(Some(format!("/v2/o/n/tags/list{query}")));
         #[rustfmt::skip]
         let table = [
-            ("ghcr.io", r#"</v2/o/n/tags/list?last=b&n=100>; rel="next""#, to("/v2/o/n/tags/list?last=b&n=100")),
-            ("ghcr.io", r#"<https://ghcr.io/v2/o/n/tags/list?last=b>; rel="next""#, to("/v2/o/n/tags/list?last=b")),
-            ("ghcr.io", "<http://ghcr.io/v2/o/n/tags/list?last=b>; rel=next", to("/v2/o/n/tags/list?last=b")),
-            ("ghcr.io", "<?last=c>;rel=\"next\"", to("/v2/o/n/tags/list?last=c")),
-            ("ghcr.io", r#"</a>; rel="prev", </b,c>; title="x"; REL="Next last""#, to("/b,c")),
+            ("ghcr.io", r#"</v2/o/n/tags/list?last=b&n=100>; rel="next""#, to("?last=b&n=100")),
+            ("ghcr.io", r#"<https://ghcr.io/v2/o/n/tags/list?last=b>; rel="next""#, to("?last=b")),
+            ("ghcr.io", "<http://ghcr.io/v2/o/n/tags/list?last=b>; rel=next", to("?last=b")),
+            ("ghcr.io", "<?last=c>;rel=\"next\"", to("?last=c")),
+            ("ghcr.io", "</v2/o/n/tags/list>; rel=next", to("")),
+            ("ghcr.io", r#"</a>; rel="prev", <?last=b,c>; title="x"; REL="Next last""#, to("?last=b,c")),
             ("ghcr.io", r#"</a>; rel="prev""#, Ok(None)),
             ("ghcr.io", r#"</a>; title="next""#, Ok(None)),
             ("ghcr.io", "nonsense", Ok(None)),
             ("ghcr.io", "<never closed", Ok(None)),
-            ("ghcr.io", r#"<https://evil.test/v2/x>; rel="next""#, other.clone()),
-            ("ghcr.io", r#"<//evil.test/v2/x>; rel="next""#, other.clone()),
-            ("ghcr.io", r#"<https://ghcr.io:8443/v2/x>; rel="next""#, other.clone()),
-            ("127.0.0.1:5000", r#"<http://127.0.0.1:5000/v2/x?last=a>; rel="next""#, to("/v2/x?last=a")),
-            ("127.0.0.1:5000", r#"<http://127.0.0.1:5001/v2/x?last=a>; rel="next""#, other),
-            ("docker.io", r#"<https://registry-1.docker.io/v2/x?last=a>; rel="next""#, to("/v2/x?last=a")),
+            ("ghcr.io", r#"<https://evil.test/v2/o/n/tags/list>; rel="next""#, other.clone()),
+            ("ghcr.io", r#"<//evil.test/v2/o/n/tags/list>; rel="next""#, other.clone()),
+            ("ghcr.io", r#"<https://ghcr.io:8443/v2/o/n/tags/list>; rel="next""#, other.clone()),
+            ("ghcr.io", r#"<https://ghcr.io//evil.test/v2/o/n/tags/list>; rel="next""#, else_.clone()),
+            ("ghcr.io", r#"<https://ghcr.io/\evil.test/v2/o/n/tags/list>; rel="next""#, else_.clone()),
+            ("ghcr.io", r#"</v2/o/n/tags/list/../../../../x/tags/list>; rel="next""#, else_.clone()),
+            ("ghcr.io", r#"</v2/o/other/tags/list?last=b>; rel="next""#, else_),
+            ("127.0.0.1:5000", r#"<http://127.0.0.1:5000/v2/o/n/tags/list?last=a>; rel="next""#, to("?last=a")),
+            ("127.0.0.1:5000", r#"<http://127.0.0.1:5001/v2/o/n/tags/list?last=a>; rel="next""#, other),
+            ("docker.io", r#"<https://registry-1.docker.io/v2/o/n/tags/list?last=a>; rel="next""#, to("?last=a")),
         ];
         for (host, link, expected) in table {
             let mut headers = HeaderMap::new();
             headers.insert(LINK, link.parse().unwrap());
-            let found = next(
-                &RegistryHost::new(host),
-                "/v2/o/n/tags/list?n=1000",
-                &headers,
-            );
+            let repository = format!("{host}/o/n").parse().unwrap();
+            let found = next(&repository, "/v2/o/n/tags/list?n=1000", &headers);
             assert_eq!(found, expected, "{host} {link}");
         }
-        let none = next(&RegistryHost::new("ghcr.io"), "/v2/", &HeaderMap::new());
+        let repository = "ghcr.io/o/n".parse().unwrap();
+        let none = next(&repository, "/v2/", &HeaderMap::new());
         assert_eq!(none, Ok(None));
     }
 }

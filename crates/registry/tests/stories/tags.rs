@@ -59,6 +59,28 @@ async fn a_link_to_another_host_is_refused() {
     assert_eq!(server.count("GET /v2/o/n/tags/list"), 1);
 }
 
+/// To whoever joins URLs, a path that starts with two slashes is a host.
+#[tokio::test]
+async fn a_link_to_another_host_in_the_clothes_of_a_path_gets_no_credential() {
+    let thief = Server::start(|_, _| answer(200).body(r#"{"tags":[]}"#)).await;
+    let elsewhere = thief.host.clone();
+    let server = Server::start(move |host, asked| match asked.path.as_str() {
+        "/v2/" => answer(401).with("www-authenticate", "Basic realm=x"),
+        _ => answer(200).body(r#"{"tags":["1"]}"#).with(
+            "link",
+            &format!("<http://{host}//{elsewhere}/v2/o/n/tags/list>; rel=next"),
+        ),
+    })
+    .await;
+    let member = server.member("robot", "secret");
+    let error = member.tags(&server.repository("o/n")).await.unwrap_err();
+    assert!(
+        error.to_string().contains("a link to something else"),
+        "{error}"
+    );
+    assert!(thief.lines().is_empty(), "{:?}", thief.lines());
+}
+
 #[tokio::test]
 async fn a_list_that_is_cut_short_is_an_error() {
     let pages = pages(|_, last| format!("/v2/o/n/tags/list?last={last}"));

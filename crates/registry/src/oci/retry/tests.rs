@@ -86,6 +86,13 @@ async fn a_long_wait_is_told_and_closes_the_host() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_beyond_the_end_of_the_clock_is_no_panic() {
+    let (made, end) = play(&Gate::default(), &[limited(Duration::MAX)]).await;
+    assert_eq!(made, 1);
+    assert!(matches!(end, End::Said(0, Some(Duration::MAX))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_host_that_is_down_costs_a_budget_not_four_attempts_each() {
     let gate = Gate::default();
     let mut made = 0;
