@@ -20,6 +20,7 @@ mod clock;
 mod fault;
 mod image;
 mod record;
+pub mod registry;
 mod serve;
 
 pub use clock::Clock;

@@ -1,0 +1,104 @@
+//! Where engines pull from: one registry, or several by host.
+
+use std::collections::BTreeMap;
+
+use imgstack_spec::ImageRef;
+
+use super::Registry;
+use super::puller::{Puller, host_of_api, select};
+use crate::{Image, Pull, PullError, Upstream};
+
+/// The registries of a world, by host. All other hosts do not exist.
+#[derive(Clone, Debug, Default)]
+pub struct Registries(BTreeMap<String, Registry>);
+
+impl Registries {
+    /// Adds a registry.
+    pub fn add(&mut self, registry: &Registry) {
+        self.0.insert(registry.host().to_owned(), registry.clone());
+    }
+
+    /// The registry of that host.
+    #[must_use]
+    pub fn get(&self, host: &str) -> Option<&Registry> {
+        self.0.get(host)
+    }
+}
+
+impl FromIterator<Registry> for Registries {
+    fn from_iter<I: IntoIterator<Item = Registry>>(registries: I) -> Self {
+        let mut all = Self::default();
+        for registry in registries {
+            all.add(&registry);
+        }
+        all
+    }
+}
+
+impl Upstream for Registries {
+    fn pull(&self, pull: &Pull<'_>) -> Result<Image, PullError> {
+        let image = read(pull.reference)?;
+        let host = image.repository.host().as_str();
+        let registry = self.0.get(host).ok_or_else(|| nowhere(host))?;
+        registry.fetch(&image, pull)
+    }
+}
+
+impl Upstream for Registry {
+    fn pull(&self, pull: &Pull<'_>) -> Result<Image, PullError> {
+        let image = read(pull.reference)?;
+        let host = image.repository.host().as_str();
+        if host != self.host() {
+            return Err(nowhere(host));
+        }
+        self.fetch(&image, pull)
+    }
+}
+
+fn read(reference: &str) -> Result<ImageRef, PullError> {
+    let read = reference.parse();
+    read.map_err(|_| PullError::NotFound("invalid reference format".to_owned()))
+}
+
+fn nowhere(host: &str) -> PullError {
+    let api = host_of_api(host);
+    let name = api.rsplit_once(':').map_or(api, |(name, _)| name);
+    let text = format!("Get \"https://{api}/v2/\": dial tcp: lookup {name}: no such host");
+    PullError::Unreachable(text)
+}
+
+impl Registry {
+    /// What an engine does for one `docker pull`, in its order.
+    fn fetch(&self, image: &ImageRef, pull: &Pull<'_>) -> Result<Image, PullError> {
+        let mut puller = Puller::new(self, image, pull);
+        puller.knock()?;
+        let digest = puller.digest()?;
+        let top = puller.manifest(&digest)?;
+        let (manifest, content) = if top["manifests"].is_array() {
+            let child = select(&top, pull.os, pull.architecture)?;
+            let content = puller.manifest(&child)?;
+            (child, content)
+        } else {
+            (digest.clone(), top)
+        };
+        let config = puller.config(&content["config"])?;
+        let layers = content["layers"].as_array().into_iter().flatten();
+        let mut compressed = content["config"]["size"].as_u64().unwrap_or_default();
+        let mut size = compressed;
+        for layer in layers {
+            let unpacked = puller.layer(layer)?;
+            compressed = compressed.saturating_add(layer["size"].as_u64().unwrap_or_default());
+            size = size.saturating_add(unpacked);
+        }
+        let id = content["config"]["digest"].as_str().unwrap_or_default();
+        Ok(Image {
+            repository: image.repository.familiar(),
+            digest,
+            manifest,
+            id: id.to_owned(),
+            compressed,
+            size,
+            config,
+        })
+    }
+}
