@@ -18,6 +18,7 @@
 
 mod clock;
 mod fault;
+pub mod github;
 mod image;
 mod record;
 pub mod registry;

@@ -75,6 +75,12 @@ impl Registry {
         }
     }
 
+    /// Whether a repository can be read without a login.
+    #[must_use]
+    pub fn is_public(&self, repository: &str) -> bool {
+        self.state().public.contains(repository)
+    }
+
     /// Where clients are sent for tokens: the base URL of the server. Without
     /// it they are sent to wherever they asked.
     pub fn set_base_url(&self, url: &str) {

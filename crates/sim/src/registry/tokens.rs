@@ -82,7 +82,10 @@ impl Registry {
         let expires = now.saturating_add(lifetime).unwrap_or(Timestamp::MAX);
         let serial = state.next_serial();
         let token = STANDARD.encode(format!("v1:{}:{serial:08}", self.host()));
-        state.tokens.retain(|_, granted| now < granted.expires);
+        // Now and then: a thousand nodes that pull at once ask for as many.
+        if serial.is_multiple_of(256) {
+            state.tokens.retain(|_, granted| now < granted.expires);
+        }
         let identity = user.clone();
         let granted = Granted {
             user,
