@@ -9,7 +9,8 @@ use imgstack_planner::{
 };
 use imgstack_spec::{ServiceName, Stack};
 use imgstack_swarm::{
-    Availability, Error, Manager, Node, NodeId, RawService, Task, open_fields, spec_digest,
+    Availability, Error, Manager, Node, NodeId, RawService, Task, TaskState, open_fields,
+    spec_digest,
 };
 
 /// The prefix of the labels that imgstack sets on services.
@@ -39,6 +40,8 @@ pub(crate) async fn read_cluster(stack: &Stack, manager: &Manager) -> Result<Clu
         .collect();
     let tasks = read_tasks(manager, &ours).await?;
     let names = node_names(&nodes);
+    let live = nodes.iter().filter(|node| node.is_live());
+    let live: BTreeSet<&NodeId> = live.map(|node| &node.id).collect();
     let mut tasks_of: BTreeMap<_, Vec<&Task>> = BTreeMap::new();
     for task in &tasks {
         tasks_of.entry(&task.service_id).or_default().push(task);
@@ -49,7 +52,7 @@ pub(crate) async fn read_cluster(stack: &Stack, manager: &Manager) -> Result<Clu
         // A name outside the grammar cannot be in a spec.
         Some((
             service.name().parse().ok()?,
-            observed(service, tasks, &names),
+            observed(service, tasks, &names, &live),
         ))
     });
     Ok(Cluster {
@@ -108,25 +111,15 @@ fn observed(
     service: &RawService,
     tasks: &[&Task],
     names: &BTreeMap<&NodeId, String>,
+    live: &BTreeSet<&NodeId>,
 ) -> ObservedService {
     let config = service.update_config();
     let labels = service.labels().into_iter();
-    let mut tasks: Vec<ObservedTask> = tasks
-        .iter()
-        .filter(|task| task.is_wanted())
-        .map(|task| ObservedTask {
-            id: task.id.as_str().to_owned(),
-            node: task.node_id.as_ref().map(|id| {
-                names
-                    .get(id)
-                    .cloned()
-                    .unwrap_or_else(|| id.short().to_owned())
-            }),
-            image: task.image.clone(),
-            state: task.state.word().to_owned(),
-        })
+    let wanted = tasks.iter().filter(|task| task.is_wanted());
+    let mut wanted: Vec<ObservedTask> = wanted
+        .map(|task| observed_task(task, names, live))
         .collect();
-    tasks.sort_by(|a, b| (&a.node, &a.id).cmp(&(&b.node, &b.id)));
+    wanted.sort_by(|a, b| (&a.node, &a.id).cmp(&(&b.node, &b.id)));
     ObservedService {
         seen: Seen {
             service_id: service.id().as_str().to_owned(),
@@ -155,8 +148,40 @@ fn observed(
             state: state(status.state),
             message: status.message,
         }),
-        tasks,
+        tasks: wanted,
+        failure: failure(service, tasks),
     }
+}
+
+fn observed_task(
+    task: &Task,
+    names: &BTreeMap<&NodeId, String>,
+    live: &BTreeSet<&NodeId>,
+) -> ObservedTask {
+    let name = |id: &NodeId| {
+        let name = names.get(id).cloned();
+        name.unwrap_or_else(|| id.short().to_owned())
+    };
+    // What a node that is gone last said about its tasks says nothing about now.
+    let heard = task.node_id.as_ref().is_some_and(|id| live.contains(id));
+    ObservedTask {
+        id: task.id.as_str().to_owned(),
+        node: task.node_id.as_ref().map(name),
+        image: task.image.clone(),
+        state: task.state.word().to_owned(),
+        running: heard && task.state == TaskState::Running,
+        error: task.err.clone(),
+    }
+}
+
+/// Why the latest task of what the service asks for now did not last.
+fn failure(service: &RawService, tasks: &[&Task]) -> Option<String> {
+    let failed = tasks.iter().filter(|task| {
+        let ended = matches!(task.state, TaskState::Failed | TaskState::Rejected);
+        ended && task.image == service.image() && task.force_update == service.force_update()
+    });
+    let last = failed.max_by_key(|task| (task.timestamp, &task.id))?;
+    Some(last.err.clone().unwrap_or_else(|| last.message.clone()))
 }
 
 fn millis(duration: Duration) -> u64 {

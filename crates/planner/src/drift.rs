@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::plan::{Action, Seen, StackPlan};
+use crate::report::{Finding, Severity};
 use crate::{Known, Observed};
 
 /// One thing that is no longer as a plan saw it.
@@ -29,7 +30,7 @@ pub fn drift(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
     let mut moved = Vec::new();
     moved.extend(cluster(saved, fresh));
     for (then, now) in saved.images.iter().zip(&fresh.images) {
-        if then.wants != now.wants {
+        if !is_same(&then.wants, &now.wants) {
             moved.push(Moved {
                 address: then.address.clone(),
                 field: then.reference.to_string(),
@@ -58,7 +59,11 @@ fn cluster(saved: &StackPlan, fresh: &StackPlan) -> Option<Moved> {
         Known::Known(id) => id.clone(),
         Known::Unknown(trouble) => format!("unknown ({})", trouble.why),
     };
-    (saved.cluster != fresh.cluster).then(|| Moved {
+    let id = |cluster: &Known<String>| match cluster {
+        Known::Known(id) => Some(id.clone()),
+        Known::Unknown(_) => None,
+    };
+    (id(&saved.cluster) != id(&fresh.cluster)).then(|| Moved {
         address: Address::Swarm,
         field: "cluster".to_owned(),
         from: words(&saved.cluster),
@@ -66,15 +71,22 @@ fn cluster(saved: &StackPlan, fresh: &StackPlan) -> Option<Moved> {
     })
 }
 
-/// Same specs, yet other steps: tasks were placed elsewhere or went.
+/// Same specs, yet other steps: tasks were placed elsewhere or went, or
+/// something blocks now that did not.
 fn tasks(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
     let words = |plan: &StackPlan, address: &Address| {
         let step = plan.steps.iter().find(|step| &step.address == address);
-        step.map_or_else(
+        if let Some(step) = step {
+            let Action::UpdateService(update) = &step.action;
+            return update.restarts.to_string();
+        }
+        let mut findings = plan.report.findings.iter();
+        let blocked = |finding: &&Finding| {
+            finding.severity == Severity::Blocked && &finding.address == address
+        };
+        findings.find(blocked).map_or_else(
             || "nothing to do".to_owned(),
-            |step| match &step.action {
-                Action::UpdateService(update) => update.restarts.to_string(),
-            },
+            |finding| format!("blocked: {}", finding.message),
         )
     };
     let steps = saved.steps.iter().chain(&fresh.steps);
@@ -89,6 +101,17 @@ fn tasks(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
         })
         .filter(|moved| moved.from != moved.to)
         .collect()
+}
+
+/// Why something is not there may be told in other words each time, such as
+/// with the number of a request; that is no move.
+fn is_same<T: PartialEq>(then: &Observed<T>, now: &Observed<T>) -> bool {
+    match (then, now) {
+        (Observed::Present(then), Observed::Present(now)) => then == now,
+        (Observed::Absent(_), Observed::Absent(_))
+        | (Observed::Unknown(_), Observed::Unknown(_)) => true,
+        _ => false,
+    }
 }
 
 fn wants<T: ToString>(observed: &Observed<T>) -> String {

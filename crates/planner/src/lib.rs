@@ -16,6 +16,7 @@ mod plan;
 mod planner;
 mod platforms;
 mod report;
+mod running;
 mod service;
 mod target;
 

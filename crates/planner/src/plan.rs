@@ -43,13 +43,13 @@ pub struct StackPlan {
     pub cluster: Known<String>,
     /// What the plan was narrowed to; empty is everything.
     pub targets: Vec<Address>,
-    /// The images, in file order.
+    /// The images that the targets take in, in file order.
     pub images: Vec<PlannedImage>,
     /// What is to be done, in the order of doing.
     pub steps: Vec<Step>,
     /// What blocks, waits or wants attention.
     pub report: Report,
-    /// The state of every service of the spec that the plan was made from.
+    /// The state of every service that the targets take in, as it was decided from.
     pub seen: BTreeMap<ServiceName, Seen>,
     /// Identifies what is to be done and what it was decided from.
     pub hash: String,

@@ -10,7 +10,8 @@ use crate::inventory::{ObservedService, UpdateState};
 use crate::plan::{Action, Change, PlannedImage, RunningBuild, Seen, StackPlan, Step};
 use crate::report::{Code, Finding, Report, Severity};
 use crate::service::{STACK_LABEL, Verdict, finding, judge};
-use crate::{Inventory, Known, Observed, order, target};
+use crate::target::Scope;
+use crate::{Inventory, Known, Observed, order};
 
 /// The label that names the plan which last touched a service.
 const PLAN_LABEL: &str = "dev.imgstack.plan";
@@ -37,20 +38,20 @@ pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPla
 
 /// A plan in the making.
 struct Draft<'a> {
-    stack: &'a Stack,
-    options: &'a Options,
+    scope: Scope<'a>,
     steps: Vec<Step>,
-    blocked: BTreeSet<&'a ServiceName>,
+    /// Services that are blocked, or come after one by `after`, with that one.
+    held: BTreeMap<&'a ServiceName, &'a ServiceName>,
     report: Report,
 }
 
 impl<'a> Draft<'a> {
     fn new(stack: &'a Stack, options: &'a Options) -> Self {
+        let targets = &options.targets;
         Self {
-            stack,
-            options,
+            scope: Scope { stack, targets },
             steps: Vec::new(),
-            blocked: BTreeSet::new(),
+            held: BTreeMap::new(),
             report: Report::default(),
         }
     }
@@ -61,7 +62,7 @@ impl<'a> Draft<'a> {
 
     fn report_swarm(&mut self, inventory: &Inventory) {
         if let Known::Unknown(trouble) = &inventory.services {
-            let services = self.stack.services.iter();
+            let services = self.scope.services();
             self.say(Finding {
                 hint: trouble.hint.clone(),
                 blocks: services.map(|s| Address::Service(s.name.clone())).collect(),
@@ -76,7 +77,7 @@ impl<'a> Draft<'a> {
     }
 
     fn report_images(&mut self, inventory: &Inventory) {
-        for image in &self.stack.images {
+        for image in self.scope.images() {
             let Some(observed) = inventory.images.get(&image.name) else {
                 continue;
             };
@@ -85,7 +86,7 @@ impl<'a> Draft<'a> {
                 Observed::Absent(trouble) => (Code::ImageNotFound, trouble),
                 Observed::Unknown(trouble) => (Code::ImageUnknown, trouble),
             };
-            let users = self.stack.services.iter().filter(|s| s.image == image.name);
+            let users = self.scope.services().filter(|s| s.image == image.name);
             self.say(Finding {
                 hint: trouble.hint.clone(),
                 blocks: users.map(|s| Address::Service(s.name.clone())).collect(),
@@ -100,24 +101,25 @@ impl<'a> Draft<'a> {
     }
 
     fn judge_services(&mut self, inventory: &Inventory) {
-        let stack = self.stack;
+        let stack = self.scope.stack;
         let predecessors = order::predecessors(stack);
         let mut left_out = 0;
         let mut stepped: BTreeSet<&ServiceName> = BTreeSet::new();
         for service in order::rollout_order(stack, &predecessors) {
             let verdict = judge(stack, service, inventory);
-            if !target::includes(&self.options.targets, service) {
+            self.hold(service, &verdict);
+            if !self.scope.has_service(service) {
                 left_out += usize::from(matches!(verdict, Verdict::Update(..)));
                 continue;
             }
             match verdict {
                 Verdict::UpToDate => {}
-                Verdict::Noted(finding) => self.say(finding),
-                Verdict::Blocked(finding) => self.block(service, finding),
+                Verdict::Noted(findings) => findings.into_iter().for_each(|f| self.say(f)),
+                Verdict::Blocked(finding) => self.say(finding),
                 Verdict::Update(update, reasons, findings) => {
-                    if let Some(first) = self.blocked_before(service) {
+                    if let Some(first) = self.held.get(&service.name) {
                         let blocked = after_blocked(service, first);
-                        self.block(service, blocked);
+                        self.say(blocked);
                         continue;
                     }
                     findings.into_iter().for_each(|finding| self.say(finding));
@@ -137,21 +139,22 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn block(&mut self, service: &'a Service, finding: Finding) {
-        self.blocked.insert(&service.name);
-        self.say(finding);
-    }
-
-    /// A service that the spec puts before this one by name, and that is
-    /// blocked. File order alone is no dependency: the next in the file goes on.
-    fn blocked_before(&self, service: &Service) -> Option<&'a ServiceName> {
-        let blocked = |name: &&ServiceName| self.blocked.contains(name);
-        let first = service.after.iter().find(blocked)?;
-        self.blocked.get(first).copied()
+    /// Keeps what is blocked, and what the spec puts after it by name, at
+    /// however many removes. File order alone is no dependency: the next in the
+    /// file goes on.
+    fn hold(&mut self, service: &'a Service, verdict: &Verdict) {
+        let before = service.after.iter().find_map(|name| self.held.get(name));
+        let first = match verdict {
+            Verdict::Blocked(_) => Some(&service.name),
+            _ => before.copied(),
+        };
+        if let Some(first) = first {
+            self.held.insert(&service.name, first);
+        }
     }
 
     fn report_history(&mut self, inventory: &Inventory) {
-        for service in &self.stack.services {
+        for service in self.scope.services() {
             let Some(status) =
                 observed(inventory, &service.name).and_then(|s| s.update_status.as_ref())
             else {
@@ -176,13 +179,14 @@ impl<'a> Draft<'a> {
     }
 
     fn report_strangers(&mut self, inventory: &Inventory) {
-        let Known::Known(services) = &inventory.services else {
+        let (Known::Known(services), true) = (&inventory.services, self.scope.is_everything())
+        else {
             return;
         };
+        let stack = self.scope.stack;
         for (name, service) in services {
-            let ours = service.labels.get(STACK_LABEL).map(String::as_str)
-                == Some(self.stack.name.as_str());
-            if ours && self.stack.service(name).is_none() {
+            let label = service.labels.get(STACK_LABEL).map(String::as_str);
+            if label == Some(stack.name.as_str()) && stack.service(name).is_none() {
                 self.say(Finding {
                     hint: Some(
                         "put it back into the spec, or leave it: it is not touched".to_owned(),
@@ -199,7 +203,10 @@ impl<'a> Draft<'a> {
     }
 
     fn report_warnings(&mut self, inventory: &Inventory) {
-        for (host, trouble) in &inventory.warnings {
+        let images = self.scope.images();
+        let hosts: BTreeSet<_> = images.map(|image| image.repository.host()).collect();
+        let warnings = inventory.warnings.iter();
+        for (host, trouble) in warnings.filter(|(host, _)| hosts.contains(host)) {
             self.say(Finding {
                 hint: trouble.hint.clone(),
                 ..finding(
@@ -214,20 +221,21 @@ impl<'a> Draft<'a> {
 
     fn finish(mut self, inventory: &Inventory) -> StackPlan {
         self.report.sort();
-        let images = self.stack.images.iter();
+        let stack = self.scope.stack;
+        let images = self.scope.images();
         let images = images
-            .map(|image| planned_image(image, self.stack, inventory))
+            .map(|image| planned_image(image, stack, inventory))
             .collect();
-        let seen = seen(self.stack, inventory);
-        let hash = hash(self.stack, &self.steps, &seen);
+        let seen = seen(self.scope, inventory);
+        let hash = hash(stack, &self.steps, &seen);
         for step in &mut self.steps {
             label_with_plan(step, &hash, inventory);
         }
         StackPlan {
-            stack: self.stack.clone(),
+            stack: stack.clone(),
             endpoint: inventory.endpoint.clone(),
             cluster: inventory.cluster.clone(),
-            targets: self.options.targets.clone(),
+            targets: self.scope.targets.to_vec(),
             images,
             steps: self.steps,
             report: self.report,
@@ -309,8 +317,8 @@ fn planned_image(image: &Image, stack: &Stack, inventory: &Inventory) -> Planned
     }
 }
 
-fn seen(stack: &Stack, inventory: &Inventory) -> BTreeMap<ServiceName, Seen> {
-    let services = stack.services.iter();
+fn seen(scope: Scope<'_>, inventory: &Inventory) -> BTreeMap<ServiceName, Seen> {
+    let services = scope.services();
     services
         .filter_map(|s| Some((s.name.clone(), observed(inventory, &s.name)?.seen.clone())))
         .collect()

@@ -62,6 +62,10 @@ pub enum Code {
     PlatformMissing,
     /// A service that must come first is blocked.
     AfterBlocked,
+    /// Asks for the wanted build, and not all of its tasks run.
+    NotRunning,
+    /// A task that an update does not reach, since its node is paused.
+    NodePaused,
     /// The right build under another name: left as it is.
     OtherName,
     /// The last update of the service did not end well.

@@ -1,13 +1,14 @@
 //! What one service needs: nothing, an update, or a word on why neither can
 //! be said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use imgstack_spec::{Address, Digest, Image, ImageRef, Pin, Service, Stack};
 
 use crate::inventory::{ObservedService, ServiceMode, UpdateState};
 use crate::report::{Code, Finding, Severity};
-use crate::{Change, Inventory, Known, Observed, Restarts, UpdateService, platforms};
+use crate::running::Running;
+use crate::{Change, Inventory, Known, Observed, UpdateService, platforms};
 
 /// The label that names the stack a service belongs to.
 pub(crate) const STACK_LABEL: &str = "dev.imgstack.stack";
@@ -19,7 +20,7 @@ pub(crate) enum Verdict {
     /// Runs the wanted build.
     UpToDate,
     /// Runs the wanted build, and there is something to say about it.
-    Noted(Finding),
+    Noted(Vec<Finding>),
     /// Is to be updated, for these reasons.
     Update(Box<UpdateService>, Vec<String>, Vec<Finding>),
     /// Cannot be judged, or must not be touched.
@@ -53,14 +54,15 @@ pub(crate) fn judge(stack: &Stack, service: &Service, inventory: &Inventory) -> 
     if let Some(blocked) = must_not_be_touched(&address, observed) {
         return Verdict::Blocked(blocked);
     }
-    let running = Running::of(observed, &wanted);
+    let running = Running::of(observed, &wanted, inventory);
     if running.is_wanted_everywhere() {
-        return up_to_date(&address, observed, &wanted);
+        return up_to_date(service, &address, observed, &wanted, &running);
     }
-    let findings = match platforms::judge(&address, observed, digest, inventory) {
+    let mut findings = match platforms::judge(&address, observed, digest, inventory) {
         Ok(findings) => findings,
         Err(blocked) => return Verdict::Blocked(blocked),
     };
+    findings.extend(running.paused(&address));
     let reasons = reasons(image, observed, &wanted, &running);
     let update = update(
         stack, service, observed, &wanted, digest, inventory, &running,
@@ -156,68 +158,46 @@ fn wanted_reference(image: &Image, digest: &Digest) -> ImageRef {
     }
 }
 
-/// What the service's spec and its tasks run, against what they should.
-struct Running {
-    /// The spec's image, unless it is something else than a reference.
-    spec: Option<ImageRef>,
-    /// The spec names the wanted build, under whatever tag.
-    spec_is_wanted: bool,
-    /// Tasks that do not run the wanted build.
-    other_tasks: usize,
-}
-
-impl Running {
-    fn of(observed: &ObservedService, wanted: &ImageRef) -> Self {
-        let spec: Option<ImageRef> = observed.image.parse().ok();
-        let other_tasks = observed
-            .tasks
-            .iter()
-            .filter(|task| {
-                !task
-                    .image
-                    .parse()
-                    .is_ok_and(|image| same_build(&image, wanted))
-            })
-            .count();
-        Self {
-            spec_is_wanted: spec.as_ref().is_some_and(|spec| same_build(spec, wanted)),
-            spec,
-            other_tasks,
-        }
+fn up_to_date(
+    service: &Service,
+    address: &Address,
+    observed: &ObservedService,
+    wanted: &ImageRef,
+    running: &Running<'_>,
+) -> Verdict {
+    if let Some(blocked) = running.not_running(&service.name, observed) {
+        return Verdict::Blocked(blocked);
     }
-
-    fn is_wanted_everywhere(&self) -> bool {
-        self.spec_is_wanted && self.other_tasks == 0
+    let other_name = other_name(address, observed, wanted);
+    let notes: Vec<Finding> = other_name
+        .into_iter()
+        .chain(running.paused(address))
+        .collect();
+    match notes.is_empty() {
+        true => Verdict::UpToDate,
+        false => Verdict::Noted(notes),
     }
 }
 
-/// Whether both name the same content: a tag beside a digest is only a name.
-fn same_build(a: &ImageRef, b: &ImageRef) -> bool {
-    a.repository == b.repository && a.digest.is_some() && a.digest == b.digest
-}
-
-fn up_to_date(address: &Address, observed: &ObservedService, wanted: &ImageRef) -> Verdict {
-    let written: Option<ImageRef> = observed.image.parse().ok();
-    if written.is_some_and(|written| written.tag != wanted.tag) {
-        let tag = wanted.tag.as_ref().map_or("", |tag| tag.as_str());
-        return Verdict::Noted(finding(
-            Severity::Note,
-            Code::OtherName,
-            address,
-            format!(
-                "runs the wanted build under the name {}; it takes the name `{tag}` with the next build, so that nothing restarts now (0 tasks)",
-                observed.image
-            ),
-        ));
-    }
-    Verdict::UpToDate
+fn other_name(address: &Address, observed: &ObservedService, wanted: &ImageRef) -> Option<Finding> {
+    let written: ImageRef = observed.image.parse().ok()?;
+    let tag = wanted.tag.as_ref().map_or("", |tag| tag.as_str());
+    (written.tag != wanted.tag).then(|| finding(
+        Severity::Note,
+        Code::OtherName,
+        address,
+        format!(
+            "runs the wanted build under the name {}; it takes the name `{tag}` with the next build, so that nothing restarts now (0 tasks)",
+            observed.image
+        ),
+    ))
 }
 
 fn reasons(
     image: &Image,
     observed: &ObservedService,
     wanted: &ImageRef,
-    running: &Running,
+    running: &Running<'_>,
 ) -> Vec<String> {
     let mut reasons = Vec::new();
     let tag = wanted.tag.as_ref().map_or("", |tag| tag.as_str());
@@ -243,7 +223,7 @@ fn reasons(
         reasons.push(format!(
             "{} of {} tasks run another build than the service asks for",
             running.other_tasks,
-            observed.tasks.len()
+            running.tasks.len()
         ));
     }
     reasons
@@ -264,7 +244,7 @@ fn update(
     wanted: &ImageRef,
     digest: &Digest,
     inventory: &Inventory,
-    running: &Running,
+    running: &Running<'_>,
 ) -> UpdateService {
     // The name is left alone where only some tasks have to follow: another
     // name would restart the ones that are right.
@@ -302,28 +282,11 @@ fn update(
                 )
             })
             .collect(),
-        restarts: restarts(observed, &to),
+        restarts: running.restarts(&to),
         order: observed.update.order,
         on_failure: observed.update.on_failure,
         monitor_ms: observed.update.monitor_ms,
         timeout_seconds: service.timeout.as_secs(),
-    }
-}
-
-/// The engine restarts every task whose image string differs from the spec's.
-fn restarts(observed: &ObservedService, to: &str) -> Restarts {
-    let dirty: Vec<_> = observed
-        .tasks
-        .iter()
-        .filter(|task| task.image != to)
-        .collect();
-    let nodes: BTreeSet<&str> = dirty
-        .iter()
-        .filter_map(|task| task.node.as_deref())
-        .collect();
-    Restarts {
-        tasks: dirty.len() as u64,
-        nodes: nodes.into_iter().map(str::to_owned).collect(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use imgstack_spec::{Address, Stack, StackSet};
+use imgstack_spec::{Address, Image, ImageName, Service, Stack, StackSet};
 use thiserror::Error;
 
 /// A target that names nothing of the spec.
@@ -47,13 +47,39 @@ fn addresses(stack: &Stack) -> Vec<String> {
         .collect()
 }
 
-/// Whether the targets, if there are any, take this service in: by its own
-/// name or by its image's.
-pub(crate) fn includes(targets: &[Address], service: &imgstack_spec::Service) -> bool {
-    targets.is_empty()
-        || targets.iter().any(|target| match target {
-            Address::Service(name) => name == &service.name,
-            Address::Image(name) => name == &service.image,
-            Address::Node(_) | Address::Registry(_) | Address::Swarm => false,
-        })
+/// The part of a stack that the targets, if there are any, take in.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) stack: &'a Stack,
+    pub(crate) targets: &'a [Address],
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn is_everything(self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// Services that are named, or whose image is.
+    pub(crate) fn services(self) -> impl Iterator<Item = &'a Service> {
+        let services = self.stack.services.iter();
+        services.filter(move |service| self.has_service(service))
+    }
+
+    /// Images that are named, or that a service of the scope uses.
+    pub(crate) fn images(self) -> impl Iterator<Item = &'a Image> {
+        let used: BTreeSet<&ImageName> = self.services().map(|service| &service.image).collect();
+        let images = self.stack.images.iter();
+        images.filter(move |image| used.contains(&image.name) || self.names(&image.name))
+    }
+
+    pub(crate) fn has_service(self, service: &Service) -> bool {
+        let named =
+            |target: &Address| matches!(target, Address::Service(name) if *name == service.name);
+        self.names(&service.image) || self.targets.iter().any(named)
+    }
+
+    fn names(self, image: &ImageName) -> bool {
+        let named = |target: &Address| matches!(target, Address::Image(name) if name == image);
+        self.is_everything() || self.targets.iter().any(named)
+    }
 }

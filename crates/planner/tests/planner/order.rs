@@ -1,7 +1,9 @@
 //! Several services: order, dependencies, targets, determinism, drift.
 
-use crate::support::{World, digest, image};
-use imgstack_planner::{Action, Code, Options, StackPlan, UpdateState, check_targets, drift, plan};
+use crate::support::{World, digest, image, trouble};
+use imgstack_planner::{
+    Action, Code, Observed, Options, StackPlan, UpdateState, check_targets, drift, plan,
+};
 use imgstack_spec::{Address, StackSet};
 
 fn planned(world: &World) -> StackPlan {
@@ -95,6 +97,75 @@ fn what_comes_after_a_blocked_service_is_blocked_and_the_rest_is_not() {
             ("service.d".to_owned(), Code::AfterBlocked),
         ]
     );
+}
+
+#[test]
+fn being_blocked_reaches_through_services_that_need_nothing() {
+    let mut world = World::new('b');
+    world.both("a", &[], &image("16", 'a'));
+    world.both("b", &["a"], &image("16", 'b'));
+    world.both("c", &["b"], &image("16", 'a'));
+    world.status("a", UpdateState::Updating);
+    let plan = planned(&world);
+    assert_eq!(steps(&plan), []);
+    let last = plan.report.findings.last().unwrap();
+    assert_eq!(last.address.to_string(), "service.c");
+    assert_eq!(last.message, "comes after service.a, which is blocked");
+}
+
+/// What the targets leave out is neither shown, nor judged, nor compared with
+/// the world when the plan is carried out.
+#[test]
+fn what_is_not_targeted_is_in_no_part_of_the_plan() {
+    let mut world = World::new('b');
+    world.both("a", &[], &image("16", 'a'));
+    world.both("b", &[], &image("16", 'a'));
+    let mut other = world.stack.images[0].clone();
+    other.name = "other".parse().unwrap();
+    world.stack.images.push(other);
+    world.stack.services[1].image = "other".parse().unwrap();
+    let mut asked = world.inventory.images[&world.stack.images[0].name].clone();
+    asked.digest = Observed::Unknown(trouble("Connection refused"));
+    let name = world.stack.images[1].name.clone();
+    world.inventory.images.insert(name, asked);
+    world.status("b", UpdateState::Paused);
+    let options = Options {
+        targets: vec!["service.a".parse().unwrap()],
+    };
+    let saved = plan(&world.stack, &world.inventory, &options);
+    assert_eq!(steps(&saved), [("service.a".to_owned(), vec![])]);
+    assert_eq!(saved.report.findings, []);
+    let images: Vec<String> = saved.images.iter().map(|i| i.address.to_string()).collect();
+    assert_eq!(images, ["image.pg"]);
+    world.service("b").seen.spec_digest = "somebody changed it".to_owned();
+    let fresh = plan(&world.stack, &world.inventory, &options);
+    assert_eq!(drift(&saved, &fresh), []);
+    assert!(planned(&world).report.is_blocked());
+}
+
+/// The trouble itself is told in other words each time.
+#[test]
+fn the_same_kind_of_trouble_is_no_drift() {
+    let mut world = World::new('b');
+    world.both("a", &[], &image("16", 'a'));
+    world.registry(Observed::Unknown(trouble("429, resets in 9 s")));
+    let saved = planned(&world);
+    world.registry(Observed::Unknown(trouble("429, resets in 3 s")));
+    assert_eq!(drift(&saved, &planned(&world)), []);
+    world.registry(Observed::Present(digest('b')));
+    let [moved] = drift(&saved, &planned(&world)).try_into().unwrap();
+    assert_eq!(moved.from, "unknown (429, resets in 9 s)");
+}
+
+#[test]
+fn drift_tells_what_blocks_now() {
+    let mut world = World::new('b');
+    world.both("a", &[], &image("16", 'a'));
+    let saved = planned(&world);
+    world.status("a", UpdateState::Updating);
+    let [moved] = drift(&saved, &planned(&world)).try_into().unwrap();
+    assert_eq!(moved.from, "1 task on n1");
+    assert_eq!(moved.to, "blocked: an update is going on: Updating");
 }
 
 #[test]

@@ -94,6 +94,12 @@ impl World {
         nodes.insert(host.to_owned(), node);
     }
 
+    pub fn set_active(&mut self, host: &str, active: bool) {
+        if let Known::Known(nodes) = &mut self.inventory.nodes {
+            nodes.get_mut(host).unwrap().active = active;
+        }
+    }
+
     pub fn build(&mut self, digit: char, platforms: &[&str]) {
         let build = Build {
             platforms: platforms.iter().map(|p| platform(p)).collect(),
@@ -143,8 +149,11 @@ impl World {
                     node: Some((*node).to_owned()),
                     image: (*image).to_owned(),
                     state: "running".to_owned(),
+                    running: true,
+                    error: None,
                 })
                 .collect(),
+            failure: None,
         };
         self.inventory.service_names.push(name.to_owned());
         self.services().insert(name.parse().unwrap(), service);

@@ -274,3 +274,74 @@ fn a_service_no_longer_in_the_spec_is_mentioned() {
     assert!(plan.steps.is_empty());
     assert_eq!(codes(&plan), [(Severity::Attention, Code::NotInSpec)]);
 }
+
+/// Nothing is left to send, and it is not what the spec asks for either.
+#[test]
+fn a_service_that_asks_for_the_wanted_build_and_does_not_run_is_not_up_to_date() {
+    let new = image("16", 'b');
+    let mut world = World::new('b');
+    world.wants("pg-1", &[]);
+    world.runs("pg-1", &new, &[("n1", &new), ("n2", &new)]);
+    let task = &mut world.service("pg-1").tasks[0];
+    task.running = false;
+    task.state = "ready".to_owned();
+    world.service("pg-1").failure = Some("task: non-zero exit (1)".to_owned());
+    let plan = planned(&world);
+    assert!(plan.steps.is_empty() && plan.report.is_blocked());
+    let finding = &plan.report.findings[0];
+    assert_eq!(
+        finding.message,
+        "asks for the wanted build, and 1 of 2 tasks run: task: non-zero exit (1)"
+    );
+    assert!(
+        finding
+            .hint
+            .as_ref()
+            .unwrap()
+            .contains("docker service ps --no-trunc pg-1")
+    );
+
+    // Restarts are given up: there is no task that is meant to run any more.
+    world.service("pg-1").tasks.clear();
+    assert_eq!(
+        codes(&planned(&world)),
+        [(Severity::Blocked, Code::NotRunning)]
+    );
+    // Somebody scaled it to nothing.
+    world.service("pg-1").mode = ServiceMode::Replicated(0);
+    assert!(planned(&world).report.findings.is_empty());
+    // With another build wanted there is something to send.
+    let mut world = World::new('c');
+    world.both("pg-1", &[], &new);
+    world.service("pg-1").tasks[0].running = false;
+    assert_eq!(planned(&world).steps.len(), 1);
+}
+
+/// The engine does not touch a global service's task on a paused node.
+#[test]
+fn a_paused_node_keeps_a_global_services_task_and_holds_nothing_up() {
+    let (new, old) = (image("16", 'b'), image("16", 'a'));
+    let mut world = World::new('b');
+    world.wants("pg-1", &[]);
+    world.runs("pg-1", &new, &[("n1", &new), ("n2", &old)]);
+    world.service("pg-1").mode = ServiceMode::Global;
+    assert_eq!(planned(&world).steps.len(), 1);
+    world.set_active("n2", false);
+    let plan = planned(&world);
+    assert!(plan.steps.is_empty());
+    assert_eq!(codes(&plan), [(Severity::Attention, Code::NodePaused)]);
+    assert!(plan.report.findings[0].message.contains("n2"));
+
+    world.service("pg-1").image.clone_from(&old);
+    world.service("pg-1").tasks[0].image.clone_from(&old);
+    let plan = planned(&world);
+    let (update, _) = only_update(&plan);
+    assert_eq!(
+        (update.restarts.tasks, &*update.restarts.nodes),
+        (1, &["n1".to_owned()][..])
+    );
+    assert_eq!(codes(&plan), [(Severity::Attention, Code::NodePaused)]);
+    // Of a service with replicas it is moved to another node.
+    world.service("pg-1").mode = ServiceMode::Replicated(2);
+    assert_eq!(only_update(&planned(&world)).0.restarts.tasks, 2);
+}
