@@ -18,18 +18,18 @@ use imgstack_swarm::{
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Failure, FailureKind, Progress};
+use crate::event::{Failure, Progress};
 use crate::evidence::Evidence;
-use crate::send::is_done;
+use crate::send::{SILENCE, is_done};
+use crate::verdict::Verdict;
 
 /// How often tasks are looked at when nothing else happens.
 const BEAT: Duration = Duration::from_millis(500);
-/// How long a manager may be silent in the middle of a rollout, as during an
-/// election, before the step is given up.
-const SILENCE: Duration = Duration::from_secs(60);
 /// How long after a roll-back its tasks are waited for: the engine calls it
 /// completed while the last of them may not have started.
 const BACK: Duration = Duration::from_secs(30);
+/// The longest timeout, whatever a plan file says: a clock ends somewhere.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// How waiting ended.
 pub(crate) enum End {
@@ -39,6 +39,8 @@ pub(crate) enum End {
     Failed(Box<Failure>),
     /// Somebody asked to stop; the Swarm goes on.
     Interrupted,
+    /// Somebody asked to stop before anything was sent.
+    NotBegun,
 }
 
 /// One rollout that is being watched.
@@ -46,11 +48,15 @@ pub(crate) struct Rollout<'a> {
     manager: &'a Manager,
     update: &'a UpdateService,
     id: ServiceId,
-    started: Instant,
+    deadline: Instant,
     evidence: Evidence,
+    told: Option<Progress>,
     /// Since when the same tasks have been in place.
     settled: Option<(Instant, Vec<TaskId>)>,
-    /// Failures seen when the engine said `completed`: later ones are new.
+    /// Since when nothing has been on its way, and tasks are missing.
+    stalled: Option<Instant>,
+    /// The engine has called the update completed: failures that come later
+    /// are not part of it.
     completed: bool,
     last: Option<Assessment>,
     /// The engine's words when things turned for the worse.
@@ -78,13 +84,16 @@ impl<'a> Rollout<'a> {
         id: ServiceId,
     ) -> Result<Self, Error> {
         let now = Instant::now();
+        let timeout = Duration::from_secs(update.timeout_seconds).min(LONGEST);
         let mut rollout = Self {
             manager,
             update,
             id,
-            started: now,
+            deadline: now + timeout,
             evidence: Evidence::default(),
+            told: None,
             settled: None,
+            stalled: None,
             completed: false,
             last: None,
             turned: None,
@@ -103,37 +112,47 @@ impl<'a> Rollout<'a> {
         cancel: &CancellationToken,
         tell: &(dyn Fn(Progress) + Sync),
     ) -> End {
-        let deadline = self.started + Duration::from_secs(self.update.timeout_seconds);
-        let mut told = None;
+        let deadline = self.deadline;
         loop {
-            match self.look().await {
-                Ok(look) => {
-                    self.heard = Instant::now();
-                    let progress = self.progress(&look.assessment);
-                    if told.as_ref() != Some(&progress) {
-                        tell(progress.clone());
-                        told = Some(progress);
-                    }
-                    if let Some(end) = self.judge(look).await {
-                        return end;
-                    }
-                }
-                Err(error) if error.is_not_found() => {
-                    let message = "the service was removed while it was rolling out";
-                    return self.failed(FailureKind::Overtaken, message.to_owned(), None);
-                }
-                Err(error) if self.heard.elapsed() > SILENCE || !error.is_retryable() => {
-                    return self.silent(&error);
-                }
-                Err(_) => {}
+            // A manager that takes its time to answer holds up neither the
+            // deadline nor a person who wants to stop.
+            tokio::select! {
+                biased;
+                end = self.step(tell) => if let Some(end) = end {
+                    return end;
+                },
+                () = cancel.cancelled() => return self.interrupted(),
+                () = sleep_until(deadline) => return self.timed_out(),
             }
-            if Instant::now() >= deadline {
-                return self.timed_out();
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return self.interrupted(),
+                () = sleep_until(deadline) => return self.timed_out(),
+                () = self.pause(&mut events) => {}
             }
-            if cancel.is_cancelled() {
-                return End::Interrupted;
+        }
+    }
+
+    /// Looks once. None: neither here nor there yet.
+    async fn step(&mut self, tell: &(dyn Fn(Progress) + Sync)) -> Option<End> {
+        match self.look().await {
+            Ok(look) => {
+                self.heard = Instant::now();
+                let progress = progress(&look.assessment);
+                if self.told.as_ref() != Some(&progress) {
+                    tell(progress.clone());
+                    self.told = Some(progress);
+                }
+                self.judge(look).await
             }
-            self.pause(&mut events, cancel, deadline).await;
+            Err(error) if error.is_not_found() => {
+                let message = "the service was removed while it was rolling out";
+                Some(self.failed(Verdict::Overtaken(message.to_owned()), None))
+            }
+            Err(error) if self.heard.elapsed() > SILENCE || !error.is_retryable() => {
+                Some(self.failed(Verdict::Unseen(error.to_string()), None))
+            }
+            Err(_) => None,
         }
     }
 
@@ -151,14 +170,9 @@ impl<'a> Rollout<'a> {
         })
     }
 
-    /// Until an event of this service, the next beat, the deadline or a stop.
-    async fn pause(
-        &self,
-        events: &mut Option<EventStream>,
-        cancel: &CancellationToken,
-        deadline: Instant,
-    ) {
-        let beat = (Instant::now() + BEAT).min(deadline);
+    /// Until an event of this service, or the next beat.
+    async fn pause(&self, events: &mut Option<EventStream>) {
+        let beat = Instant::now() + BEAT;
         let event = async {
             let Some(stream) = events.as_mut() else {
                 return std::future::pending().await;
@@ -171,34 +185,10 @@ impl<'a> Rollout<'a> {
                 }
             }
         };
-        tokio::select! {
-            woken = timeout_at(beat, event) => {
-                // A stream that broke is not worth more than the beat.
-                if woken == Ok(false) {
-                    *events = None;
-                    sleep_until(beat).await;
-                }
-            }
-            () = cancel.cancelled() => {}
-        }
-    }
-
-    fn progress(&self, assessment: &Assessment) -> Progress {
-        let undone = assessment
-            .current
-            .iter()
-            .find(|(state, _)| **state != TaskState::Running);
-        let waiting_for = match (&assessment.update, assessment.waiting.first(), undone) {
-            (Some(update), _, _) if update.state.is_failure() => Some(update.message.clone()),
-            (_, Some(why), _) => Some(why.clone()),
-            (_, None, Some((state, _))) => Some(state.word().to_owned()),
-            (_, None, None) if !assessment.outdated.is_empty() => Some("stopping".to_owned()),
-            (_, None, None) => None,
-        };
-        Progress {
-            running: assessment.running.len() as u64,
-            wanted: assessment.desired,
-            waiting_for,
+        if timeout_at(beat, event).await == Ok(false) {
+            // A stream that broke is not worth more than the beat.
+            *events = None;
+            sleep_until(beat).await;
         }
     }
 
@@ -208,61 +198,79 @@ impl<'a> Rollout<'a> {
             assessment,
             now,
         } = look;
-        let service = &service;
-        let new_failures = self.evidence.collect(self.manager, &assessment).await;
-        let state = assessment.update.as_ref().map(|update| update.state);
-        let words = assessment
-            .update
-            .as_ref()
-            .map(|update| update.message.clone());
-        let in_place = assessment.is_in_place();
-        let running = assessment.running.clone();
-        let desired = assessment.desired;
-        self.last = Some(assessment);
+        let new_failures = self.evidence.note(&assessment);
+        let update = assessment.update.clone();
+        let state = update.as_ref().map(|update| update.state);
         if state.is_some_and(UpdateState::is_failure) && self.turned.is_none() {
-            self.turned.clone_from(&words);
+            self.turned = update.map(|update| update.message);
         }
+        self.last = Some(assessment);
+        self.evidence.read_logs(self.manager).await;
         match state {
             Some(UpdateState::RollbackStarted) => return None,
-            Some(UpdateState::RollbackCompleted) => return self.rolled_back(service, &now),
-            Some(UpdateState::RollbackPaused) => return Some(self.stuck(service, "roll-back")),
-            Some(UpdateState::Paused) => return Some(self.stuck(service, "rollout")),
+            Some(UpdateState::RollbackCompleted) => return self.rolled_back(&service, &now),
+            Some(UpdateState::RollbackPaused) => {
+                return Some(self.failed(Verdict::Stuck("roll-back"), Some(&service)));
+            }
+            Some(UpdateState::Paused) => {
+                return Some(self.failed(Verdict::Stuck("rollout"), Some(&service)));
+            }
             Some(UpdateState::Updating | UpdateState::Completed | UpdateState::Unknown) | None => {}
         }
-        if !is_done(service, self.update) {
+        if !is_done(&service, self.update) {
             let message = format!(
                 "somebody else changed the service while it was rolling out; it asks for {} now",
                 service.image()
             );
-            return Some(self.failed(FailureKind::Overtaken, message, Some(service)));
+            return Some(self.failed(Verdict::Overtaken(message), Some(&service)));
         }
         let may_end = matches!(state, None | Some(UpdateState::Completed));
-        if self.completed && new_failures > 0 {
-            return Some(self.unstable(service));
+        if (self.completed && new_failures > 0) || (may_end && self.has_stalled()) {
+            return Some(self.failed(Verdict::Unstable, Some(&service)));
         }
         self.completed |= state == Some(UpdateState::Completed);
-        let settled = self.has_settled(in_place, running, desired);
-        (may_end && settled).then_some(End::Converged)
+        (may_end && self.has_settled()).then_some(End::Converged)
+    }
+
+    fn monitor(&self) -> Duration {
+        Duration::from_millis(self.update.monitor_ms)
     }
 
     /// Whether the same tasks have been in place for `monitor`.
-    fn has_settled(&mut self, in_place: bool, running: Vec<TaskId>, desired: u64) -> bool {
-        if !in_place {
+    fn has_settled(&mut self) -> bool {
+        let Some(last) = self.last.as_ref().filter(|last| last.is_in_place()) else {
             self.settled = None;
             return false;
-        }
-        if desired == 0 {
+        };
+        if last.desired == 0 {
             return true;
         }
         match &self.settled {
-            Some((since, tasks)) if *tasks == running => {
-                since.elapsed() >= Duration::from_millis(self.update.monitor_ms)
-            }
+            Some((since, tasks)) if *tasks == last.running => since.elapsed() >= self.monitor(),
             _ => {
-                self.settled = Some((Instant::now(), running));
+                self.settled = Some((Instant::now(), last.running.clone()));
                 self.update.monitor_ms == 0
             }
         }
+    }
+
+    /// Whether tasks of the new build ended for good: some are missing, and for
+    /// `monitor` none has been on its way.
+    fn has_stalled(&mut self) -> bool {
+        let is_stalled = self.last.as_ref().is_some_and(|last| {
+            let missing = (last.running.len() as u64) < last.desired;
+            let idle = last
+                .current
+                .keys()
+                .all(|state| *state == TaskState::Running);
+            missing && idle && last.outdated.is_empty() && !last.failures.is_empty()
+        });
+        if !is_stalled {
+            self.stalled = None;
+            return false;
+        }
+        let since = *self.stalled.get_or_insert_with(Instant::now);
+        since.elapsed() >= self.monitor()
     }
 
     /// None while the tasks of the previous spec are still on their way.
@@ -271,64 +279,67 @@ impl<'a> Rollout<'a> {
         if !now.is_in_place() && since.elapsed() < BACK {
             return None;
         }
-        let (running, desired) = (now.running.len(), now.desired);
-        let why = self.turned.clone().unwrap_or_default();
-        let message = format!(
-            "the new build failed, and the Swarm went back to the previous spec, {running} of {desired} of whose tasks run: {why}"
-        );
-        Some(self.failed(FailureKind::RolledBack, message, Some(service)))
+        let verdict = Verdict::RolledBack {
+            running: now.running.len() as u64,
+            desired: now.desired,
+        };
+        Some(self.failed(verdict, Some(service)))
     }
 
-    fn stuck(&mut self, service: &RawService, what: &str) -> End {
-        let why = self.turned.clone().unwrap_or_default();
-        let message = format!("the {what} stopped half-way: {why}");
-        self.failed(FailureKind::Paused, message, Some(service))
+    /// Whether the new build has failed, and the engine is on its way back: that
+    /// is known, whatever cuts the waiting short.
+    fn is_going_back(&self) -> bool {
+        let update = self.last.as_ref().and_then(|last| last.update.as_ref());
+        update.is_some_and(|update| {
+            matches!(
+                update.state,
+                UpdateState::RollbackStarted | UpdateState::RollbackCompleted
+            )
+        })
     }
 
-    fn unstable(&mut self, service: &RawService) -> End {
-        let message = "the Swarm calls the update completed, yet tasks of the new build die";
-        self.failed(FailureKind::Unstable, message.to_owned(), Some(service))
+    fn interrupted(&mut self) -> End {
+        match self.is_going_back() {
+            true => self.failed(Verdict::GoingBack, None),
+            false => End::Interrupted,
+        }
     }
 
     fn timed_out(&mut self) -> End {
-        let seconds = self.update.timeout_seconds;
-        let state = self
-            .last
-            .as_ref()
-            .map(|last| self.progress(last).to_string());
-        let message = format!(
-            "not converged within {seconds} s: {}",
-            state.as_deref().unwrap_or("the manager did not answer")
-        );
-        self.failed(FailureKind::TimedOut, message, None)
+        if self.is_going_back() {
+            return self.failed(Verdict::GoingBack, None);
+        }
+        let last = self.last.as_ref().map(|last| progress(last).to_string());
+        let state = last.unwrap_or_else(|| "the manager did not answer".to_owned());
+        self.failed(Verdict::TimedOut(state), None)
     }
 
-    fn silent(&mut self, error: &Error) -> End {
-        let message = format!("the rollout was begun, and its end was not seen: {error}");
-        self.failed(FailureKind::Unknown, message, None)
-    }
-
-    fn failed(&mut self, kind: FailureKind, message: String, now: Option<&RawService>) -> End {
-        let service = &self.update.service;
-        let hint = match kind {
-            FailureKind::RolledBack => {
-                "push a mended build, or hold a good one with `pin:` in the spec; then: imgstack plan".to_owned()
-            }
-            FailureKind::Paused | FailureKind::Unstable | FailureKind::TimedOut => format!(
-                "pin a good build in the spec and run imgstack apply, or go back now: docker service rollback {service}"
-            ),
-            FailureKind::Overtaken
-            | FailureKind::Drifted
-            | FailureKind::Refused
-            | FailureKind::Unknown => "see where things stand: imgstack status".to_owned(),
-        };
+    fn failed(&mut self, verdict: Verdict, now: Option<&RawService>) -> End {
+        let tasks = std::mem::take(&mut self.evidence).told(self.last.as_ref());
+        let why = self.turned.as_deref().unwrap_or_default();
         End::Failed(Box::new(Failure {
-            kind,
-            message,
-            tasks: std::mem::take(&mut self.evidence).told(self.last.as_ref()),
+            tasks,
             now: now.map(|service| service.image().to_owned()),
-            hint: Some(hint),
-            ..Failure::empty()
+            ..verdict.failure(self.update, why)
         }))
+    }
+}
+
+fn progress(assessment: &Assessment) -> Progress {
+    let undone = assessment
+        .current
+        .iter()
+        .find(|(state, _)| **state != TaskState::Running);
+    let waiting_for = match (&assessment.update, assessment.waiting.first(), undone) {
+        (Some(update), _, _) if update.state.is_failure() => Some(update.message.clone()),
+        (_, Some(why), _) => Some(why.clone()),
+        (_, None, Some((state, _))) => Some(state.word().to_owned()),
+        (_, None, None) if !assessment.outdated.is_empty() => Some("stopping".to_owned()),
+        (_, None, None) => None,
+    };
+    Progress {
+        running: assessment.running.len() as u64,
+        wanted: assessment.desired,
+        waiting_for,
     }
 }

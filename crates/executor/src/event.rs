@@ -75,7 +75,7 @@ pub struct Failure {
     /// What moved, when the service is no longer the one that was planned for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub moved: Vec<Moved>,
-    /// Tasks of the new build that failed, the latest first.
+    /// Tasks of the new build that failed, the first to fail first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tasks: Vec<TaskFailure>,
     /// The image that the service asks for now.
@@ -92,12 +92,12 @@ pub struct Failure {
 pub enum FailureKind {
     /// The service is not as the plan saw it; nothing was sent.
     Drifted,
-    /// The manager refused the update; nothing was changed.
+    /// The manager refused the update or could not be reached; nothing was
+    /// changed.
     Refused,
-    /// The manager could not be reached, or its answer was lost: what became
-    /// of the update is not known.
+    /// The update may have been done, and what became of it was not seen.
     Unknown,
-    /// The engine went back to the previous spec.
+    /// The engine went back to the previous spec, or is doing so.
     RolledBack,
     /// The engine stopped half-way.
     Paused,

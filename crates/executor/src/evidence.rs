@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::join_all;
 use imgstack_swarm::rollout::{Assessment, Failure};
 use imgstack_swarm::{Manager, TaskId, TaskState};
 
@@ -20,8 +21,8 @@ const KEPT: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     known: BTreeSet<TaskId>,
-    tasks: Vec<TaskFailure>,
-    last_log: Vec<String>,
+    /// Each with the task whose output is still to be read, if any.
+    tasks: Vec<(TaskFailure, Option<TaskId>)>,
 }
 
 impl Evidence {
@@ -34,7 +35,7 @@ impl Evidence {
     }
 
     /// Takes in what is new. Returns how many tasks failed that were not known.
-    pub(crate) async fn collect(&mut self, manager: &Manager, seen: &Assessment) -> usize {
+    pub(crate) fn note(&mut self, seen: &Assessment) -> usize {
         let mut new = 0;
         for failure in &seen.failures {
             if !self.known.insert(failure.task.clone()) {
@@ -42,53 +43,63 @@ impl Evidence {
             }
             new += 1;
             if self.tasks.len() < KEPT {
-                let log = self.log_of(manager, failure).await;
-                self.tasks.push(described(failure, log));
+                // A rejected task never had a container.
+                let wrote = (failure.state != TaskState::Rejected).then(|| failure.task.clone());
+                self.tasks.push((described(failure), wrote));
             }
         }
         new
     }
 
-    /// The last lines of a task, unless an earlier one wrote the very same: a
-    /// crash loop says one thing many times.
-    async fn log_of(&mut self, manager: &Manager, failure: &Failure) -> Vec<String> {
-        if failure.state == TaskState::Rejected {
-            return Vec::new();
+    /// Reads the last lines of the tasks that were noted, side by side. May be
+    /// dropped half-way: what was noted stays, and is read with the next call.
+    pub(crate) async fn read_logs(&mut self, manager: &Manager) {
+        let unread: Vec<(usize, TaskId)> = self
+            .tasks
+            .iter()
+            .enumerate()
+            .filter_map(|(index, (_, task))| Some((index, task.clone()?)))
+            .collect();
+        if unread.is_empty() {
+            return;
         }
-        // Without its output a failure is still worth telling.
-        let lines = manager
-            .task_logs(&failure.task, LOG_LINES)
-            .await
-            .unwrap_or_default();
-        let lines: Vec<String> = lines.into_iter().map(|line| line.text).collect();
-        if lines == self.last_log {
-            return Vec::new();
+        let logs = unread.into_iter().map(|(index, task)| async move {
+            // Without its output a failure is still worth telling.
+            let lines = manager.task_logs(&task, LOG_LINES).await;
+            (index, lines.unwrap_or_default())
+        });
+        for (index, lines) in join_all(logs).await {
+            let (failure, unread) = &mut self.tasks[index];
+            failure.log = lines.into_iter().map(|line| line.text).collect();
+            *unread = None;
         }
-        self.last_log.clone_from(&lines);
-        lines
     }
 
     /// The evidence, the first failure first; if no task failed, what the
     /// tasks still wait for.
-    pub(crate) fn told(mut self, last: Option<&Assessment>) -> Vec<TaskFailure> {
-        if self.tasks.is_empty()
-            && let Some(last) = last
-        {
-            self.tasks
-                .extend(last.waiting.iter().map(|why| TaskFailure {
-                    task: "a task".to_owned(),
-                    node: None,
-                    state: TaskState::Pending.word().to_owned(),
-                    error: why.clone(),
-                    exit_code: None,
-                    log: Vec::new(),
-                }));
+    pub(crate) fn told(self, last: Option<&Assessment>) -> Vec<TaskFailure> {
+        let mut tasks: Vec<TaskFailure> = self.tasks.into_iter().map(|(task, _)| task).collect();
+        // A crash loop says one thing many times.
+        for index in (1..tasks.len()).rev() {
+            if tasks[index].log == tasks[index - 1].log {
+                tasks[index].log.clear();
+            }
         }
-        self.tasks
+        if let (true, Some(last)) = (tasks.is_empty(), last) {
+            tasks.extend(last.waiting.iter().map(|why| TaskFailure {
+                task: "a task".to_owned(),
+                node: None,
+                state: TaskState::Pending.word().to_owned(),
+                error: why.clone(),
+                exit_code: None,
+                log: Vec::new(),
+            }));
+        }
+        tasks
     }
 }
 
-fn described(failure: &Failure, log: Vec<String>) -> TaskFailure {
+fn described(failure: &Failure) -> TaskFailure {
     TaskFailure {
         task: failure.name.clone(),
         node: failure.hostname.clone(),
@@ -98,6 +109,6 @@ fn described(failure: &Failure, log: Vec<String>) -> TaskFailure {
             .clone()
             .unwrap_or_else(|| failure.message.clone()),
         exit_code: failure.exit_code.filter(|code| *code != 0),
-        log,
+        log: Vec::new(),
     }
 }

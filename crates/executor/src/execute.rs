@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use imgstack_planner::{Action, Seen, StackPlan, Step, UpdateService};
+use imgstack_planner::{Action, StackPlan, Step};
 use imgstack_spec::{ImageRef, Repository};
 use imgstack_swarm::{Manager, RegistryAuth, ServiceId};
 use tokio::time::Instant;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::converge::{End, Rollout};
 use crate::event::{Event, Failure, FailureKind, Outcome, StepOutcome};
-use crate::send::send;
+use crate::send::{Change, Sent, unread};
 
 /// The credentials that nodes pull with, by repository. A repository that is
 /// missing here is pulled with whatever the service already carries.
@@ -67,7 +67,16 @@ async fn one_step(
     });
     let ended = match plan.seen.get(&update.service) {
         Some(seen) => {
-            update_service(step, update, seen, manager, authorisation, cancel, tell).await
+            let repository = update.image.to.parse().ok();
+            let repository = repository.map(|image: ImageRef| image.repository);
+            let change = Change {
+                manager,
+                address: &step.address,
+                update,
+                seen,
+                auth: repository.and_then(|repository| authorisation.get(&repository)),
+            };
+            update_service(&change, cancel, tell).await
         }
         None => End::Failed(Box::new(Failure {
             kind: FailureKind::Drifted,
@@ -87,59 +96,42 @@ async fn one_step(
             StepOutcome::Done
         }
         End::Failed(failure) => {
+            // Not known to have failed either: the Swarm may go on with it.
+            let outcome = match failure.kind {
+                FailureKind::Unknown => StepOutcome::InFlight,
+                _ => StepOutcome::Failed,
+            };
             tell(Event::StepFailed { address, failure });
-            StepOutcome::Failed
+            outcome
         }
         End::Interrupted => StepOutcome::InFlight,
+        End::NotBegun => StepOutcome::NotStarted,
     }
 }
 
 async fn update_service(
-    step: &Step,
-    update: &UpdateService,
-    seen: &Seen,
-    manager: &Manager,
-    authorisation: &Authorisation,
+    change: &Change<'_>,
     cancel: &CancellationToken,
     tell: &(dyn Fn(Event) + Sync),
 ) -> End {
-    let id = ServiceId::new(seen.service_id.clone());
-    let rollout = match Rollout::watch(manager, update, id).await {
+    let id = ServiceId::new(change.seen.service_id.clone());
+    let rollout = match Rollout::watch(change.manager, change.update, id).await {
         Ok(rollout) => rollout,
-        Err(error) => return unreachable_before(&error),
+        Err(error) => return End::Failed(unread(&error)),
     };
     // Opened before the update, so that no word of it is missed. Without
     // events the beat alone does.
-    let events = manager.events().await.ok();
-    let repository = update
-        .image
-        .to
-        .parse()
-        .ok()
-        .map(|image: ImageRef| image.repository);
-    let auth = repository.and_then(|repository| authorisation.get(&repository));
-    if let Err(failure) = send(manager, &step.address, update, seen, auth).await {
-        return End::Failed(failure);
+    let events = change.manager.events().await.ok();
+    match change.send(cancel).await {
+        Ok(Sent::Yes) => {}
+        Ok(Sent::NotBegun) => return End::NotBegun,
+        Err(failure) => return End::Failed(failure),
     }
     let progress = |progress| {
         tell(Event::StepProgress {
-            address: step.address.clone(),
+            address: change.address.clone(),
             progress,
         });
     };
     rollout.wait(events, cancel, &progress).await
-}
-
-fn unreachable_before(error: &imgstack_swarm::Error) -> End {
-    let kind = if error.is_not_found() {
-        FailureKind::Drifted
-    } else {
-        FailureKind::Refused
-    };
-    End::Failed(Box::new(Failure {
-        kind,
-        message: format!("{error}; nothing was sent"),
-        hint: error.hint(),
-        ..Failure::empty()
-    }))
 }

@@ -12,6 +12,7 @@ mod event;
 mod evidence;
 mod execute;
 mod send;
+mod verdict;
 
 pub use event::{Event, Failure, FailureKind, Outcome, Progress, StepOutcome, TaskFailure};
 pub use execute::{Authorisation, execute};

@@ -4,15 +4,22 @@
 //! The engine's compare-and-swap is on a version index that its own updater
 //! raises too, so a mismatch is no drift by itself: the spec is read again, and
 //! only a different spec stops the step (facts on Swarm, service updates).
+//!
+//! When an answer is lost the update may have been done, and may even have been
+//! rolled back since. So nothing is sent again before the service was read, nor
+//! once its version index is another one.
 
 use std::time::Duration;
 
 use imgstack_planner::{Seen, UpdateService};
 use imgstack_spec::Address;
 use imgstack_swarm::{
-    Error, Manager, RawService, RegistryAuth, ServiceId, ServicePatch, open_fields, spec_digest,
+    Error, Manager, RawService, RegistryAuth, ServiceId, ServicePatch, UpdateState, open_fields,
+    spec_digest,
 };
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::event::{Failure, FailureKind};
 
@@ -20,43 +27,141 @@ use crate::event::{Failure, FailureKind};
 /// times a task, so even a busy service gets through in two or three.
 const ATTEMPTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a manager may be silent, as during an election, after an answer
+/// was lost, before the step is given up.
+pub(crate) const SILENCE: Duration = Duration::from_secs(60);
 
-/// Sends the update. On success the service is as it was just before.
-pub(crate) async fn send(
-    manager: &Manager,
-    address: &Address,
-    update: &UpdateService,
-    seen: &Seen,
-    auth: Option<&RegistryAuth>,
-) -> Result<RawService, Box<Failure>> {
-    let id = ServiceId::new(seen.service_id.clone());
-    let mut answer_lost = false;
-    for attempt in 0..ATTEMPTS {
-        let service = manager.service(&id).await.map_err(|error| unread(&error))?;
-        if answer_lost && is_done(&service, update) {
-            return Ok(service);
+/// Whether the Swarm has the change.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// It has, or had it and went back; or there was nothing to be changed.
+    Yes,
+    /// Somebody asked to stop before it was sent.
+    NotBegun,
+}
+
+/// What is sent, and to whom.
+pub(crate) struct Change<'a> {
+    pub(crate) manager: &'a Manager,
+    pub(crate) address: &'a Address,
+    pub(crate) update: &'a UpdateService,
+    pub(crate) seen: &'a Seen,
+    pub(crate) auth: Option<&'a RegistryAuth>,
+}
+
+impl Change<'_> {
+    /// Sends the update.
+    pub(crate) async fn send(&self, cancel: &CancellationToken) -> Result<Sent, Box<Failure>> {
+        let id = ServiceId::new(self.seen.service_id.clone());
+        // The version that went out with an update whose answer was lost.
+        let mut lost: Option<u64> = None;
+        for attempt in 0..ATTEMPTS {
+            let service = match lost {
+                None => self.manager.service(&id).await.map_err(|e| unread(&e))?,
+                Some(_) => self.read_after_loss(&id, cancel).await?,
+            };
+            if let Some(version) = lost
+                && let Some(sent) = self.found(&service, version)?
+            {
+                return Ok(sent);
+            }
+            let Some(patched) = self.patched(&service)? else {
+                return Ok(Sent::Yes);
+            };
+            if cancel.is_cancelled() {
+                return Ok(Sent::NotBegun);
+            }
+            let version = service.version();
+            let sent = self
+                .manager
+                .update_service(&id, version, &patched, self.auth)
+                .await;
+            match sent {
+                Ok(_) => return Ok(Sent::Yes),
+                // Nothing was changed: read again, and judge again.
+                Err(Error::OutOfSequence { .. } | Error::Connect { .. }) => {}
+                Err(Error::AnswerLost { .. }) => lost = Some(version),
+                Err(error) => return Err(refused(&error, &service)),
+            }
+            sleep(PAUSE * attempt).await;
         }
-        let patched = match patched(address, update, seen, &service)? {
-            Some(patched) => patched,
-            None => return Ok(service),
-        };
-        let sent = manager
-            .update_service(&id, service.version(), &patched, auth)
-            .await;
-        match sent {
-            Ok(_) => return Ok(service),
-            Err(Error::OutOfSequence { .. }) => {}
-            Err(Error::AnswerLost { .. }) => answer_lost = true,
-            Err(error) => return Err(refused(&error, &service)),
-        }
-        tokio::time::sleep(PAUSE * attempt).await;
+        Err(exhausted(lost.is_some()))
     }
-    Err(Box::new(Failure {
-        kind: FailureKind::Unknown,
-        message: format!("the service changed under every one of {ATTEMPTS} attempts"),
-        hint: Some("find out who writes to it, then: imgstack apply".to_owned()),
-        ..Failure::empty()
-    }))
+
+    /// What became of an update whose answer was lost. None: nothing, so it
+    /// may be sent again.
+    fn found(&self, service: &RawService, version: u64) -> Result<Option<Sent>, Box<Failure>> {
+        if is_done(service, self.update) {
+            return Ok(Some(Sent::Yes));
+        }
+        if service.version() == version {
+            return Ok(None);
+        }
+        let went_back = service.update_status().is_some_and(|status| {
+            use UpdateState::{RollbackCompleted, RollbackPaused, RollbackStarted};
+            matches!(
+                status.state,
+                RollbackStarted | RollbackPaused | RollbackCompleted
+            )
+        });
+        if went_back && spec_digest(service.spec()) == self.seen.spec_digest {
+            return Ok(Some(Sent::Yes));
+        }
+        // The version moves without the spec too, when the engine writes its
+        // own status: that alone does not tell whether the update was done.
+        Err(Box::new(Failure {
+            kind: FailureKind::Unknown,
+            message: "the answer to the update was lost, and the service was changed since: whether the update was done is not known".to_owned(),
+            now: Some(service.image().to_owned()),
+            hint: Some("see what is left to do: imgstack plan".to_owned()),
+            ..Failure::empty()
+        }))
+    }
+
+    /// A manager that lost an answer is often on its way down, and another one
+    /// soon leads.
+    async fn read_after_loss(
+        &self,
+        id: &ServiceId,
+        cancel: &CancellationToken,
+    ) -> Result<RawService, Box<Failure>> {
+        let until = Instant::now() + SILENCE;
+        loop {
+            let error = match self.manager.service(id).await {
+                Ok(service) => return Ok(service),
+                Err(error) => error,
+            };
+            if !error.is_retryable() || Instant::now() >= until || cancel.is_cancelled() {
+                return Err(unread_after_loss(&error));
+            }
+            sleep(PAUSE * 5).await;
+        }
+    }
+
+    /// The spec to send; None when it would be the one that is there: a write
+    /// that changes nothing destroys what the engine would roll back to.
+    fn patched(&self, service: &RawService) -> Result<Option<Value>, Box<Failure>> {
+        if spec_digest(service.spec()) != self.seen.spec_digest {
+            return Err(drifted(self.address, self.seen, service));
+        }
+        let update = self.update;
+        let labels = update.labels.iter();
+        let patch = ServicePatch {
+            image: update.image.to.clone(),
+            platforms: update.platforms.as_ref().map(|change| change.to.clone()),
+            labels: labels
+                .filter_map(|(key, change)| Some((key.clone(), change.to.clone()?)))
+                .collect(),
+        };
+        let spec = patch.apply(service.spec()).map_err(|error| {
+            Box::new(Failure {
+                kind: FailureKind::Refused,
+                message: error.to_string(),
+                ..Failure::empty()
+            })
+        })?;
+        Ok(Some(spec).filter(|spec| spec != service.spec()))
+    }
 }
 
 /// Whether the service is what the update makes of it. The plan's label tells
@@ -67,36 +172,6 @@ pub(crate) fn is_done(service: &RawService, update: &UpdateService) -> bool {
             .labels
             .iter()
             .all(|(key, value)| service.label(key) == value.to.as_deref())
-}
-
-/// The spec to send; None when it would be the one that is there: a write that
-/// changes nothing destroys what the engine would roll back to.
-fn patched(
-    address: &Address,
-    update: &UpdateService,
-    seen: &Seen,
-    service: &RawService,
-) -> Result<Option<Value>, Box<Failure>> {
-    if spec_digest(service.spec()) != seen.spec_digest {
-        return Err(drifted(address, seen, service));
-    }
-    let patch = ServicePatch {
-        image: update.image.to.clone(),
-        platforms: update.platforms.as_ref().map(|change| change.to.clone()),
-        labels: update
-            .labels
-            .iter()
-            .filter_map(|(key, change)| Some((key.clone(), change.to.clone()?)))
-            .collect(),
-    };
-    let spec = patch.apply(service.spec()).map_err(|error| {
-        Box::new(Failure {
-            kind: FailureKind::Refused,
-            message: error.to_string(),
-            ..Failure::empty()
-        })
-    })?;
-    Ok(Some(spec).filter(|spec| spec != service.spec()))
 }
 
 fn drifted(address: &Address, seen: &Seen, service: &RawService) -> Box<Failure> {
@@ -116,17 +191,29 @@ fn drifted(address: &Address, seen: &Seen, service: &RawService) -> Box<Failure>
     })
 }
 
-fn unread(error: &Error) -> Box<Failure> {
+/// The service could not be read, and nothing has been sent.
+pub(crate) fn unread(error: &Error) -> Box<Failure> {
     let (kind, message) = if error.is_not_found() {
         let message = "the service was removed since the plan was made; nothing was sent";
         (FailureKind::Drifted, message.to_owned())
     } else {
-        (FailureKind::Unknown, error.to_string())
+        (FailureKind::Refused, format!("{error}; nothing was sent"))
     };
     Box::new(Failure {
         kind,
         message,
         hint: error.hint(),
+        ..Failure::empty()
+    })
+}
+
+fn unread_after_loss(error: &Error) -> Box<Failure> {
+    Box::new(Failure {
+        kind: FailureKind::Unknown,
+        message: format!(
+            "the answer to the update was lost, and what became of it could not be seen: {error}"
+        ),
+        hint: Some("see where things stand: imgstack status".to_owned()),
         ..Failure::empty()
     })
 }
@@ -137,6 +224,19 @@ fn refused(error: &Error, service: &RawService) -> Box<Failure> {
         message: error.to_string(),
         now: Some(service.image().to_owned()),
         hint: error.hint(),
+        ..Failure::empty()
+    })
+}
+
+fn exhausted(lost: bool) -> Box<Failure> {
+    let (kind, what) = match lost {
+        false => (FailureKind::Refused, "nothing was sent"),
+        true => (FailureKind::Unknown, "whether one was done is not known"),
+    };
+    Box::new(Failure {
+        kind,
+        message: format!("none of {ATTEMPTS} attempts got through, {what}"),
+        hint: Some("find out who else writes to the service, then: imgstack plan".to_owned()),
         ..Failure::empty()
     })
 }

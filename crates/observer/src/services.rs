@@ -8,6 +8,7 @@ use imgstack_planner::{
     UpdateOrder, UpdateSettings, UpdateState, UpdateStatus,
 };
 use imgstack_spec::{ServiceName, Stack};
+use imgstack_swarm::rollout::assess;
 use imgstack_swarm::{
     Availability, Error, Manager, Node, NodeId, RawService, Task, TaskState, open_fields,
     spec_digest,
@@ -40,8 +41,6 @@ pub(crate) async fn read_cluster(stack: &Stack, manager: &Manager) -> Result<Clu
         .collect();
     let tasks = read_tasks(manager, &ours).await?;
     let names = node_names(&nodes);
-    let live = nodes.iter().filter(|node| node.is_live());
-    let live: BTreeSet<&NodeId> = live.map(|node| &node.id).collect();
     let mut tasks_of: BTreeMap<_, Vec<&Task>> = BTreeMap::new();
     for task in &tasks {
         tasks_of.entry(&task.service_id).or_default().push(task);
@@ -52,7 +51,7 @@ pub(crate) async fn read_cluster(stack: &Stack, manager: &Manager) -> Result<Clu
         // A name outside the grammar cannot be in a spec.
         Some((
             service.name().parse().ok()?,
-            observed(service, tasks, &names, &live),
+            observed(service, tasks, &nodes, &names),
         ))
     });
     Ok(Cluster {
@@ -110,14 +109,15 @@ fn node_names(nodes: &[Node]) -> BTreeMap<&NodeId, String> {
 fn observed(
     service: &RawService,
     tasks: &[&Task],
+    nodes: &[Node],
     names: &BTreeMap<&NodeId, String>,
-    live: &BTreeSet<&NodeId>,
 ) -> ObservedService {
+    let assessment = assess(service, tasks.iter().copied(), nodes, service.image());
     let config = service.update_config();
     let labels = service.labels().into_iter();
     let wanted = tasks.iter().filter(|task| task.is_wanted());
     let mut wanted: Vec<ObservedTask> = wanted
-        .map(|task| observed_task(task, names, live))
+        .map(|task| observed_task(task, nodes, names))
         .collect();
     wanted.sort_by(|a, b| (&a.node, &a.id).cmp(&(&b.node, &b.id)));
     ObservedService {
@@ -149,21 +149,25 @@ fn observed(
             message: status.message,
         }),
         tasks: wanted,
-        failure: failure(service, tasks),
+        desired: assessment.desired,
+        failure: assessment
+            .failures
+            .into_iter()
+            .next_back()
+            .map(|last| last.err.unwrap_or(last.message)),
     }
 }
 
-fn observed_task(
-    task: &Task,
-    names: &BTreeMap<&NodeId, String>,
-    live: &BTreeSet<&NodeId>,
-) -> ObservedTask {
+fn observed_task(task: &Task, nodes: &[Node], names: &BTreeMap<&NodeId, String>) -> ObservedTask {
     let name = |id: &NodeId| {
         let name = names.get(id).cloned();
         name.unwrap_or_else(|| id.short().to_owned())
     };
     // What a node that is gone last said about its tasks says nothing about now.
-    let heard = task.node_id.as_ref().is_some_and(|id| live.contains(id));
+    let node = nodes
+        .iter()
+        .find(|node| Some(&node.id) == task.node_id.as_ref());
+    let heard = node.is_some_and(Node::is_live);
     ObservedTask {
         id: task.id.as_str().to_owned(),
         node: task.node_id.as_ref().map(name),
@@ -172,16 +176,6 @@ fn observed_task(
         running: heard && task.state == TaskState::Running,
         error: task.err.clone(),
     }
-}
-
-/// Why the latest task of what the service asks for now did not last.
-fn failure(service: &RawService, tasks: &[&Task]) -> Option<String> {
-    let failed = tasks.iter().filter(|task| {
-        let ended = matches!(task.state, TaskState::Failed | TaskState::Rejected);
-        ended && task.image == service.image() && task.force_update == service.force_update()
-    });
-    let last = failed.max_by_key(|task| (task.timestamp, &task.id))?;
-    Some(last.err.clone().unwrap_or_else(|| last.message.clone()))
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -91,22 +91,11 @@ pub struct ObservedService {
     pub update_status: Option<UpdateStatus>,
     /// The tasks that are meant to run.
     pub tasks: Vec<ObservedTask>,
+    /// How many tasks there should be.
+    pub desired: u64,
     /// Why the latest task that asked for what the service asks for did not
     /// last, in the engine's words.
     pub failure: Option<String>,
-}
-
-impl ObservedService {
-    /// How many tasks there should be. A global service has one wanted task on
-    /// each node that fits, so these are counted.
-    #[must_use]
-    pub fn desired(&self) -> u64 {
-        match self.mode {
-            ServiceMode::Replicated(replicas) => replicas,
-            ServiceMode::Global => self.tasks.len() as u64,
-            ServiceMode::Job => 0,
-        }
-    }
 }
 
 /// A service's mode.

@@ -71,7 +71,7 @@ impl<'a> Running<'a> {
         name: &ServiceName,
         observed: &ObservedService,
     ) -> Option<Finding> {
-        let desired = observed.desired();
+        let desired = observed.desired;
         let running = observed.tasks.iter().filter(|task| task.running).count() as u64;
         if running >= desired {
             return None;

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::{
-    Node, NodeId, NodeState, RawService, ServiceMode, Task, TaskId, TaskState, UpdateStatus,
+    Availability, Node, NodeId, NodeState, RawService, ServiceMode, Task, TaskId, TaskState,
+    UpdateStatus,
 };
 
 /// What the tasks of a service say about an image.
@@ -74,16 +75,24 @@ impl Assessment {
 /// current when it was made with `image`, character by character, and the
 /// service's present `ForceUpdate`.
 #[must_use]
-pub fn assess(service: &RawService, tasks: &[Task], nodes: &[Node], image: &str) -> Assessment {
+pub fn assess<'a>(
+    service: &RawService,
+    tasks: impl IntoIterator<Item = &'a Task>,
+    nodes: &[Node],
+    image: &str,
+) -> Assessment {
     let id = service.id();
-    let own: Vec<&Task> = tasks.iter().filter(|task| task.service_id == id).collect();
+    let own = tasks.into_iter().filter(|task| task.service_id == id);
     let force_update = service.force_update();
-    let (current, others): (Vec<&Task>, Vec<&Task>) = own
-        .iter()
-        .partition(|task| task.image == image && task.force_update == force_update);
+    let (current, mut others): (Vec<&Task>, Vec<&Task>) =
+        own.partition(|task| task.image == image && task.force_update == force_update);
+    if service.mode() == ServiceMode::Global {
+        // The updater does not touch them, so they are not waited for.
+        others.retain(|task| node_of(task, nodes).is_none_or(takes_tasks));
+    }
 
     let mut assessment = Assessment {
-        desired: desired(service, &own),
+        desired: desired(service, &current, &others, nodes),
         update: service.update_status(),
         ..Assessment::default()
     };
@@ -105,17 +114,29 @@ pub fn assess(service: &RawService, tasks: &[Task], nodes: &[Node], image: &str)
 }
 
 /// A global service wants one task on each node that fits, and Swarm keeps one
-/// wanted task there, so these are counted rather than the rules repeated.
-fn desired(service: &RawService, own: &[&Task]) -> u64 {
+/// wanted task there, so these are counted rather than the rules repeated. A
+/// task that ended and is not restarted is missed all the same.
+fn desired(service: &RawService, current: &[&Task], others: &[&Task], nodes: &[Node]) -> u64 {
     match service.mode() {
         ServiceMode::Replicated(replicas) => replicas,
         ServiceMode::Global => {
-            let wanted = own.iter().filter(|task| task.is_wanted());
-            let nodes: BTreeSet<_> = wanted.filter_map(|task| task.node_id.as_ref()).collect();
+            let wanted = current.iter().chain(others).filter(|task| task.is_wanted());
+            let ended = current.iter().filter(|task| {
+                let failed = matches!(task.state, TaskState::Failed | TaskState::Rejected);
+                failed && node_of(task, nodes).is_some_and(takes_tasks)
+            });
+            let nodes: BTreeSet<_> = wanted
+                .chain(ended)
+                .filter_map(|task| task.node_id.as_ref())
+                .collect();
             nodes.len() as u64
         }
         ServiceMode::ReplicatedJob | ServiceMode::GlobalJob => 0,
     }
+}
+
+fn takes_tasks(node: &Node) -> bool {
+    node.state == NodeState::Ready && node.availability == Availability::Active
 }
 
 fn failures(service: &RawService, current: &[&Task], nodes: &[Node]) -> Vec<Failure> {

@@ -153,6 +153,7 @@ impl World {
                     error: None,
                 })
                 .collect(),
+            desired: tasks.len() as u64,
             failure: None,
         };
         self.inventory.service_names.push(name.to_owned());

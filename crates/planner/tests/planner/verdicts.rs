@@ -308,7 +308,7 @@ fn a_service_that_asks_for_the_wanted_build_and_does_not_run_is_not_up_to_date()
         [(Severity::Blocked, Code::NotRunning)]
     );
     // Somebody scaled it to nothing.
-    world.service("pg-1").mode = ServiceMode::Replicated(0);
+    world.service("pg-1").desired = 0;
     assert!(planned(&world).report.findings.is_empty());
     // With another build wanted there is something to send.
     let mut world = World::new('c');
