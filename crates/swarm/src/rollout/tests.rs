@@ -355,3 +355,46 @@ fn states_are_in_swarmkit_s_order() {
     );
     assert_eq!(TaskState::from_word("novel"), TaskState::Unknown);
 }
+
+/// The updater leaves a global service's task on a paused node as it is.
+#[test]
+fn a_paused_node_holds_up_no_global_service() {
+    let rows = [
+        ("a", NEW, "running", "running", "n1"),
+        ("b", OLD, "running", "running", "n2"),
+    ];
+    let tasks: Vec<Task> = rows.into_iter().map(task).collect();
+    let mut nodes = nodes();
+    nodes[1].availability = Availability::Pause;
+    let global = service(&json!({"Global": {}}));
+    let seen = assess(&global, &tasks, &nodes, NEW);
+    assert_eq!((seen.desired, seen.is_in_place()), (1, true));
+    // With replicas it is replaced on another node.
+    let replicated = service(&json!({"Replicated": {"Replicas": 1}}));
+    assert!(!assess(&replicated, &tasks, &nodes, NEW).is_in_place());
+}
+
+/// With a restart condition that was not met, nobody wants the task any more.
+#[test]
+fn a_task_that_ended_for_good_is_missed_on_its_node() {
+    let global = json!({"Global": {}});
+    let seen = look(
+        &global,
+        &[
+            ("a", NEW, "running", "running", "n1"),
+            ("b", NEW, "failed", "shutdown", "n2"),
+        ],
+    );
+    assert_eq!((seen.desired, seen.running.len()), (2, 1));
+    assert!(!seen.is_in_place());
+    // Its successor is counted once, and a node that is gone not at all.
+    let seen = look(
+        &global,
+        &[
+            ("a", NEW, "running", "running", "n1"),
+            ("b", NEW, "failed", "shutdown", "n1"),
+            ("c", NEW, "failed", "shutdown", "gone"),
+        ],
+    );
+    assert_eq!((seen.desired, seen.is_in_place()), (1, true));
+}
