@@ -35,8 +35,8 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct SpecArgs {
     /// A spec, a folder of specs, or `-` for standard input; may be repeated
-    /// [default: imgstack.yaml]
-    #[arg(short, long = "file", value_name = "FILE|DIR", env = "IMGSTACK_FILE")]
+    /// [default: $IMGSTACK_FILE, else imgstack.yaml]
+    #[arg(short, long = "file", value_name = "FILE|DIR")]
     pub(crate) file: Vec<PathBuf>,
 }
 
@@ -103,7 +103,8 @@ pub(crate) struct StatusArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct ValidateArgs {
-    /// Specs, folders of specs, or `-` for standard input [default: imgstack.yaml]
+    /// Specs, folders of specs, or `-` for standard input
+    /// [default: $IMGSTACK_FILE, else imgstack.yaml]
     #[arg(value_name = "FILE|DIR", conflicts_with = "file")]
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]

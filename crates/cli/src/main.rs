@@ -8,6 +8,7 @@ mod commands;
 mod exit;
 mod input;
 mod interrupt;
+mod patience;
 mod printer;
 mod problem;
 mod saved;

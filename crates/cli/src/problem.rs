@@ -9,7 +9,7 @@ use imgstack_spec::Diagnostics;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use thiserror::Error;
 
-use crate::views::style::{BAD, paint};
+use crate::views::style::{BAD, inline, paint};
 
 /// Why a command did not do what it should.
 #[derive(Debug, Error)]
@@ -32,8 +32,13 @@ pub(crate) enum Problem {
     NotAPlan { path: PathBuf, cause: String },
     /// The world is no longer the one that the plan was made for.
     #[error("the plan is stale: the world moved since it was made, nothing was done")]
-    Stale(Vec<Moved>),
-    /// A plan that is not to be changed by what moved, but cannot be checked.
+    Stale {
+        /// What moved.
+        moved: Vec<Moved>,
+        /// Where the plan as it is now can be read.
+        shown: &'static str,
+    },
+    /// Standard input ended before an answer.
     #[error("no answer to the question, so nothing was done")]
     NoAnswer,
     /// The person said no.
@@ -61,17 +66,20 @@ impl Problem {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Target(error) => error.nearest.as_ref().map(|near| format!("did you mean `{near}`?")),
+            Self::Target(error) => error
+                .nearest
+                .as_ref()
+                .map(|near| format!("did you mean `{near}`?")),
             Self::NotAPlan { .. } => Some("make one with: imgstack plan --out FILE".to_owned()),
-            Self::Stale(_) => Some(
-                "look at the plan as it is now, above; then make a new one: imgstack plan --out FILE".to_owned(),
-            ),
+            Self::Stale { shown, .. } => Some(format!(
+                "look at the plan as it is now, {shown}; then make a new one: imgstack plan --out FILE"
+            )),
             Self::NoAnswer => {
                 Some("answer `yes` on a terminal, or run: imgstack apply --auto-approve".to_owned())
             }
-            Self::CannotAsk(_) => {
-                Some("add --auto-approve, or carry out a saved plan: imgstack apply PLAN".to_owned())
-            }
+            Self::CannotAsk(_) => Some(
+                "add --auto-approve, or carry out a saved plan: imgstack apply PLAN".to_owned(),
+            ),
             Self::Endpoints(_) => {
                 Some("write it as: IMGSTACK_ENDPOINTS=ghcr.io=http://127.0.0.1:4000".to_owned())
             }
@@ -84,20 +92,21 @@ impl Problem {
         if let Self::Spec(diagnostics) = self {
             return spec_mistakes(diagnostics, colour);
         }
-        let mut out = format!("{} {self}\n", paint(BAD, "Error:"));
-        if let Self::Stale(moved) = self {
-            for moved in moved {
-                let Moved {
-                    address,
-                    field,
-                    from,
-                    to,
-                } = moved;
-                let _ = writeln!(out, "  {address}: {field}: {from} -> {to}");
+        let mut out = format!("{} {}\n", paint(BAD, "Error:"), inline(&self.to_string()));
+        if let Self::Stale { moved, .. } = self {
+            for Moved {
+                address,
+                field,
+                from,
+                to,
+            } in moved
+            {
+                let line = format!("{address}: {field}: {from} -> {to}");
+                let _ = writeln!(out, "  {}", inline(&line));
             }
         }
         if let Some(hint) = self.hint() {
-            let _ = writeln!(out, "  help: {hint}");
+            let _ = writeln!(out, "  help: {}", inline(&hint));
         }
         out
     }

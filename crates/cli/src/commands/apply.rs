@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::{ApplyArgs, ApplyOutput, Output};
 use crate::commands::plan;
 use crate::exit::Exit;
+use crate::patience::waiting;
 use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::views::apply::{ApplyView, closing, failure};
@@ -27,20 +28,35 @@ pub(crate) async fn run(
 ) -> Result<Exit, Problem> {
     let approved = args.auto_approve || args.plan.is_some();
     may_ask(args.output, approved)?;
-    let (plan, seen) = match &args.plan {
-        Some(path) => hold_to(saved::read(path)?, args.output, printer).await?,
-        None => {
-            let set = input::stacks(&args.spec)?;
-            let made = plan::make(&set, args.making.target).await?;
-            introduce(&made.0, args.output, printer)?;
-            made
-        }
+    // Nothing is changed before the carrying out, so it may stop anywhere.
+    let prepared = tokio::select! {
+        prepared = prepare(&args, printer) => prepared?,
+        () = cancel.cancelled() => return Ok(nothing_done(printer)),
     };
+    let (plan, seen) = prepared;
     if !plan.is_empty() && !approved {
-        ask(printer, cancel).await?;
+        match ask(printer, cancel).await? {
+            Answer::Yes => {}
+            Answer::Interrupted => return Ok(nothing_done(printer)),
+        }
     }
     let applied = carry_out(&plan, &seen, args.output, printer, cancel).await;
     finish(&plan, &applied, args.output, printer)
+}
+
+async fn prepare(args: &ApplyArgs, printer: Printer) -> Result<(Plan, Vec<Seen>), Problem> {
+    if let Some(path) = &args.plan {
+        return hold_to(saved::read(path)?, args.output, printer).await;
+    }
+    let set = input::stacks(&args.spec)?;
+    let made = plan::make(&set, &args.making.target, printer).await?;
+    introduce(&made.0, args.output, printer)?;
+    Ok(made)
+}
+
+fn nothing_done(printer: Printer) -> Exit {
+    printer.notice("\nInterrupted; nothing was done.\n");
+    Exit::Interrupted
 }
 
 /// What became of a plan, and what failed on the way.
@@ -67,7 +83,7 @@ async fn hold_to(
     let set = StackSet {
         stacks: saved.stacks.iter().map(|plan| plan.stack.clone()).collect(),
     };
-    let seen = world::look(&set, Details::WhereNeeded).await?;
+    let seen = waiting(printer, world::look(&set, Details::WhereNeeded)).await?;
     let mut moved = Vec::new();
     let mut fresh = Vec::with_capacity(seen.len());
     for (then, seen) in saved.stacks.iter().zip(&seen) {
@@ -85,11 +101,18 @@ async fn hold_to(
         created_at: world::now(),
         ..saved
     };
-    if output == ApplyOutput::Human {
-        printer.notice("The plan as it would be now:\n\n");
-        plan::show(&fresh, Output::Human, printer)?;
-    }
-    Err(Problem::Stale(moved))
+    let shown = match output {
+        ApplyOutput::Human => {
+            printer.notice("The plan as it would be now:\n\n");
+            plan::show(&fresh, Output::Human, printer)?;
+            "above"
+        }
+        ApplyOutput::Json | ApplyOutput::Ndjson => {
+            printer.data(&events::refusal(&moved, &fresh))?;
+            "on standard output"
+        }
+    };
+    Err(Problem::Stale { moved, shown })
 }
 
 fn introduce(plan: &Plan, output: ApplyOutput, printer: Printer) -> Result<(), Problem> {
@@ -99,7 +122,13 @@ fn introduce(plan: &Plan, output: ApplyOutput, printer: Printer) -> Result<(), P
     }
 }
 
-async fn ask(printer: Printer, cancel: &CancellationToken) -> Result<(), Problem> {
+/// What a person said to a plan; a no is an error.
+enum Answer {
+    Yes,
+    Interrupted,
+}
+
+async fn ask(printer: Printer, cancel: &CancellationToken) -> Result<Answer, Problem> {
     printer.notice(
         "\nDo you want to perform these actions?\n  \
          imgstack will do what is described above.\n  \
@@ -112,14 +141,11 @@ async fn ask(printer: Printer, cancel: &CancellationToken) -> Result<(), Problem
     });
     let line = tokio::select! {
         line = read => line.map_err(io::Error::other)??,
-        () = cancel.cancelled() => {
-            printer.notice("\n");
-            return Err(Problem::Declined);
-        }
+        () = cancel.cancelled() => return Ok(Answer::Interrupted),
     };
     printer.notice("\n");
     match line.trim() {
-        "yes" => Ok(()),
+        "yes" => Ok(Answer::Yes),
         "" if line.is_empty() => Err(Problem::NoAnswer),
         _ => Err(Problem::Declined),
     }

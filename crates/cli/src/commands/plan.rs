@@ -2,17 +2,18 @@
 
 use imgstack_observer::Details;
 use imgstack_planner::{Options, Plan, check_targets};
-use imgstack_spec::StackSet;
+use imgstack_spec::{Address, StackSet};
 
 use crate::args::{Output, PlanArgs};
 use crate::exit::Exit;
+use crate::patience::waiting;
 use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::{input, saved, views, world};
 
 pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.spec)?;
-    let (plan, _) = make(&set, args.making.target).await?;
+    let (plan, _) = make(&set, &args.making.target, printer).await?;
     show(&plan, args.output, printer)?;
     if let Some(path) = &args.out {
         saved::write(&plan, path)?;
@@ -27,10 +28,12 @@ pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Proble
 /// Observes and plans.
 pub(crate) async fn make(
     set: &StackSet,
-    targets: Vec<imgstack_spec::Address>,
+    targets: &[Address],
+    printer: Printer,
 ) -> Result<(Plan, Vec<world::Seen>), Problem> {
-    check_targets(&targets, set)?;
-    let seen = world::look(set, Details::WhereNeeded).await?;
+    check_targets(targets, set)?;
+    let seen = waiting(printer, world::look(set, Details::WhereNeeded)).await?;
+    let targets = targets.to_vec();
     let plan = world::plan_all(&seen, &Options { targets });
     Ok((plan, seen))
 }

@@ -5,6 +5,7 @@ use imgstack_planner::Options;
 
 use crate::args::{Output, StatusArgs};
 use crate::exit::Exit;
+use crate::patience::waiting;
 use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::views::status::{Status, render};
@@ -12,7 +13,7 @@ use crate::{input, world};
 
 pub(crate) async fn run(args: StatusArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.spec)?;
-    let seen = world::look(&set, Details::Always).await?;
+    let seen = waiting(printer, world::look(&set, Details::Always)).await?;
     let stacks = seen
         .iter()
         .map(|seen| (seen.plan(&Options::default()), &seen.inventory));

@@ -5,10 +5,11 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use imgstack_executor::{Event, Failure, Outcome, Progress, StepOutcome, TaskFailure};
+use imgstack_planner::Moved;
 use imgstack_spec::Address;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::style::{BAD, BOLD, DIM, GOOD, paint};
+use super::style::{BAD, BOLD, DIM, GOOD, inline, paint};
 use crate::printer::{Printer, harmless};
 
 /// How often a pipe is told that something is still going on.
@@ -63,7 +64,8 @@ impl ApplyView {
             return;
         }
         current.spoke = Instant::now();
-        let progress = current.progress.as_ref().map(|p| format!(" {p}"));
+        let progress = current.progress.as_ref();
+        let progress = progress.map(|p| format!(" {}", inline(&p.to_string())));
         let line = format!(
             "{}: Still updating... [{} elapsed]{}",
             current.address,
@@ -102,7 +104,7 @@ impl ApplyView {
     fn progress(&mut self, progress: &Progress) {
         if let Some(current) = self.current.as_mut() {
             if let Some(bar) = &current.bar {
-                let line = format!("Updating... {progress}").replace('\n', " ");
+                let line = inline(&format!("Updating... {progress}"));
                 bar.set_message(harmless(&line));
             }
             current.progress = Some(progress.clone());
@@ -160,25 +162,31 @@ pub(crate) fn failure(address: &Address, failure: &Failure) -> String {
         out,
         "\n{} {address}: {}",
         paint(BAD, "Error:"),
-        failure.message
+        inline(&failure.message)
     );
-    for moved in &failure.moved {
-        let _ = writeln!(out, "  {}: {} -> {}", moved.field, moved.from, moved.to);
+    for Moved {
+        field, from, to, ..
+    } in &failure.moved
+    {
+        let _ = writeln!(out, "  {}", inline(&format!("{field}: {from} -> {to}")));
     }
     for task in &failure.tasks {
         task_failure(&mut out, task);
     }
     if let Some(now) = &failure.now {
-        let _ = writeln!(out, "  asks for now: {now}");
+        let _ = writeln!(out, "  asks for now: {}", inline(now));
     }
     if let Some(hint) = &failure.hint {
-        let _ = writeln!(out, "  help: {hint}");
+        let _ = writeln!(out, "  help: {}", inline(hint));
     }
     out
 }
 
 fn task_failure(out: &mut String, task: &TaskFailure) {
-    let node = task.node.as_ref().map(|node| format!(" on {node}"));
+    let node = task
+        .node
+        .as_deref()
+        .map(|node| format!(" on {}", inline(node)));
     let code = task.exit_code.map(|code| format!(" (exit code {code})"));
     let _ = writeln!(
         out,
@@ -186,11 +194,11 @@ fn task_failure(out: &mut String, task: &TaskFailure) {
         paint(BOLD, &task.task),
         node.unwrap_or_default(),
         task.state,
-        task.error,
+        inline(&task.error),
         code.unwrap_or_default(),
     );
     for line in &task.log {
-        let _ = writeln!(out, "    {} {}", paint(DIM, "│"), line.trim_end());
+        let _ = writeln!(out, "    {} {}", paint(DIM, "│"), inline(line));
     }
 }
 
@@ -210,7 +218,8 @@ pub(crate) fn closing(outcomes: &[Outcome], blocked: bool) -> String {
         let _ = writeln!(out, "{} {counts}", paint(GOOD, "Apply complete!"));
         return out;
     }
-    let title = match (interrupted, count(StepOutcome::Failed) > 0) {
+    let unfinished = outcomes.iter().any(|outcome| !outcome.is_complete());
+    let title = match (interrupted, unfinished) {
         (true, _) => "Apply interrupted.",
         (false, true) => "Apply failed.",
         (false, false) => "Apply incomplete: a part of the spec is blocked, see above.",

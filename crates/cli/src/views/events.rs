@@ -1,7 +1,7 @@
 //! An apply for programs.
 
 use imgstack_executor::{Event, Outcome};
-use imgstack_planner::{FORMAT_VERSION, Plan};
+use imgstack_planner::{FORMAT_VERSION, Moved, Plan};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -45,6 +45,22 @@ fn json_line(value: &impl Serialize) -> String {
         .unwrap_or_else(|error| format!("{{\"error\":{:?}}}", error.to_string()));
     text.push('\n');
     text
+}
+
+/// Why a saved plan was refused, and the plan as it is now, on one line.
+pub(crate) fn refusal(moved: &[Moved], plan: &Plan) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Refusal<'a> {
+        format_version: &'static str,
+        stale: &'a [Moved],
+        plan: &'a Plan,
+    }
+    json_line(&Refusal {
+        format_version: FORMAT_VERSION,
+        stale: moved,
+        plan,
+    })
 }
 
 /// The whole apply as one document.

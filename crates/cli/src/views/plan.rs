@@ -10,7 +10,7 @@ use imgstack_planner::{
 use imgstack_spec::{Address, ImageRef};
 use jiff::Timestamp;
 
-use super::style::{BAD, BOLD, CHANGE, DIM, GOOD, WARN, ago, paint, short};
+use super::style::{BAD, BOLD, CHANGE, DIM, GOOD, WARN, ago, inline, paint, short};
 
 /// Renders a plan.
 pub(crate) fn render(plan: &Plan) -> String {
@@ -57,7 +57,7 @@ fn one_image(out: &mut String, image: &PlannedImage, now: Timestamp) {
     let name = paint(BOLD, &image.address);
     let _ = writeln!(out, "{name}   {}{pinned}", image.reference);
     if let Some(purpose) = &image.purpose {
-        let _ = writeln!(out, "    {}", paint(DIM, purpose));
+        let _ = writeln!(out, "    {}", paint(DIM, inline(purpose)));
     }
     for running in &image.runs {
         let _ = writeln!(out, "    runs   {}", running_build(running, image, now));
@@ -75,7 +75,10 @@ fn one_image(out: &mut String, image: &PlannedImage, now: Timestamp) {
 fn running_build(running: &RunningBuild, image: &PlannedImage, now: Timestamp) -> String {
     let what = match &running.digest {
         Some(digest) => format!("{}{}", short(digest), facts(running.build.as_ref(), now)),
-        None => format!("{}   a tag: which build is not known", running.image),
+        None => format!(
+            "{}   a tag: which build is not known",
+            inline(&running.image)
+        ),
     };
     if image.runs.len() == 1 {
         return what;
@@ -93,7 +96,7 @@ pub(crate) fn facts(build: Option<&Build>, now: Timestamp) -> String {
     for word in [&build.version, &build.revision].into_iter().flatten() {
         // A full commit hash is shortened as git does.
         let hash = word.len() == 40 && word.bytes().all(|b| b.is_ascii_hexdigit());
-        let _ = write!(text, "  {}", if hash { &word[..7] } else { word });
+        let _ = write!(text, "  {}", inline(if hash { &word[..7] } else { word }));
     }
     if let Some(created) = build.created {
         let _ = write!(text, "   built {}", ago(created, now));
@@ -104,7 +107,7 @@ pub(crate) fn facts(build: Option<&Build>, now: Timestamp) -> String {
 fn steps(out: &mut String, stack: &StackPlan) {
     for step in &stack.steps {
         let Action::UpdateService(update) = &step.action;
-        let reasons = step.reasons.join("; ");
+        let reasons = inline(&step.reasons.join("; "));
         let _ = writeln!(
             out,
             "  {}",
@@ -186,7 +189,7 @@ fn abbreviated<'a>(label: &str, value: &'a str) -> &'a str {
 /// `…/patroni-postgres:16@sha256:9f31c0a2b4d6…`; anything else as it is.
 fn image(text: &str) -> String {
     let Ok(reference) = text.parse::<ImageRef>() else {
-        return text.to_owned();
+        return inline(text);
     };
     let name = reference
         .repository
@@ -212,14 +215,15 @@ pub(crate) fn findings(out: &mut String, report: &Report) {
         let (sign, style) = match finding.severity {
             Severity::Blocked => ("! blocked ", BAD),
             Severity::Attention => ("! ", WARN),
-            Severity::Note => ("- ", DIM),
+            Severity::Note => ("· ", DIM),
         };
         let Finding {
             address, message, ..
         } = finding;
-        let _ = writeln!(out, "  {}{address}: {message}", paint(style, sign));
+        let sign = paint(style, sign);
+        let _ = writeln!(out, "  {sign}{address}: {}", inline(message));
         if let Some(hint) = &finding.hint {
-            let _ = writeln!(out, "      help: {hint}");
+            let _ = writeln!(out, "      help: {}", inline(hint));
         }
     }
     if !report.findings.is_empty() {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::plan::{facts, findings};
-use super::style::{BAD, BOLD, DIM, GOOD, WARN, paint, short};
+use super::style::{BAD, BOLD, DIM, GOOD, WARN, inline, paint, short};
 
 /// What `status` shows, and prints as JSON.
 #[derive(Debug, Serialize)]
@@ -128,7 +128,7 @@ fn one_image(out: &mut String, status: &ImageStatus, now: Timestamp) {
         image.reference
     );
     if let Some(purpose) = &image.purpose {
-        let _ = writeln!(out, "    {}", paint(DIM, purpose));
+        let _ = writeln!(out, "    {}", paint(DIM, inline(purpose)));
     }
     let wants = match &image.wants {
         Observed::Present(digest) => {
@@ -167,8 +167,10 @@ fn row(task: &TaskStatus) -> [String; 4] {
     let digest: Option<Digest> = reference.and_then(|reference| reference.digest);
     [
         task.service.clone(),
-        task.node.clone().unwrap_or_else(|| "(no node)".to_owned()),
-        digest.map_or_else(|| task.image.clone(), |digest| short(&digest)),
+        task.node
+            .as_deref()
+            .map_or_else(|| "(no node)".to_owned(), inline),
+        digest.map_or_else(|| inline(&task.image), |digest| short(&digest)),
         task.state.clone(),
     ]
 }

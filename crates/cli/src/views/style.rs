@@ -16,6 +16,17 @@ pub(crate) fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Words from outside, such as a task's error or a label, as a part of one
+/// line: nothing in them begins a line of its own or sets a colour.
+pub(crate) fn inline(text: &str) -> String {
+    let plain = |c: char| match c {
+        '\n' | '\r' | '\t' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.trim_end().chars().map(plain).collect()
+}
+
 /// A digest short enough to be read, long enough to be told apart:
 /// `sha256:9f31c0a2b4d6…`
 pub(crate) fn short(digest: &Digest) -> String {
@@ -39,4 +50,18 @@ pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
     };
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {unit}{plural} ago")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_from_outside_forge_no_line_and_no_colour() {
+        let forged = "exit 1\nApply complete!\r\n\u{1b}[32mNo changes.\u{2028}x\n";
+        assert_eq!(
+            inline(forged),
+            "exit 1 Apply complete!  \u{fffd}[32mNo changes. x"
+        );
+    }
 }

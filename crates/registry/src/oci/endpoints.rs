@@ -17,8 +17,9 @@ pub struct Endpoints(BTreeMap<String, Url>);
 
 /// Why a list of endpoints cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{entry}` in {variable} {reason}", variable = Endpoints::VARIABLE)]
+#[error("{entry} in {variable} {reason}", variable = Endpoints::VARIABLE)]
 pub struct EndpointsError {
+    /// Which one, in words. A URL may hold a password, so none is repeated.
     entry: String,
     reason: &'static str,
 }
@@ -34,7 +35,9 @@ impl Endpoints {
     pub fn parse(text: &str) -> Result<Self, EndpointsError> {
         let entries = text.split(',').map(str::trim);
         let entries = entries.filter(|entry| !entry.is_empty());
-        entries.map(entry).collect::<Result<_, _>>().map(Self)
+        let entries = entries.enumerate();
+        let entries = entries.map(|(index, text)| entry(index + 1, text));
+        entries.collect::<Result<_, _>>().map(Self)
     }
 
     /// Where a host is asked instead; ends with a slash.
@@ -43,13 +46,19 @@ impl Endpoints {
     }
 }
 
-fn entry(text: &str) -> Result<(String, Url), EndpointsError> {
+fn entry(number: usize, text: &str) -> Result<(String, Url), EndpointsError> {
+    let form = "is not of the form HOST=URL";
+    let (host, url) = text.split_once('=').ok_or_else(|| EndpointsError {
+        entry: format!("entry {number}"),
+        reason: form,
+    })?;
     let error = |reason| EndpointsError {
-        entry: text.to_owned(),
+        entry: match host.parse::<RegistryHost>() {
+            Ok(host) => format!("the entry for `{host}`"),
+            Err(_) => format!("entry {number}"),
+        },
         reason,
     };
-    let form = "is not of the form HOST=URL";
-    let (host, url) = text.split_once('=').ok_or_else(|| error(form))?;
     let url: Url = url.parse().map_err(|_| error(form))?;
     if !matches!(url.scheme(), "http" | "https") || host.is_empty() {
         return Err(error(form));
@@ -89,6 +98,25 @@ mod tests {
             "ghcr.io=file:///etc/passwd",
         ] {
             assert!(Endpoints::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_entry_and_no_password() {
+        for (bad, entry) in [
+            (
+                "ghcr.io=http://me:hunter2@127.0.0.1:4000",
+                "the entry for `ghcr.io`",
+            ),
+            (
+                "a.test=http://127.0.0.1:1,http://me:hunter2@127.0.0.1",
+                "entry 2",
+            ),
+            ("http://me:hunter2@127.0.0.1?a=b", "entry 1"),
+        ] {
+            let error = Endpoints::parse(bad).unwrap_err().to_string();
+            assert!(error.starts_with(entry), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 }
