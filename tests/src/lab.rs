@@ -13,7 +13,6 @@ pub struct Lab {
     root: PathBuf,
     anonymous: String,
     private: String,
-    imgstack: PathBuf,
 }
 
 impl Lab {
@@ -33,7 +32,6 @@ impl Lab {
                 root: PathBuf::from(variable("IMGSTACK_LAB")),
                 anonymous: variable("IMGSTACK_LAB_ANONYMOUS"),
                 private: variable("IMGSTACK_LAB_PRIVATE"),
-                imgstack: build_imgstack(),
             }
         })
         .clone()
@@ -47,11 +45,6 @@ impl Lab {
     /// Host and port of the registry that asks for a token.
     pub fn private(&self) -> &str {
         &self.private
-    }
-
-    /// The program under test.
-    pub fn imgstack(&self) -> &Path {
-        &self.imgstack
     }
 
     /// The folder of the lab.
@@ -78,27 +71,6 @@ impl Lab {
         let text = std::fs::read_to_string(self.root.join("credentials.json"));
         let users: Value = serde_json::from_str(&text.expect("the lab's passwords")).expect("JSON");
         users[user].as_str().expect("a user of the lab").to_owned()
-    }
-
-    /// Runs docker against the manager and returns what it printed.
-    ///
-    /// # Panics
-    /// When docker fails.
-    #[track_caller]
-    pub fn docker(&self, args: &[&str]) -> String {
-        // docker waits for a service to converge, if need be for ever.
-        let output = Command::new("timeout")
-            .args(["60", "docker", "-H"])
-            .arg(format!("unix://{}", self.socket(1).display()))
-            .args(args)
-            .output()
-            .expect("docker starts");
-        assert!(
-            output.status.success(),
-            "docker {args:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Runs a verb of `tests/lab/lab`.
@@ -180,39 +152,4 @@ fn settled(log: &Path) -> String {
         }
     }
     text
-}
-
-/// Builds the program under test, so that no story runs a stale one.
-fn build_imgstack() -> PathBuf {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args([
-        "build",
-        "--quiet",
-        "--package",
-        "imgstack-cli",
-        "--bin",
-        "imgstack",
-    ]);
-    let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
-    assert!(
-        status.expect("cargo starts").success(),
-        "imgstack does not build"
-    );
-    // The test runs as target/PROFILE/deps/stories-HASH.
-    let own = std::env::current_exe().expect("the path of the test itself");
-    let debug = own.ancestors().nth(2).expect("a folder above deps");
-    debug.join("imgstack")
-}
-
-/// Waits until `done` holds.
-///
-/// # Panics
-/// When it takes too long.
-#[track_caller]
-pub fn wait_until(what: &str, timeout: Duration, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < timeout, "waited {timeout:?} for {what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }

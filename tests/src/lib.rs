@@ -7,3 +7,4 @@ pub mod lab;
 pub mod proxy;
 pub mod story;
 pub mod token_server;
+pub mod world;

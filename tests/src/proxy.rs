@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 
-use crate::lab::Lab;
+use crate::world::World;
 
 /// Where a proxy leads.
 enum Behind {
@@ -15,7 +15,7 @@ enum Behind {
     Unix(PathBuf),
 }
 
-/// A port of the machine on the lab's bridge. Closed when dropped.
+/// A port beside the registries', which nodes can reach. Closed when dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: String,
@@ -24,13 +24,13 @@ pub struct Proxy {
 
 impl Proxy {
     /// Another door to the anonymous registry.
-    pub fn to_anonymous() -> Self {
-        Self::open(Behind::Tcp(Lab::open().anonymous().to_owned()))
+    pub fn to_anonymous(world: &World) -> Self {
+        Self::open(world, Behind::Tcp(world.anonymous().to_owned()))
     }
 
     /// A plain tcp door to an engine's socket.
-    pub fn to_socket(socket: &Path) -> Self {
-        Self::open(Behind::Unix(socket.to_owned()))
+    pub fn to_socket(world: &World, socket: &Path) -> Self {
+        Self::open(world, Behind::Unix(socket.to_owned()))
     }
 
     /// Host and port.
@@ -38,8 +38,8 @@ impl Proxy {
         &self.address
     }
 
-    fn open(behind: Behind) -> Self {
-        let bridge = Lab::open().anonymous().split(':').next().map(str::to_owned);
+    fn open(world: &World, behind: Behind) -> Self {
+        let bridge = world.anonymous().split(':').next().map(str::to_owned);
         let address = format!("{}:0", bridge.expect("the registry's address"));
         let listener = StdListener::bind(&address).expect("a free port on the bridge");
         listener

@@ -1,8 +1,9 @@
 //! A story: one operator, one repository, a few services, one spec.
 //!
-//! Everything a story makes bears its name, so stories run side by side on one
-//! lab; what it made is removed when it ends, also when it fails.
+//! Everything a story makes bears its name, so stories run side by side in one
+//! world; what it made is removed when it ends, also when it fails.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::build::{Build, Destination, Kind, Login, Pushed, push};
-use crate::lab::Lab;
+use crate::world::{World, imgstack};
 
 /// How a program ended and what it said.
 #[derive(Debug)]
@@ -66,11 +67,11 @@ impl Run {
     }
 }
 
-/// One story on the lab.
+/// One story.
 #[derive(Debug)]
 pub struct Story {
-    /// The lab it plays on.
-    pub lab: Lab,
+    /// Where it plays.
+    pub world: World,
     /// Prefix of everything it makes.
     pub name: String,
     /// The registry that its images are in, host and port.
@@ -83,19 +84,18 @@ impl Story {
     /// A story of this name with the anonymous registry.
     ///
     /// # Panics
-    /// Without a lab.
-    pub fn new(name: &str) -> Self {
-        let lab = Lab::open();
-        Self::in_registry(name, lab.anonymous())
+    /// Without a folder to work in.
+    pub fn new(world: &World, name: &str) -> Self {
+        Self::in_registry(world, name, world.anonymous())
     }
 
     /// A story with another registry.
     ///
     /// # Panics
-    /// Without a lab.
-    pub fn in_registry(name: &str, registry: &str) -> Self {
+    /// Without a folder to work in.
+    pub fn in_registry(world: &World, name: &str, registry: &str) -> Self {
         let story = Self {
-            lab: Lab::open(),
+            world: world.clone(),
             // Unique, so that a repeated run finds no tags of an earlier one.
             name: format!("{name}-{}", std::process::id()),
             registry: registry.to_owned(),
@@ -133,7 +133,7 @@ impl Story {
 
     /// Pushes a build under the three tags; returns its digest.
     pub async fn push(&self, kind: Kind, sha: &str) -> Pushed {
-        self.push_to(self.lab.anonymous(), &self.path(), kind, sha, None)
+        self.push_to(self.world.anonymous(), &self.path(), kind, sha, None)
             .await
     }
 
@@ -141,9 +141,9 @@ impl Story {
     pub async fn push_private(&self, path: &str, kind: Kind, sha: &str) -> Pushed {
         let login = Login {
             username: "publisher".to_owned(),
-            password: self.lab.password("publisher"),
+            password: self.world.password("publisher"),
         };
-        self.push_to(self.lab.private(), path, kind, sha, Some(login))
+        self.push_to(self.world.private(), path, kind, sha, Some(login))
             .await
     }
 
@@ -186,7 +186,7 @@ impl Story {
         args.extend(["--rollback-monitor", "1s", "--stop-grace-period", "1s"]);
         args.extend(options);
         args.push(image);
-        self.lab.docker(&args);
+        self.world.docker(&args);
     }
 
     /// Writes `imgstack.yaml`: one image `pg` that follows `16`, and these
@@ -197,7 +197,7 @@ impl Story {
 
     /// As [`Story::spec`], with other lines for the image.
     pub fn spec_with(&self, image: &str, services: &[(&str, &str)]) {
-        let endpoint = format!("unix://{}", self.lab.socket(1).display());
+        let endpoint = self.world.endpoint();
         let registry = format!("- {{host: \"{}\", insecure: true}}", self.registry);
         self.spec_full(&endpoint, &registry, image, services);
     }
@@ -213,10 +213,12 @@ impl Story {
         let services: String = services
             .iter()
             .map(|(name, rest)| {
-                format!(
-                    "    - name: {}\n      image: pg\n{rest}",
-                    self.service(name)
-                )
+                // A service may name another image of the spec.
+                let image = match rest.contains("image: ") {
+                    true => "",
+                    false => "      image: pg\n",
+                };
+                format!("    - name: {}\n{image}{rest}", self.service(name))
             })
             .collect();
         let endpoint = match endpoint {
@@ -250,15 +252,23 @@ impl Story {
         Started(child)
     }
 
+    /// As [`Story::start`], with somebody at the keyboard who types nothing.
+    pub fn start_attended(&self, args: &[&str]) -> Started {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Started(command.spawn().expect("imgstack starts"))
+    }
+
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(self.lab.imgstack());
+        let mut command = Command::new(imgstack());
         command
             .args(args)
             .current_dir(self.dir())
             .stdin(Stdio::null())
             // Neither the machine's own docker settings nor its credentials.
             .env_clear()
-            .env("PATH", self.lab.path())
+            .env("PATH", self.world.path())
             .env("HOME", self.dir())
             .env("DOCKER_CONFIG", self.dir().join(".docker"))
             .env("XDG_CACHE_HOME", self.dir().join(".cache"))
@@ -274,7 +284,7 @@ impl Story {
     /// A service as the engine has it.
     pub fn inspect(&self, name: &str) -> Value {
         let text = self
-            .lab
+            .world
             .docker(&["service", "inspect", &self.service(name)]);
         let mut list: Vec<Value> = serde_json::from_str(&text).expect("docker prints JSON");
         list.remove(0)
@@ -291,7 +301,7 @@ impl Story {
             "desired-state=running",
         ];
         let format = ["--format", "{{.Image}} {{.CurrentState}}", &service];
-        let text = self.lab.docker(&[&args[..], &format[..]].concat());
+        let text = self.world.docker(&[&args[..], &format[..]].concat());
         let lines = text.lines().filter_map(|line| line.split_once(" Running"));
         lines.map(|(image, _)| image.to_owned()).collect()
     }
@@ -299,7 +309,7 @@ impl Story {
     /// The IDs of all tasks of a service, history included.
     pub fn tasks(&self, name: &str) -> Vec<String> {
         let text = self
-            .lab
+            .world
             .docker(&["service", "ps", "-q", "--no-trunc", &self.service(name)]);
         text.lines().map(str::to_owned).collect()
     }
@@ -307,11 +317,11 @@ impl Story {
     fn sweep(&self) {
         let filter = format!("name={}_", self.name);
         let text = self
-            .lab
+            .world
             .docker(&["service", "ls", "-q", "--filter", &filter]);
         let ids: Vec<&str> = text.lines().collect();
         if !ids.is_empty() {
-            self.lab.docker(&[&["service", "rm"][..], &ids].concat());
+            self.world.docker(&[&["service", "rm"][..], &ids].concat());
         }
     }
 }
@@ -335,8 +345,28 @@ impl Started {
         assert!(status.expect("kill starts").success());
     }
 
+    /// Waits until it has said `words` on stderr, and returns all it said there.
+    ///
+    /// # Panics
+    /// When it ends without.
+    pub fn hear(&mut self, words: &str) -> String {
+        let stderr = self.0.stderr.as_mut().expect("a piped stderr");
+        let (mut heard, mut byte) = (Vec::new(), [0]);
+        while !String::from_utf8_lossy(&heard).contains(words) {
+            let read = stderr.read(&mut byte).expect("stderr is read");
+            let all = String::from_utf8_lossy(&heard);
+            assert_eq!(read, 1, "`{words}` is not in:\n{all}");
+            heard.push(byte[0]);
+        }
+        String::from_utf8_lossy(&heard).into_owned()
+    }
+
     /// Waits for its end.
-    pub fn wait(self) -> Run {
-        Run::of(&self.0.wait_with_output().expect("imgstack ends"))
+    pub fn wait(mut self) -> Run {
+        // Keeps the keyboard until the end: hanging up is an answer too.
+        let keyboard = self.0.stdin.take();
+        let run = Run::of(&self.0.wait_with_output().expect("imgstack ends"));
+        drop(keyboard);
+        run
     }
 }

@@ -1,14 +1,22 @@
 //! A registry that asks for a token, as GHCR does.
 
 use imgstack_tests::build::Kind;
-use imgstack_tests::lab::Lab;
 use imgstack_tests::story::Story;
+use imgstack_tests::world::World;
+
+lab! {
+    the_right_credential_is_asked_for_one_token_and_shown_nowhere,
+    an_update_replaces_the_credential_that_the_service_carries,
+    a_wrong_credential_is_named_with_its_source_and_nothing_changes,
+    a_missing_credential_is_named_and_nothing_changes,
+    a_user_without_access_is_told_so,
+    the_docker_config_is_found,
+}
 
 /// A story in the private registry with one service that has moved on, and
 /// the spec's line for the registry.
-async fn private(name: &str) -> Story {
-    let lab = Lab::open();
-    let mut story = Story::in_registry(name, lab.private());
+async fn private(world: &World, name: &str) -> Story {
+    let mut story = Story::in_registry(world, name, world.private());
     story
         .push_private(&story.path(), Kind::Good, "9b1d2e7")
         .await;
@@ -16,15 +24,15 @@ async fn private(name: &str) -> Story {
     let config = dir.display().to_string();
     let docker = |args: &[&str]| {
         let all = [&["--config", &config][..], args].concat();
-        lab.docker(&all)
+        world.docker(&all)
     };
     docker(&[
         "login",
         "-u",
         "robot",
         "-p",
-        &lab.password("robot"),
-        lab.private(),
+        &world.password("robot"),
+        world.private(),
     ]);
     let image = format!("{}:16", story.repository());
     let service = story.service("pg");
@@ -44,7 +52,7 @@ async fn private(name: &str) -> Story {
     story
         .push_private(&story.path(), Kind::Good, "abc1234")
         .await;
-    story.set("LAB_PASSWORD", &lab.password("robot"));
+    story.set("LAB_PASSWORD", &world.password("robot"));
     story
 }
 
@@ -53,50 +61,44 @@ fn spec(story: &Story, credential: &str) {
         "- {{host: \"{}\", insecure: true{credential}}}",
         story.registry
     );
-    let endpoint = format!("unix://{}", story.lab.socket(1).display());
+    let endpoint = story.world.endpoint();
     story.spec_full(&endpoint, &registry, "tag: \"16\"", &[("pg", "")]);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn the_right_credential_is_used_and_carried_to_the_nodes() {
-    let story = private("right").await;
+async fn the_right_credential_is_asked_for_one_token_and_shown_nowhere(world: World) {
+    let story = private(&world, "right").await;
     spec(&story, ", username: robot, password: {env: LAB_PASSWORD}");
     story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
     assert_eq!(
-        story.lab.tokens(&story.path()),
+        story.world.tokens(&story.path()),
         1,
         "more than one token for one repository"
     );
-    // Wherever the task lands, that node pulls with the credential of the update.
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(0);
     apply
         .says(&["Apply complete!"])
-        .never_says(&[&story.lab.password("robot")]);
+        .never_says(&[&story.world.password("robot")]);
     story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
 }
 
 /// The update must carry the credential: the service itself has one that is
 /// no longer good, on every node that does not hold the image yet.
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn an_update_replaces_the_credential_that_the_service_carries() {
-    let story = private("carried").await;
+async fn an_update_replaces_the_credential_that_the_service_carries(world: World) {
+    let story = private(&world, "carried").await;
     let service = story.service("pg");
     // An update by somebody with no rights leaves a useless credential behind.
     let config = story.dir().join(".limited").display().to_string();
-    let lab = &story.lab;
-    lab.docker(&[
+    world.docker(&[
         "--config",
         &config,
         "login",
         "-u",
         "limited",
         "-p",
-        &lab.password("limited"),
-        lab.private(),
+        &world.password("limited"),
+        world.private(),
     ]);
-    lab.docker(&[
+    world.docker(&[
         "--config",
         &config,
         "service",
@@ -113,10 +115,8 @@ async fn an_update_replaces_the_credential_that_the_service_carries() {
     story.imgstack(&["apply", "--auto-approve"]).expect(0);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_wrong_credential_is_named_with_its_source_and_nothing_changes() {
-    let mut story = private("wrong").await;
+async fn a_wrong_credential_is_named_with_its_source_and_nothing_changes(world: World) {
+    let mut story = private(&world, "wrong").await;
     let version = story.inspect("pg")["Version"].clone();
     story.set("LAB_PASSWORD", "hunter2-marked");
     spec(&story, ", username: robot, password: {env: LAB_PASSWORD}");
@@ -132,10 +132,8 @@ async fn a_wrong_credential_is_named_with_its_source_and_nothing_changes() {
     assert_eq!(story.inspect("pg")["Version"], version);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_missing_credential_is_named_and_nothing_changes() {
-    let story = private("missing").await;
+async fn a_missing_credential_is_named_and_nothing_changes(world: World) {
+    let story = private(&world, "missing").await;
     let version = story.inspect("pg")["Version"].clone();
     spec(&story, "");
     let run = story.imgstack(&["apply", "--auto-approve"]).expect(1);
@@ -149,21 +147,17 @@ async fn a_missing_credential_is_named_and_nothing_changes() {
     assert_eq!(story.inspect("pg")["Version"], version);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_user_without_access_is_told_so() {
-    let mut story = private("limited").await;
-    story.set("LAB_PASSWORD", &story.lab.password("limited"));
+async fn a_user_without_access_is_told_so(world: World) {
+    let mut story = private(&world, "limited").await;
+    story.set("LAB_PASSWORD", &story.world.password("limited"));
     spec(&story, ", username: limited, password: {env: LAB_PASSWORD}");
     let run = story.imgstack(&["plan"]).expect(1);
     run.says(&["gives no access", "DENIED", "help:"]);
 }
 
 /// As `docker login` leaves it, without a word in the spec.
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn the_docker_config_is_found() {
-    let mut story = private("config").await;
+async fn the_docker_config_is_found(world: World) {
+    let mut story = private(&world, "config").await;
     let config = story.dir().join(".robot").display().to_string();
     story.set("DOCKER_CONFIG", &config);
     spec(&story, "");

@@ -1,17 +1,28 @@
 //! Bad days: a build that dies, one that is unhealthy, a registry that is down,
 //! a person who presses Ctrl-C.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use imgstack_tests::build::Kind;
-use imgstack_tests::lab::wait_until;
 use imgstack_tests::proxy::Proxy;
 use imgstack_tests::story::Story;
+use imgstack_tests::world::{World, wait_until};
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_dying_build_is_rolled_back_and_the_next_service_is_not_touched() {
-    let story = Story::new("dying");
+lab! {
+    a_dying_build_is_rolled_back_and_the_next_service_is_not_touched,
+    an_unhealthy_build_is_rolled_back,
+    an_update_that_the_engine_pauses_is_a_failure,
+    a_dying_build_is_a_failure_although_the_engine_goes_on,
+    a_rollout_that_finds_no_node_ends_at_its_deadline_and_says_why,
+    with_the_registry_down_nothing_changes_and_the_reason_is_said,
+    a_missing_tag_and_a_missing_service_block_only_themselves,
+    an_interrupt_before_anything_is_done_says_so,
+    an_interrupt_in_mid_rollout_lists_done_in_flight_and_not_started,
+}
+
+async fn a_dying_build_is_rolled_back_and_the_next_service_is_not_touched(world: World) {
+    let story = Story::new(&world, "dying");
     let good = story.push(Kind::Good, "9b1d2e7").await;
     story.create("pg-1", &[]);
     story.create("pg-2", &[]);
@@ -35,10 +46,8 @@ async fn a_dying_build_is_rolled_back_and_the_next_service_is_not_touched() {
     assert_eq!(story.inspect("pg-2")["Version"], untouched);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn an_unhealthy_build_is_rolled_back() {
-    let story = Story::new("unhealthy");
+async fn an_unhealthy_build_is_rolled_back(world: World) {
+    let story = Story::new(&world, "unhealthy");
     story.push(Kind::Good, "9b1d2e7").await;
     story.create("pg", &[]);
     story.push(Kind::Unhealthy, "bad0bad").await;
@@ -47,10 +56,8 @@ async fn an_unhealthy_build_is_rolled_back() {
     apply.says(&["went back to the previous spec", "unhealthy"]);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn an_update_that_the_engine_pauses_is_a_failure() {
-    let story = Story::new("paused");
+async fn an_update_that_the_engine_pauses_is_a_failure(world: World) {
+    let story = Story::new(&world, "paused");
     story.push(Kind::Good, "9b1d2e7").await;
     story.create(
         "pg",
@@ -80,10 +87,8 @@ async fn an_update_that_the_engine_pauses_is_a_failure() {
 }
 
 /// The engine calls it completed; imgstack looks at the tasks.
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_dying_build_is_a_failure_although_the_engine_goes_on() {
-    let story = Story::new("continue");
+async fn a_dying_build_is_a_failure_although_the_engine_goes_on(world: World) {
+    let story = Story::new(&world, "continue");
     story.push(Kind::Good, "9b1d2e7").await;
     story.create(
         "pg",
@@ -98,13 +103,19 @@ async fn a_dying_build_is_a_failure_although_the_engine_goes_on() {
     story.spec(&[("pg", "      rollout: {timeout: 30s}\n")]);
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
     apply.says(&["FATAL: data directory", "Apply failed."]);
+    // The service asks for what the spec wants, and that is not enough.
+    for command in [&["plan"][..], &["apply", "--auto-approve"]] {
+        story
+            .imgstack(command)
+            .expect(1)
+            .says(&["asks for the wanted build, and 0 of 1 tasks run", "blocked"])
+            .never_says(&["No changes", "Apply complete"]);
+    }
 }
 
 /// The engine would wait for ever.
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_rollout_that_finds_no_node_ends_at_its_deadline_and_says_why() {
-    let story = Story::new("deadline");
+async fn a_rollout_that_finds_no_node_ends_at_its_deadline_and_says_why(world: World) {
+    let story = Story::new(&world, "deadline");
     story.push(Kind::Good, "9b1d2e7").await;
     // Two of them on one node do not fit, and the new one is to start first.
     let whole = "--constraint=node.hostname==docker-infra-2";
@@ -128,12 +139,9 @@ async fn a_rollout_that_finds_no_node_ends_at_its_deadline_and_says_why() {
     ]);
 }
 
-// The proxy works while the story waits for docker.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the lab"]
-async fn with_the_registry_down_nothing_changes_and_the_reason_is_said() {
-    let proxy = Proxy::to_anonymous();
-    let story = Story::in_registry("down", proxy.address());
+async fn with_the_registry_down_nothing_changes_and_the_reason_is_said(world: World) {
+    let proxy = Proxy::to_anonymous(&world);
+    let story = Story::in_registry(&world, "down", proxy.address());
     let build = story.push(Kind::Good, "9b1d2e7").await;
     story.create("pg", &[]);
     let version = story.inspect("pg")["Version"].clone();
@@ -161,34 +169,67 @@ async fn with_the_registry_down_nothing_changes_and_the_reason_is_said() {
     assert_eq!(story.running("pg"), [image]);
 }
 
-/// What one registry does not say blocks its services and no others.
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_missing_tag_and_a_missing_service_block_only_themselves() {
-    let story = Story::new("missing");
+/// What one tag or one service lacks blocks what needs it and no others.
+async fn a_missing_tag_and_a_missing_service_block_only_themselves(world: World) {
+    let story = Story::new(&world, "missing");
     story.push(Kind::Good, "9b1d2e7").await;
     story.create("pg-1", &[]);
+    story.create("pg-2", &[]);
     story.push(Kind::Good, "abc1234").await;
-    story.spec(&[("pg-1", ""), ("pg-l", "")]);
+    let (endpoint, repository) = (world.endpoint(), story.repository());
+    let registry = format!("- {{host: \"{}\", insecure: true}}", story.registry);
+    let later = format!(
+        "tag: \"16\"\n    - name: later\n      repository: {repository}\n      tag: \"17\""
+    );
+    story.spec_full(
+        &endpoint,
+        &registry,
+        &later,
+        &[("pg-1", ""), ("pg-l", ""), ("pg-2", "      image: later\n")],
+    );
     let plan = story.imgstack(&["plan"]).expect(1);
     plan.says(&[
         "there is no such service in the Swarm",
         &format!("did you mean `{}`?", story.service("pg-1")),
-        "Plan: 0 to add, 1 to change, 0 to destroy. 1 blocked.",
+        "image.later: ",
+        "no tag `17`",
+        "absent",
+        "waits for image.later",
+        "Plan: 0 to add, 1 to change, 0 to destroy. 2 blocked.",
     ]);
+    let untouched = story.inspect("pg-2")["Version"].clone();
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
     apply.says(&["Resources: 0 added, 1 changed, 0 destroyed."]);
-    story.spec_with("tag: \"17\"", &[("pg-1", "")]);
-    story
-        .imgstack(&["plan"])
-        .expect(1)
-        .says(&["no tag `17`", "absent"]);
+    assert_eq!(story.inspect("pg-2")["Version"], untouched);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn an_interrupt_in_mid_rollout_lists_done_in_flight_and_not_started() {
-    let story = Story::new("interrupt");
+async fn an_interrupt_before_anything_is_done_says_so(world: World) {
+    let story = Story::new(&world, "prompt-int");
+    story.push(Kind::Good, "9b1d2e7").await;
+    story.create("pg", &[]);
+    story.push(Kind::Good, "abc1234").await;
+    story.spec(&[("pg", "")]);
+    let version = story.inspect("pg")["Version"].clone();
+    let mut apply = story.start_attended(&["apply"]);
+    apply.hear("Enter a value: ");
+    apply.signal("INT");
+    apply.wait().expect(130).says(&["nothing was done"]);
+    // While the world is read: a registry that takes a connection and is silent.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let repository = format!("{}/{}", silent.local_addr().unwrap(), story.path());
+    let spec = story.file("imgstack.yaml");
+    let text = std::fs::read_to_string(&spec).unwrap();
+    std::fs::write(&spec, text.replace(&story.repository(), &repository)).unwrap();
+    let apply = story.start(&["apply", "--auto-approve"]);
+    // It has asked: its handlers are in place.
+    drop(silent.accept().unwrap());
+    apply.signal("INT");
+    apply.wait().expect(130).says(&["nothing was done"]);
+    assert_eq!(story.inspect("pg")["Version"], version);
+}
+
+async fn an_interrupt_in_mid_rollout_lists_done_in_flight_and_not_started(world: World) {
+    let story = Story::new(&world, "interrupt");
     story.push(Kind::Good, "9b1d2e7").await;
     story.create("pg-1", &[]);
     // Long enough to be interrupted in.

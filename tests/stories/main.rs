@@ -1,9 +1,24 @@
-//! Stories on the real lab: what a person does, what the cluster does.
+//! Stories: what a person does, what the cluster does.
 //!
-//! Each is ignored unless asked for, since it needs the lab; `tests/run` brings
-//! the lab up and asks for all of them.
+//! Each is ignored unless asked for, since it needs the lab, or docker's client
+//! at least; `tests/run` brings both and asks for all of them.
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
+/// Stories that need real engines: their ssh, their TLS.
+macro_rules! lab {
+    ($($story:ident),* $(,)?) => {
+        mod on_the_lab {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                #[ignore = "needs the lab"]
+                async fn $story() {
+                    super::$story(imgstack_tests::world::World::lab()).await;
+                }
+            )*
+        }
+    };
+}
 
 mod credentials;
 mod failures;

@@ -2,10 +2,23 @@
 
 use imgstack_tests::build::Kind;
 use imgstack_tests::story::Story;
+use imgstack_tests::world::World;
 use serde_json::Value;
 
-async fn one_change(name: &str) -> Story {
-    let story = Story::new(name);
+lab! {
+    a_plan_made_twice_is_the_same_but_for_the_time,
+    show_prints_what_plan_printed,
+    a_plan_made_stale_by_somebody_elses_update_is_refused_with_both_values,
+    a_plan_made_stale_by_a_tag_that_moved_again_is_refused,
+    a_target_narrows_the_plan_and_a_mistyped_one_is_an_error,
+    one_head_a_reference_and_no_other_request_when_nothing_moved,
+    status_shows_which_build_runs_where,
+    without_a_yes_nothing_is_done,
+    ndjson_is_one_event_a_line_from_the_plan_to_the_end,
+}
+
+async fn one_change(world: &World, name: &str) -> Story {
+    let story = Story::new(world, name);
     story.push(Kind::Good, "9b1d2e7").await;
     story.create("pg", &[]);
     story.push(Kind::Good, "abc1234").await;
@@ -13,10 +26,8 @@ async fn one_change(name: &str) -> Story {
     story
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_plan_made_twice_is_the_same_but_for_the_time() {
-    let story = one_change("twice").await;
+async fn a_plan_made_twice_is_the_same_but_for_the_time(world: World) {
+    let story = one_change(&world, "twice").await;
     let plan = || {
         let run = story.imgstack(&["plan", "-o", "json"]).expect(0);
         let mut plan: Value = serde_json::from_str(&run.stdout).unwrap();
@@ -28,10 +39,8 @@ async fn a_plan_made_twice_is_the_same_but_for_the_time() {
     assert_eq!(plan(), plan());
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn show_prints_what_plan_printed() {
-    let story = one_change("show").await;
+async fn show_prints_what_plan_printed(world: World) {
+    let story = one_change(&world, "show").await;
     let planned = story.imgstack(&["plan", "--out", "p.json"]).expect(0);
     planned.says(&["Saved the plan to p.json", "imgstack apply p.json"]);
     let shown = story.imgstack(&["show", "p.json"]).expect(0);
@@ -43,16 +52,14 @@ async fn show_prints_what_plan_printed() {
     );
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_plan_made_stale_by_somebody_elses_update_is_refused_with_both_values() {
-    let story = one_change("stale").await;
+async fn a_plan_made_stale_by_somebody_elses_update_is_refused_with_both_values(world: World) {
+    let story = one_change(&world, "stale").await;
     story.imgstack(&["plan", "--out", "p.json"]).expect(0);
     let service = story.service("pg");
     let update = |options: &[&str]| {
         let start = ["service", "update", "--quiet"];
         story
-            .lab
+            .world
             .docker(&[&start[..], options, &[&service]].concat());
     };
     update(&["--limit-memory", "64M"]);
@@ -91,10 +98,8 @@ async fn a_plan_made_stale_by_somebody_elses_update_is_refused_with_both_values(
     ]);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_plan_made_stale_by_a_tag_that_moved_again_is_refused() {
-    let story = one_change("again").await;
+async fn a_plan_made_stale_by_a_tag_that_moved_again_is_refused(world: World) {
+    let story = one_change(&world, "again").await;
     story.imgstack(&["plan", "--out", "p.json"]).expect(0);
     let newest = story.push(Kind::Good, "fffffff").await;
     let refused = story.imgstack(&["apply", "p.json"]).expect(1);
@@ -111,12 +116,10 @@ async fn a_plan_made_stale_by_a_tag_that_moved_again_is_refused() {
         .says(&["the plan is stale"]);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_target_narrows_the_plan_and_a_mistyped_one_is_an_error() {
-    let story = one_change("target").await;
+async fn a_target_narrows_the_plan_and_a_mistyped_one_is_an_error(world: World) {
+    let story = one_change(&world, "target").await;
     story.create("pg-2", &[]);
-    story.lab.docker(&[
+    story.world.docker(&[
         "service",
         "update",
         "--quiet",
@@ -133,24 +136,46 @@ async fn a_target_narrows_the_plan_and_a_mistyped_one_is_an_error() {
     refused.says(&["is not in the spec", "did you mean"]);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn one_head_a_reference_and_no_other_request_when_nothing_moved() {
-    let story = Story::new("requests");
+/// Three services, and two entries for one reference: one question.
+async fn one_head_a_reference_and_no_other_request_when_nothing_moved(world: World) {
+    let story = Story::new(&world, "requests");
     story.push(Kind::Good, "9b1d2e7").await;
     for name in ["pg-1", "pg-2", "pg-3"] {
         story.create(name, &[]);
     }
-    story.spec(&[("pg-1", ""), ("pg-2", ""), ("pg-3", "")]);
+    let (endpoint, repository) = (world.endpoint(), story.repository());
+    let registry = format!("- {{host: \"{}\", insecure: true}}", story.registry);
+    let twice = format!(
+        "tag: \"16\"\n    - name: again\n      repository: {repository}\n      tag: \"16\""
+    );
+    let services = [("pg-1", ""), ("pg-2", ""), ("pg-3", "      image: again\n")];
+    story.spec_full(&endpoint, &registry, &twice, &services);
     story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
     let head = format!("HEAD /v2/{}/manifests/16", story.path());
-    assert_eq!(story.lab.requests("anonymous", &story.path()), [head]);
+    let requests = story.world.requests("anonymous", &story.path());
+    assert_eq!(requests, std::slice::from_ref(&head));
+    // A tag that moved is asked for by name once a run, too; what the builds
+    // hold is read by digest, and kept.
+    story.push(Kind::Good, "abc1234").await;
+    story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
+    story.imgstack(&["apply", "--auto-approve"]).expect(0);
+    let requests = story.world.requests("anonymous", &story.path());
+    let named = requests.iter().filter(|request| request.ends_with("/16"));
+    assert_eq!(named.clone().count(), 3, "{requests:?}");
+    assert!(
+        named.clone().all(|request| **request == head),
+        "{requests:?}"
+    );
+    let mut unique = requests.clone();
+    unique.retain(|request| *request != head);
+    unique.sort();
+    let all = unique.len();
+    unique.dedup();
+    assert_eq!(unique.len(), all, "asked for a digest twice: {requests:?}");
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn status_shows_which_build_runs_where() {
-    let story = one_change("status").await;
+async fn status_shows_which_build_runs_where(world: World) {
+    let story = one_change(&world, "status").await;
     let status = story.imgstack(&["status"]).expect(0);
     status.says(&[
         "SERVICE",
@@ -167,10 +192,8 @@ async fn status_shows_which_build_runs_where() {
     assert_eq!(status["stacks"][0]["images"][0]["tasks"][0]["wanted"], true);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn without_a_yes_nothing_is_done() {
-    let story = one_change("prompt").await;
+async fn without_a_yes_nothing_is_done(world: World) {
+    let story = one_change(&world, "prompt").await;
     let version = story.inspect("pg")["Version"].clone();
     let refused = story.imgstack(&["apply"]).expect(1);
     refused.says(&[
@@ -183,10 +206,8 @@ async fn without_a_yes_nothing_is_done() {
     assert_eq!(story.inspect("pg")["Version"], version);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn ndjson_is_one_event_a_line_from_the_plan_to_the_end() {
-    let story = one_change("ndjson").await;
+async fn ndjson_is_one_event_a_line_from_the_plan_to_the_end(world: World) {
+    let story = one_change(&world, "ndjson").await;
     let run = story
         .imgstack(&["apply", "-o", "ndjson", "--auto-approve"])
         .expect(0);

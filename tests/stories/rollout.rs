@@ -3,8 +3,16 @@
 use std::time::Duration;
 
 use imgstack_tests::build::Kind;
-use imgstack_tests::lab::wait_until;
 use imgstack_tests::story::Story;
+use imgstack_tests::world::{World, wait_until};
+
+lab! {
+    a_moved_tag_is_planned_applied_and_then_there_are_no_changes,
+    a_bare_tag_is_brought_to_the_digest,
+    the_same_build_under_another_tag_restarts_nothing,
+    a_pin_holds_a_build_and_going_back_is_an_apply,
+    an_update_that_is_going_on_is_left_alone,
+}
 
 /// Every service runs `build` and nothing else.
 fn all_run(story: &Story, services: &[&str], digest: &str) {
@@ -19,10 +27,8 @@ fn all_run(story: &Story, services: &[&str], digest: &str) {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_moved_tag_is_planned_applied_and_then_there_are_no_changes() {
-    let story = Story::new("moved");
+async fn a_moved_tag_is_planned_applied_and_then_there_are_no_changes(world: World) {
+    let story = Story::new(&world, "moved");
     let services = ["pg-1", "pg-2", "pg-3"];
     let old = story.push(Kind::Good, "9b1d2e7").await;
     story.create("pg-1", &[]);
@@ -85,10 +91,8 @@ async fn a_moved_tag_is_planned_applied_and_then_there_are_no_changes() {
     );
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_bare_tag_is_brought_to_the_digest() {
-    let story = Story::new("bare");
+async fn a_bare_tag_is_brought_to_the_digest(world: World) {
+    let story = Story::new(&world, "bare");
     let build = story.push(Kind::Good, "9b1d2e7").await;
     let image = format!("{}:16", story.repository());
     story.create_with("pg", &image, &["--no-resolve-image"]);
@@ -101,10 +105,8 @@ async fn a_bare_tag_is_brought_to_the_digest() {
     story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn the_same_build_under_another_tag_restarts_nothing() {
-    let story = Story::new("name");
+async fn the_same_build_under_another_tag_restarts_nothing(world: World) {
+    let story = Story::new(&world, "name");
     story.push(Kind::Good, "9b1d2e7").await;
     let image = format!("{}:16-9b1d2e7", story.repository());
     story.create_with("pg", &image, &[]);
@@ -116,10 +118,8 @@ async fn the_same_build_under_another_tag_restarts_nothing() {
     assert_eq!(story.tasks("pg"), tasks);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn a_pin_holds_a_build_and_going_back_is_an_apply() {
-    let story = Story::new("pin");
+async fn a_pin_holds_a_build_and_going_back_is_an_apply(world: World) {
+    let story = Story::new(&world, "pin");
     let good = story.push(Kind::Good, "9b1d2e7").await;
     story.push(Kind::Good, "abc1234").await;
     story.create("pg", &[]);
@@ -138,10 +138,8 @@ async fn a_pin_holds_a_build_and_going_back_is_an_apply() {
     story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn an_update_that_is_going_on_is_left_alone() {
-    let story = Story::new("going");
+async fn an_update_that_is_going_on_is_left_alone(world: World) {
+    let story = Story::new(&world, "going");
     story.push(Kind::Good, "9b1d2e7").await;
     story.create("pg", &["--replicas", "2"]);
     let new = story.push(Kind::Good, "abc1234").await;
@@ -157,7 +155,7 @@ async fn an_update_that_is_going_on_is_left_alone() {
         "--image",
         &image,
     ];
-    story.lab.docker(&[&args[..], &[&service]].concat());
+    story.world.docker(&[&args[..], &[&service]].concat());
     let replaced = || {
         story
             .running("pg")

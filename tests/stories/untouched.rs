@@ -2,7 +2,12 @@
 
 use imgstack_tests::build::Kind;
 use imgstack_tests::story::Story;
+use imgstack_tests::world::World;
 use serde_json::Value;
+
+lab! {
+    every_field_but_the_planned_ones_is_identical_after_an_apply,
+}
 
 /// Takes out of a spec what imgstack means to change.
 fn without_planned(mut spec: Value) -> Value {
@@ -17,10 +22,8 @@ fn without_planned(mut spec: Value) -> Value {
     spec
 }
 
-#[tokio::test]
-#[ignore = "needs the lab"]
-async fn every_field_but_the_planned_ones_is_identical_after_an_apply() {
-    let story = Story::new("rich");
+async fn every_field_but_the_planned_ones_is_identical_after_an_apply(world: World) {
+    let story = Story::new(&world, "rich");
     story.push(Kind::Good, "9b1d2e7").await;
     let secret = story.service("password");
     let config = story.service("settings");
@@ -31,8 +34,8 @@ async fn every_field_but_the_planned_ones_is_identical_after_an_apply() {
         story: &story,
         things: vec![("secret", secret.clone()), ("config", config.clone())],
     };
-    story.lab.docker(&["secret", "create", &secret, &file]);
-    story.lab.docker(&["config", "create", &config, &file]);
+    story.world.docker(&["secret", "create", &secret, &file]);
+    story.world.docker(&["config", "create", &config, &file]);
     let options = format!(
         "--health-cmd|cat /etc/build|--health-interval|1s|--health-retries|5|--health-start-period|2s\
          |--secret|source={secret},target=pw,uid=7,gid=8,mode=0400\
@@ -79,7 +82,7 @@ async fn every_field_but_the_planned_ones_is_identical_after_an_apply() {
     assert_eq!(after["Labels"]["dev.imgstack.image"], "pg");
     similar_asserts(&without_planned(before), &without_planned(after));
     drop(story.imgstack(&["plan", "--detailed-exitcode"]).expect(0));
-    story.lab.docker(&["service", "rm", &story.service("pg")]);
+    story.world.docker(&["service", "rm", &story.service("pg")]);
     drop(made);
 }
 
@@ -103,7 +106,7 @@ impl Drop for Made<'_> {
     fn drop(&mut self) {
         for (kind, name) in &self.things {
             // May still be in use when the test failed; the lab goes anyway.
-            let socket = format!("unix://{}", self.story.lab.socket(1).display());
+            let socket = self.story.world.endpoint();
             let _ = std::process::Command::new("docker")
                 .args(["-H", &socket, kind, "rm", name])
                 .output();

@@ -1,0 +1,137 @@
+//! Where a story plays: on the real lab or in a simulation. What a story does
+//! is the same in both, down to docker's own client.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use crate::lab::Lab;
+
+/// A cluster of three nodes, `docker-infra-1` being a manager, with a registry
+/// that asks for nothing and one that asks for a token.
+#[derive(Clone, Debug)]
+pub enum World {
+    /// Real engines and registries.
+    Lab(Lab),
+}
+
+impl World {
+    /// The lab.
+    ///
+    /// # Panics
+    /// When it is not up: a story without a lab has failed, not been skipped.
+    pub fn lab() -> Self {
+        Self::Lab(Lab::open())
+    }
+
+    /// Host and port of the registry that asks for nothing.
+    pub fn anonymous(&self) -> &str {
+        match self {
+            Self::Lab(lab) => lab.anonymous(),
+        }
+    }
+
+    /// Host and port of the registry that asks for a token.
+    pub fn private(&self) -> &str {
+        match self {
+            Self::Lab(lab) => lab.private(),
+        }
+    }
+
+    /// The socket of a node's engine.
+    pub fn socket(&self, node: u8) -> PathBuf {
+        match self {
+            Self::Lab(lab) => lab.socket(node),
+        }
+    }
+
+    /// The manager's socket as an endpoint.
+    pub fn endpoint(&self) -> String {
+        format!("unix://{}", self.socket(1).display())
+    }
+
+    /// A `PATH` for imgstack.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Lab(lab) => lab.path(),
+        }
+    }
+
+    /// The password of a user of the private registry.
+    ///
+    /// # Panics
+    /// When there is no such user.
+    pub fn password(&self, user: &str) -> String {
+        match self {
+            Self::Lab(lab) => lab.password(user),
+        }
+    }
+
+    /// The requests that a registry (`anonymous`, `private`) was sent by
+    /// imgstack for a repository, as "METHOD URI".
+    pub fn requests(&self, registry: &str, path: &str) -> Vec<String> {
+        match self {
+            Self::Lab(lab) => lab.requests(registry, path),
+        }
+    }
+
+    /// How many tokens imgstack asked for, for a repository.
+    pub fn tokens(&self, path: &str) -> usize {
+        match self {
+            Self::Lab(lab) => lab.tokens(path),
+        }
+    }
+
+    /// Runs docker against the manager and returns what it printed.
+    ///
+    /// # Panics
+    /// When docker fails.
+    #[track_caller]
+    pub fn docker(&self, args: &[&str]) -> String {
+        // docker waits for a service to converge, if need be for ever.
+        let output = Command::new("timeout")
+            .args(["60", "docker", "-H", &self.endpoint()])
+            .args(args)
+            .output()
+            .expect("docker starts");
+        assert!(
+            output.status.success(),
+            "docker {args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+/// The program under test, built now, so that no story runs a stale one.
+pub fn imgstack() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--package", "imgstack-cli"]);
+        cargo.args(["--bin", "imgstack"]);
+        let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status();
+        assert!(
+            status.expect("cargo starts").success(),
+            "imgstack does not build"
+        );
+        // The test runs as target/PROFILE/deps/stories-HASH.
+        let own = std::env::current_exe().expect("the path of the test itself");
+        let debug = own.ancestors().nth(2).expect("a folder above deps");
+        debug.join("imgstack")
+    })
+}
+
+/// Waits until `done` holds.
+///
+/// # Panics
+/// When it takes too long.
+#[track_caller]
+pub fn wait_until(what: &str, timeout: Duration, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < timeout, "waited {timeout:?} for {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
