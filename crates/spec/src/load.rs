@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::reading::MOST_BYTES_OF_ONE;
+use crate::reading::{MOST_BYTES, MOST_BYTES_OF_ONE};
 
 /// The path that stands for standard input.
 const STDIN: &str = "-";
@@ -50,14 +50,15 @@ impl Input {
 /// input. A file that is named twice is read once.
 ///
 /// Of a folder, these are its `*.yaml` and `*.yml` files by name, without
-/// hidden ones and without folders in it.
+/// hidden ones and without folders in it. Once the files are together larger
+/// than [`read`](crate::read) takes, no more are read: it tells which was the
+/// first too many.
 pub fn load(paths: &[PathBuf], mut stdin: impl Read) -> Vec<Input> {
-    let mut seen = BTreeSet::new();
-    let mut inputs = Vec::new();
+    let mut loaded = Loaded::default();
     for path in paths {
         if path.as_os_str() == STDIN {
-            if seen.insert(PathBuf::from(STDIN)) {
-                inputs.push(input("<stdin>".to_owned(), bytes(&mut stdin)));
+            if loaded.is_new(PathBuf::from(STDIN)) {
+                loaded.push(input("<stdin>".to_owned(), bytes(&mut stdin)));
             }
             continue;
         }
@@ -66,16 +67,37 @@ pub fn load(paths: &[PathBuf], mut stdin: impl Read) -> Vec<Input> {
                 for file in files {
                     // What cannot be resolved cannot be read, which is told then.
                     let real = file.canonicalize().unwrap_or_else(|_| file.clone());
-                    if seen.insert(real) {
+                    if loaded.is_new(real) {
                         let content = File::open(&file).and_then(bytes);
-                        inputs.push(input(file.display().to_string(), content));
+                        loaded.push(input(file.display().to_string(), content));
                     }
                 }
             }
-            Err(failed) => inputs.push(failed),
+            Err(failed) => loaded.push(failed),
         }
     }
-    inputs
+    loaded.inputs
+}
+
+#[derive(Default)]
+struct Loaded {
+    inputs: Vec<Input>,
+    seen: BTreeSet<PathBuf>,
+    size: usize,
+}
+
+impl Loaded {
+    /// Whether a file is to be read: not yet read, and not beyond the bound.
+    fn is_new(&mut self, path: PathBuf) -> bool {
+        self.size <= MOST_BYTES && self.seen.insert(path)
+    }
+
+    fn push(&mut self, input: Input) {
+        if let Content::Bytes(bytes) = &input.content {
+            self.size += bytes.len();
+        }
+        self.inputs.push(input);
+    }
 }
 
 /// The file itself, or the files of a folder.
@@ -87,7 +109,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Input> {
     let entries = fs::read_dir(path).map_err(|error| unreadable(name.clone(), &error))?;
     let mut files: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| is_yaml(path) && !path.is_dir())
+        .filter(|path| is_yaml(path) && !is_special(path))
         .take(MOST_FILES + 1)
         .collect();
     files.sort();
@@ -104,6 +126,12 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Input> {
         return Err(Input::failed(name, message, "name the files of the spec"));
     }
     Ok(files)
+}
+
+/// A folder, or a pipe or the like, which might never end. What cannot be
+/// looked at is not: reading it tells why.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
 fn is_yaml(path: &Path) -> bool {

@@ -16,8 +16,9 @@ use crate::yaml::{self, Node, Value};
 /// The most bytes that one input may have: a stack of thousands of services.
 pub(crate) const MOST_BYTES_OF_ONE: usize = 1 << 20;
 
-/// The most bytes that the inputs may have together.
-const MOST_BYTES: usize = 8 << 20;
+/// The most bytes that the inputs may have together. What comes after is not
+/// read, nor loaded.
+pub(crate) const MOST_BYTES: usize = 8 << 20;
 
 /// Reads the inputs as one set of stacks.
 ///
@@ -27,11 +28,12 @@ const MOST_BYTES: usize = 8 << 20;
 pub fn read(inputs: &[Input]) -> Result<StackSet, Diagnostics> {
     let mut findings = Findings::default();
     let texts = texts(inputs, &mut findings);
+    let mut nodes = 0;
     let documents: Vec<(&Source, Document)> = texts
         .iter()
         .filter(|text| text.parses)
         .flat_map(|text| {
-            let found = documents(&text.source, &mut findings);
+            let found = documents(&text.source, &mut nodes, &mut findings);
             found.into_iter().map(|document| (&text.source, document))
         })
         .collect();
@@ -85,8 +87,10 @@ fn texts(inputs: &[Input], findings: &mut Findings) -> Vec<Text> {
                 false
             }
             Content::Bytes(bytes) => {
+                let full = total > MOST_BYTES;
                 total += bytes.len();
-                fits(bytes.len(), total, &source, findings)
+                !full
+                    && fits(bytes.len(), total, &source, findings)
                     && decode::decode(bytes, &mut source, findings)
             }
         };
@@ -104,7 +108,7 @@ fn fits(size: usize, total: usize, source: &Source, findings: &mut Findings) -> 
     } else if total > MOST_BYTES {
         let most = MOST_BYTES >> 20;
         let message = format!(
-            "with {}, the files are larger than {most} MiB",
+            "with {}, the files are larger than {most} MiB: what comes after is not read",
             quoted(&source.name)
         );
         (message, "give fewer files at once")
@@ -115,10 +119,15 @@ fn fits(size: usize, total: usize, source: &Source, findings: &mut Findings) -> 
     false
 }
 
-/// The documents of a text, as far as they can be read.
-fn documents(source: &Source, findings: &mut Findings) -> Vec<Document> {
+/// The documents of a text, as far as they can be read. `nodes` are the values
+/// of all texts so far.
+fn documents(source: &Source, nodes: &mut usize, findings: &mut Findings) -> Vec<Document> {
+    if yaml::are_too_many(*nodes) {
+        // Which has been told of the text where it happened.
+        return Vec::new();
+    }
     let before = findings.count();
-    let mut roots = yaml::documents(source, findings);
+    let mut roots = yaml::documents(source, nodes, findings);
     roots.retain(|root| !root.is_null());
     if roots.is_empty() && findings.count() == before {
         findings.push(nothing(source));

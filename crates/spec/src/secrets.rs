@@ -8,12 +8,14 @@
 //! everywhere.
 //!
 //! Deliberately absent: any attempt at secrets in words of their own, such as
-//! an argument of a `command`.
+//! an argument of a `command`, unless they look like one.
 
+use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use crate::source::Span;
-use crate::yaml::{Node, Value};
+use crate::yaml::{Entry, Node, Value};
 
 /// Beginnings of tokens that services hand out: GitHub, GitLab, Docker Hub,
 /// Amazon's keys.
@@ -37,9 +39,11 @@ const TOKEN_REST: usize = 12;
 /// Where a password comes from; what stands there is not the password.
 const SOURCES: [&str; 3] = ["env", "file", "command"];
 
-/// Whether a value is a token by the look of it.
-pub(crate) fn is_token(text: &str) -> bool {
-    tokens(text).next().is_some()
+/// Whether a value is a secret by the look of it: a token, or a URL with a
+/// password in it.
+pub(crate) fn is_literal(text: &str) -> bool {
+    let url = |range: Range<usize>| text[..range.start].contains("://");
+    tokens(text).next().is_some() || logins(text).any(url)
 }
 
 /// Whether what follows such a key may be a secret; also a misspelt key.
@@ -64,39 +68,63 @@ pub(crate) fn is_secret_key(key: &str) -> bool {
         || key.len() <= SHORT && strsim::damerau_levenshtein(&key, "password") <= 2
 }
 
-/// Finds the secrets in the value of a key, at their definitions. Mappings in
-/// it have been asked before, when they were read.
-pub(crate) fn in_value(key: &str, value: &Node, found: &mut impl FnMut(Span)) {
-    if is_secret_key(key) {
-        below_secret_key(value, found);
-    }
+/// Finds secrets in the tree of a text, and walks no part of it twice: aliases
+/// and secret keys within secret keys would multiply.
+#[derive(Default)]
+pub(crate) struct Search {
+    lists: HashMap<*const [Node], Rc<[Node]>>,
+    maps: HashMap<*const [Entry], Rc<[Entry]>>,
 }
 
-fn below_secret_key(node: &Node, found: &mut impl FnMut(Span)) {
-    let Value::Map(map) = &node.value else {
-        return all(node, found);
-    };
-    for entry in map.iter() {
-        // `env` holds a name, unless somebody took it for the value.
-        let named = match (&entry.value.value, entry.key.text.as_str()) {
-            (Value::Scalar(scalar), "env") => is_variable(&scalar.text),
-            (_, key) => SOURCES.contains(&key),
-        };
-        if !named {
-            // `password: {hunter2}` is a mapping with a key and no value.
-            if entry.value.is_null() {
-                found(entry.key.span);
-            }
-            all(&entry.value, found);
+impl Search {
+    /// The secrets in the value of a key, at their definitions. Mappings in it
+    /// have been asked before, when they were read.
+    pub(crate) fn in_value(&mut self, key: &str, value: &Node, found: &mut impl FnMut(Span)) {
+        if is_secret_key(key) {
+            self.below_secret_key(value, found);
         }
     }
-}
 
-fn all(node: &Node, found: &mut impl FnMut(Span)) {
-    match &node.value {
-        Value::Scalar(_) | Value::Unknown => found(node.definition),
-        Value::List(items) => items.iter().for_each(|item| all(item, found)),
-        Value::Map(map) => map.iter().for_each(|entry| all(&entry.value, found)),
+    fn below_secret_key(&mut self, node: &Node, found: &mut impl FnMut(Span)) {
+        let Value::Map(map) = &node.value else {
+            return self.all(node, found);
+        };
+        for entry in map.iter() {
+            // `env` holds a name, unless somebody took it for the value.
+            let named = match (&entry.value.value, entry.key.text.as_str()) {
+                (Value::Scalar(scalar), "env") => is_variable(&scalar.text),
+                (_, key) => SOURCES.contains(&key),
+            };
+            if !named {
+                // `password: {hunter2}` is a mapping with a key and no value.
+                match entry.value.is_null() {
+                    true => found(entry.key.span),
+                    false => self.all(&entry.value, found),
+                }
+            }
+        }
+    }
+
+    fn all(&mut self, node: &Node, found: &mut impl FnMut(Span)) {
+        // What has been walked is kept, so that no other takes its address.
+        match &node.value {
+            Value::Scalar(_) if node.is_null() => {}
+            Value::Scalar(_) | Value::Unknown => found(node.definition),
+            Value::List(items) => {
+                if self
+                    .lists
+                    .insert(Rc::as_ptr(items), Rc::clone(items))
+                    .is_none()
+                {
+                    items.iter().for_each(|item| self.all(item, found));
+                }
+            }
+            Value::Map(map) => {
+                if self.maps.insert(Rc::as_ptr(map), Rc::clone(map)).is_none() {
+                    map.iter().for_each(|entry| self.all(&entry.value, found));
+                }
+            }
+        }
     }
 }
 
@@ -105,7 +133,7 @@ fn is_variable(text: &str) -> bool {
     let name = text.trim_start_matches(['$', '{']).trim_end_matches('}');
     !name.is_empty()
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        && !is_token(name)
+        && !is_literal(name)
 }
 
 /// Finds what is a secret by its own look, wherever it stands.
@@ -260,18 +288,43 @@ fn tokens(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// The password in `scheme://user:password@host`, once a word.
+/// The password in `[scheme://]user:password@host`, once a word.
 fn logins(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut end = 0;
     let words = text.split_inclusive([' ', '\t', '\r', '\n', '"', '\'']);
     words.filter_map(move |word| {
         let start = end;
         end += word.len();
-        let after = word.find("://")? + "://".len();
-        let at_sign = after + word[after..].rfind('@')?;
-        let colon = after + word[after..at_sign].find(':')?;
-        Some(start + colon + 1..start + at_sign)
+        let password = password_in(word)?;
+        Some(start + password.start..start + password.end)
     })
+}
+
+/// The password in an address: `[scheme://]user:password@host`, whatever is
+/// in it. The `@` before an image's digest is another one.
+pub(crate) fn password_in(address: &str) -> Option<Range<usize>> {
+    let start = address.find("://").map_or(0, |at| at + "://".len());
+    let at_sign = start + address[start..].rfind('@')?;
+    let colon = start + address[start..at_sign].find(':')?;
+    let is_login = colon + 1 < at_sign && !begins_digest(&address[at_sign + 1..]);
+    is_login.then_some(colon + 1..at_sign)
+}
+
+/// Whether a text begins with a digest, also with one that has no algorithm or
+/// an unknown one.
+fn begins_digest(text: &str) -> bool {
+    /// No digest is shorter, and no host is so long and of these digits alone.
+    const SHORTEST: usize = 32;
+    let hexadecimal = |text: &str| {
+        let digits = text.bytes().take_while(u8::is_ascii_hexdigit);
+        digits.take(SHORTEST).count() == SHORTEST
+    };
+    let named = ["sha256:", "sha512:"];
+    named.iter().any(|name| text.starts_with(name))
+        || hexadecimal(text)
+        || text
+            .split_once(':')
+            .is_some_and(|(_, digits)| hexadecimal(digits))
 }
 
 #[cfg(test)]
@@ -319,11 +372,38 @@ mod tests {
             ("a: ghp_short", "a: ghp_short"),
             ("a: ssh://root:b@c", "a: ssh://root:*@c"),
             ("a: ssh://root@c:22", "a: ssh://root@c:22"),
+            ("a: root:b@c", "a: root:*@c"),
+            ("a: 'root:b:c@d@e'", "a: 'root:*****@e'"),
+            ("a: git@c:22", "a: git@c:22"),
+            ("a: b:1@sha256:2", "a: b:1@sha256:2"),
+            (
+                "a: b:1/c@0123456789abcdef0123456789abcdef",
+                "a: b:1/c@0123456789abcdef0123456789abcdef",
+            ),
+            (
+                "a: b:1@md5:0123456789abcdef0123456789abcdef",
+                "a: b:1@md5:0123456789abcdef0123456789abcdef",
+            ),
             ("ä: 1\npässword: b", "ä: 1\npässword: *"),
             ("name: compass", "name: compass"),
         ];
         for (text, expected) in cases {
             assert_eq!(hidden(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_a_secret_wherever_it_stands() {
+        for (text, expected) in [
+            ("ghp_0123456789abcdef", true),
+            ("--token=ghp_0123456789abcdef", true),
+            ("https://robot:hunter2@vault.example", true),
+            ("https://robot@vault.example", false),
+            // A word of some program's.
+            ("vault:path@version", false),
+            ("ghp_short", false),
+        ] {
+            assert_eq!(is_literal(text), expected, "{text}");
         }
     }
 

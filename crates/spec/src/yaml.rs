@@ -19,17 +19,23 @@ use std::rc::Rc;
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag};
 
 use crate::diagnostic::{Finding, Findings, Kind};
-use crate::secrets;
+use crate::secrets::Search;
 use crate::source::{Source, Span};
 
 mod merge;
 mod syntax;
+#[cfg(test)]
+mod tests;
 
 /// How deep collections may be nested.
 const DEEPEST: usize = 64;
 
-/// How many values a file may hold, aliases expanded.
+/// How many values the files may hold together, aliases expanded.
 const MOST_NODES: usize = 100_000;
+
+/// A text counts for one more value with each so many bytes: an alias of a
+/// long one stands for all of it, too.
+const BYTES_OF_A_NODE: usize = 1024;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -98,9 +104,14 @@ impl Node {
     }
 }
 
+/// Whether so many values are more than are read.
+pub(crate) fn are_too_many(nodes: usize) -> bool {
+    nodes > MOST_NODES
+}
+
 /// Reads every document of a text. A syntax error ends its document, and the
-/// next is read again.
-pub(crate) fn documents(source: &Source, findings: &mut Findings) -> Vec<Node> {
+/// next is read again. `nodes` are the values of all texts so far.
+pub(crate) fn documents(source: &Source, nodes: &mut usize, findings: &mut Findings) -> Vec<Node> {
     let options = granit_parser::options! {
         emit_unresolved_aliases: true,
         emit_comments: false,
@@ -114,7 +125,9 @@ pub(crate) fn documents(source: &Source, findings: &mut Findings) -> Vec<Node> {
         findings,
         open: Vec::new(),
         anchors: HashMap::new(),
-        nodes: 0,
+        search: Search::default(),
+        before: *nodes,
+        nodes: *nodes,
         roots: Vec::new(),
     };
     loop {
@@ -138,6 +151,7 @@ pub(crate) fn documents(source: &Source, findings: &mut Findings) -> Vec<Node> {
         }
     }
     let roots = builder.roots;
+    *nodes = builder.nodes;
     if findings.count() == before {
         findings.is_tree(source);
     }
@@ -153,6 +167,9 @@ struct Builder<'s> {
     open: Vec<Open>,
     /// Finished nodes with an anchor, and how many values they expand to.
     anchors: HashMap<usize, (Node, usize)>,
+    search: Search,
+    /// The values of the texts before this one, and with it.
+    before: usize,
     nodes: usize,
     roots: Vec<Node>,
 }
@@ -188,7 +205,8 @@ impl Builder<'_> {
         match event {
             Event::DocumentStart(..) => self.abandon(),
             Event::Scalar(text, style, anchor, tag) => {
-                self.count(1, span)?;
+                let nodes = 1 + text.len() / BYTES_OF_A_NODE;
+                self.count(nodes, span)?;
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 // The parser writes `~` for what is not there.
                 let text = if span.start == span.end {
@@ -200,7 +218,7 @@ impl Builder<'_> {
                     true => Value::Scalar(Rc::new(Scalar { text, plain })),
                     false => Value::Unknown,
                 };
-                self.finish(Node::new(span, value), anchor, 1);
+                self.finish(Node::new(span, value), anchor, nodes);
             }
             Event::SequenceStart(style, anchor, tag) => {
                 self.tag(tag.as_ref(), span);
@@ -231,16 +249,20 @@ impl Builder<'_> {
 
     fn count(&mut self, nodes: usize, span: Span) -> Result<(), TooLarge> {
         self.nodes += nodes;
-        if self.nodes <= MOST_NODES {
+        if !are_too_many(self.nodes) {
             return Ok(());
         }
         let thousands = MOST_NODES / 1000;
-        let message = format!("this file holds more than {thousands},000 values");
+        let holder = match self.before {
+            0 => "this file holds",
+            _ => "with this one, the files hold",
+        };
+        let message = format!("{holder} more than {thousands},000 values");
         let finding = Finding::new(Kind::TooLarge, message).at(span, "too many by here");
         self.findings.push(finding.help(if nodes > 1 {
             "an alias counts as everything it stands for: write less of them"
         } else {
-            "split the stack over several files and give each with -f"
+            "give fewer stacks at once"
         }));
         Err(TooLarge)
     }
@@ -347,7 +369,8 @@ impl Builder<'_> {
                 Pending::Value(name) => {
                     if let Some(name) = name.take() {
                         let findings = &mut *self.findings;
-                        secrets::in_value(&name.text, &node, &mut |span| findings.blacken(span));
+                        let mut found = |span| findings.blacken(span);
+                        self.search.in_value(&name.text, &node, &mut found);
                         entries.push(Entry {
                             key: name,
                             value: node,

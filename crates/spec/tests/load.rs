@@ -127,3 +127,27 @@ fn an_endless_input_is_too_large() {
         assert_eq!(mistake(&inputs).0, Kind::TooLarge);
     }
 }
+
+/// A pipe that nobody writes to would hold the program up for ever.
+#[test]
+fn what_is_no_file_in_a_folder_is_passed_over() {
+    let folder = folder(&[("a.yaml", &spec("a"))]);
+    let fifo = folder.path().join("b.yaml");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let set = read(&load_all(&[folder.path()])).unwrap();
+    assert_eq!(names(&set), ["a"]);
+}
+
+#[test]
+fn files_are_read_until_they_are_too_large_together() {
+    let megabyte = format!("# {}", "x".repeat((1 << 20) - 2));
+    let files: Vec<String> = (0..20).map(|n| format!("{n:02}.yaml")).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|f| (f.as_str(), &*megabyte)).collect();
+    let folder = folder(&files);
+    let inputs = load_all(&[folder.path()]);
+    assert_eq!(inputs.len(), 9, "read on after 8 MiB");
+    let told = read(&inputs).unwrap_err();
+    let told: Vec<Kind> = told.iter().map(|mistake| mistake.kind()).collect();
+    assert!(told.contains(&Kind::TooLarge), "{told:?}");
+}

@@ -79,6 +79,13 @@ fn host(text: &At<String>, context: &mut Context<'_>) -> Option<RegistryHost> {
 
 /// A login has two halves.
 fn login(registry: &document::Registry, context: &mut Context<'_>) {
+    if registry
+        .username
+        .as_ref()
+        .is_some_and(|name| is_literal(name, context))
+    {
+        return;
+    }
     let credentials = |message| Finding::new(Kind::Credentials, message);
     match (&registry.username, &registry.password) {
         (Some(username), None) => context.findings.push(
@@ -161,10 +168,20 @@ fn one_source(source: &PasswordSource, context: &mut Context<'_>) -> Option<Secr
     }
 }
 
+/// Whether a secret stands where something else should; which is told, and the
+/// place is not shown.
+fn is_literal(text: &At<String>, context: &mut Context<'_>) -> bool {
+    let found = secrets::is_literal(&text.value);
+    if found {
+        context.findings.blacken(text.span);
+        context.findings.push(literal(text.span));
+    }
+    found
+}
+
 /// What is no variable's name may be the secret itself, and is not repeated.
 fn env(name: &At<String>, context: &mut Context<'_>) -> Option<SecretSource> {
-    if secrets::is_token(&name.value) {
-        context.findings.push(literal(name.span));
+    if is_literal(name, context) {
         return None;
     }
     let is_name = |text: &str| {
@@ -189,6 +206,9 @@ fn env(name: &At<String>, context: &mut Context<'_>) -> Option<SecretSource> {
 }
 
 fn file(path: &At<String>, context: &mut Context<'_>) -> Option<SecretSource> {
+    if is_literal(path, context) {
+        return None;
+    }
     let finding = |message| Finding::new(Kind::Credentials, message).at(path.span, "not a path");
     if path.value.starts_with("~/") || path.value.contains('$') {
         let finding = finding("`file` is taken as it is: no `~` and no variables");
@@ -218,6 +238,12 @@ fn command(words: &At<Vec<At<String>>>, context: &mut Context<'_>) -> Option<Sec
         context.findings.push(finding.help(help));
         return None;
     }
-    let words = words.value.iter().map(|word| word.value.clone());
-    Some(SecretSource::Command(words.collect()))
+    // Arguments are seen by everybody who lists processes.
+    let mut words = words.value.iter();
+    if words.clone().any(|word| is_literal(word, context)) {
+        return None;
+    }
+    Some(SecretSource::Command(
+        words.by_ref().map(|word| word.value.clone()).collect(),
+    ))
 }

@@ -80,7 +80,8 @@ pub(crate) struct Findings {
     /// What stands behind an alias is read at each use; its mistakes count once.
     seen: HashSet<Finding>,
     omitted: usize,
-    secrets: Vec<Span>,
+    /// Once each, however often it is met.
+    secrets: BTreeSet<Span>,
     trees: BTreeSet<SourceId>,
 }
 
@@ -110,7 +111,12 @@ impl Findings {
 
     /// Marks a place as not to be shown.
     pub(crate) fn blacken(&mut self, span: Span) {
-        self.secrets.push(span);
+        self.secrets.insert(span);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Span> {
+        self.secrets.iter()
     }
 
     /// Says that a text is YAML from end to end, so that the places blackened
@@ -188,6 +194,8 @@ fn bind(finding: Finding, shown: &[Shown]) -> Mistake {
 /// Text of the user's for a message: in backticks and of bounded length.
 pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 80;
+    // A secret that is cut short would not look like one any more.
+    let text = without_secrets(text);
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("`{}…`", &text[..end]),
         None => format!("`{text}`"),
@@ -198,25 +206,32 @@ pub(crate) fn quoted(text: &str) -> String {
 /// would obey and without what is known for a secret by its look.
 fn harmless(text: &str) -> String {
     const LONGEST: usize = 600;
-    let mut secrets = secrets::by_look(text);
-    secrets.sort_by_key(|range| range.start);
-    let mut secrets = secrets.into_iter().peekable();
     let mut out = String::new();
-    for (at, c) in text.char_indices() {
-        while secrets.next_if(|secret| secret.end <= at).is_some() {}
+    for c in without_secrets(text).chars() {
         if out.len() > LONGEST {
             out.push('…');
             break;
         }
-        if secrets.peek().is_some_and(|secret| secret.contains(&at)) {
-            out.push('*');
-        } else if is_unprintable(c) {
+        if is_unprintable(c) {
             out.extend(c.escape_default());
         } else {
             out.push(c);
         }
     }
     out
+}
+
+/// The text with an asterisk for each character of what looks like a secret.
+fn without_secrets(text: &str) -> String {
+    let mut secrets = secrets::by_look(text);
+    secrets.sort_by_key(|range| range.start);
+    let mut secrets = secrets.into_iter().peekable();
+    let shown = |(at, c)| {
+        while secrets.next_if(|secret| secret.end <= at).is_some() {}
+        let hidden = secrets.peek().is_some_and(|secret| secret.contains(&at));
+        if hidden { '*' } else { c }
+    };
+    text.char_indices().map(shown).collect()
 }
 
 /// Control characters and the ones that turn the direction of a line.
@@ -246,5 +261,7 @@ mod tests {
     fn quoted_text_is_bounded() {
         assert_eq!(quoted("a b"), "`a b`");
         assert_eq!(quoted(&"ä".repeat(81)), format!("`{}…`", "ä".repeat(80)));
+        let long = format!("a:{}@b", "x".repeat(81));
+        assert_eq!(quoted(&long), format!("`a:{}…`", "*".repeat(78)));
     }
 }
