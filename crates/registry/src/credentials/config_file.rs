@@ -22,8 +22,9 @@ use super::helper;
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct ConfigFile {
-    auths: BTreeMap<String, Entry>,
-    cred_helpers: BTreeMap<String, String>,
+    // Go writes null for what is empty.
+    auths: Option<BTreeMap<String, Option<Entry>>>,
+    cred_helpers: Option<BTreeMap<String, Option<String>>>,
     creds_store: Option<String>,
 }
 
@@ -52,8 +53,9 @@ pub(crate) async fn find(
     let helper = file
         .cred_helpers
         .iter()
+        .flatten()
         .find(|(key, _)| names(key, host))
-        .map(|(_, name)| name)
+        .and_then(|(_, name)| name.as_ref())
         .or(file.creds_store.as_ref())
         .filter(|name| !name.is_empty());
     if let Some(name) = helper
@@ -62,13 +64,13 @@ pub(crate) async fn find(
         let source = format!("docker-credential-{name}, named in {shown}");
         return Ok(Some(Credential::new(identity, source)));
     }
-    let entry = file.auths.get(server_address(host)).or_else(|| {
-        file.auths
-            .iter()
-            .find(|(key, _)| names(key, host))
-            .map(|(_, entry)| entry)
+    let auths = file.auths.unwrap_or_default();
+    let own = auths.get(server_address(host));
+    let entry = own.or_else(|| {
+        let mut named = auths.iter().filter(|(key, _)| names(key, host));
+        named.next().map(|(_, entry)| entry)
     });
-    let identity = match entry {
+    let identity = match entry.and_then(Option::as_ref) {
         Some(entry) => entry
             .identity()
             .map_err(|cause| CredentialError::Malformed {

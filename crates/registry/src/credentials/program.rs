@@ -6,6 +6,7 @@
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
@@ -55,6 +56,8 @@ async fn run_within(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // Its children are ended with it, and Ctrl-C is ours to deal with.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(not_run)?;
@@ -68,6 +71,7 @@ async fn run_within(
 }
 
 async fn attend(mut child: Child, input: &str) -> std::io::Result<Output> {
+    let mut group = Group(child.id());
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let feed = async {
         if let Some(mut stdin) = stdin {
@@ -75,12 +79,42 @@ async fn attend(mut child: Child, input: &str) -> std::io::Result<Output> {
             let _ = stdin.write_all(input.as_bytes()).await;
         }
     };
-    let ((), stdout, stderr) = tokio::join!(feed, drain(stdout), drain(stderr));
+    let reading = async {
+        let ((), stdout, stderr) = tokio::join!(feed, drain(stdout), drain(stderr));
+        Ok::<_, std::io::Error>((stdout?, stderr?))
+    };
+    let ending = async {
+        let status = child.wait().await;
+        group.end();
+        status
+    };
+    let (status, output) = tokio::join!(ending, reading);
+    let (stdout, stderr) = output?;
     Ok(Output {
-        status: child.wait().await?,
-        stdout: SecretString::from(stdout?),
-        stderr: stderr?,
+        status: status?,
+        stdout: SecretString::from(stdout),
+        stderr,
     })
+}
+
+/// The program and what it has started, ended with this: nobody else would, and
+/// what holds its pipes open would hold us up. A daemon has left the group.
+struct Group(Option<u32>);
+
+impl Group {
+    fn end(&mut self) {
+        let id = self.0.take().and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = id.and_then(Pid::from_raw) {
+            // Most often there is nobody left.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 /// Reads to the end, and keeps no more than the limit.
@@ -104,6 +138,11 @@ impl Output {
             .map(str::trim)
             .rfind(|line| !line.is_empty());
         let shown = line.map(|line| {
+            // What it wrote as a password is not told as its complaint either.
+            let secrets = self.stdout.expose_secret().lines().map(str::trim);
+            let line = secrets
+                .filter(|secret| !secret.is_empty() && complaint != self.stdout.expose_secret())
+                .fold(line.to_owned(), |line, secret| line.replace(secret, "***"));
             let clean = line.chars().filter(|c| !c.is_control());
             let short: String = clean.take(LONGEST_COMPLAINT).collect();
             format!(": {short}")
@@ -138,6 +177,36 @@ mod tests {
         let end = run_within(limit, &environment, "sleep", &arguments, "").await;
         assert!(matches!(end, Err(CredentialError::TooSlow { .. })));
         assert!(started.elapsed() < Duration::from_secs(5));
+    }
+
+    /// Otherwise it would be waited for until the deadline.
+    #[tokio::test]
+    async fn what_a_program_leaves_behind_ends_with_it() {
+        let environment = Environment::of_process();
+        let arguments = [
+            "-c".to_owned(),
+            "sleep 77 & echo secret; echo $!".to_owned(),
+        ];
+        let started = std::time::Instant::now();
+        let output = run(&environment, "sh", &arguments, "").await.unwrap();
+        assert!(started.elapsed() < Duration::from_secs(5));
+        let text = output.stdout.expose_secret().to_owned();
+        let left = text.lines().nth(1).unwrap();
+        let alive = std::fs::read_to_string(format!("/proc/{left}/stat"));
+        assert!(
+            !alive.is_ok_and(|stat| !stat.contains(") Z")),
+            "{left} lives"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_complaint_tells_no_password() {
+        let environment = Environment::of_process();
+        let script = "echo hunter2; echo bad password hunter2 >&2; exit 1";
+        let arguments = ["-c".to_owned(), script.to_owned()];
+        let output = run(&environment, "sh", &arguments, "").await.unwrap();
+        let error = output.failure("sh", &output.stderr).to_string();
+        assert!(error.ends_with(": bad password ***"), "{error}");
     }
 
     #[tokio::test]

@@ -152,13 +152,20 @@ fn denied(circumstances: Circumstances<'_>, answer: Box<Answer>) -> Error {
 
 fn missing(circumstances: Circumstances<'_>, answer: Box<Answer>) -> Error {
     let repository = circumstances.repository.clone();
-    let unknown_name = answer.code.as_deref() == Some("NAME_UNKNOWN");
+    let elsewhere = |cause: &str| Error::Protocol {
+        host: repository.host().clone(),
+        cause: cause.to_owned(),
+        answer: Some(answer.clone()),
+    };
+    if matches!(circumstances.subject, Subject::Token) {
+        return elsewhere("the token server is not where the registry says");
+    }
+    // A proxy's 404, or some other server's, says nothing about an image.
+    let Some(code) = answer.code.as_deref() else {
+        return elsewhere("there is a 404 that is not in a registry's words");
+    };
+    let unknown_name = code == "NAME_UNKNOWN";
     match circumstances.subject {
-        Subject::Token => Error::Protocol {
-            host: repository.host().clone(),
-            cause: "the token server is not where the registry says".to_owned(),
-            answer: Some(answer),
-        },
         Subject::Tag(tag) if !unknown_name => Error::TagNotFound {
             repository,
             tag: tag.clone(),
@@ -169,7 +176,7 @@ fn missing(circumstances: Circumstances<'_>, answer: Box<Answer>) -> Error {
             digest: digest.clone(),
             answer,
         },
-        Subject::Tag(_) | Subject::Digest(_) | Subject::Repository => {
+        Subject::Token | Subject::Tag(_) | Subject::Digest(_) | Subject::Repository => {
             Error::RepositoryNotFound { repository, answer }
         }
     }

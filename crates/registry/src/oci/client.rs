@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use imgstack_spec::{Digest, ImageRef, Registry, Repository, Tag};
 use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
@@ -20,6 +21,11 @@ use super::session::{Errand, Session, Warning};
 use super::tags;
 use super::transport::{Reply, RequestCount, RequestKind};
 use crate::credentials::{Credential, Environment, Keychain};
+
+/// The most images of one index: there are not so many platforms.
+const MOST_CHILDREN: usize = 100;
+/// Manifests of one index that are asked for at once.
+const CONCURRENT: usize = 8;
 
 /// What a client is told when it is made.
 #[derive(Clone, Debug)]
@@ -161,12 +167,25 @@ impl Client {
         let mut build = Build::new(digest);
         let manifest = self.manifest(repository, digest).await?;
         build.learn(&manifest.annotations());
+        let children = manifest.children();
+        if children.len() > MOST_CHILDREN {
+            let cause =
+                format!("sends an index of {repository} with more than {MOST_CHILDREN} images");
+            return Err(Error::protocol(repository.host(), cause));
+        }
+        let images = stream::iter(children).map(|child| async move {
+            match self.manifest(repository, &child.digest).await? {
+                Manifest::Image(image) => Ok((child, image)),
+                Manifest::Index(_) => {
+                    let cause = format!("sends an index within an index of {repository}");
+                    Err(Error::protocol(repository.host(), cause))
+                }
+            }
+        });
+        // Side by side, and in the order of the index.
+        let images: Vec<_> = images.buffered(CONCURRENT).try_collect().await?;
         let mut first = None;
-        for child in manifest.children() {
-            let Manifest::Image(image) = self.manifest(repository, &child.digest).await? else {
-                let cause = format!("sends an index within an index of {repository}");
-                return Err(Error::protocol(repository.host(), cause));
-            };
+        for (child, image) in images {
             first = first.or_else(|| manifest::digest(image.config()));
             build.add(child.platform, child.digest, &image);
             build.learn(&Manifest::Image(image).annotations());
@@ -328,6 +347,13 @@ fn resolved(
     if !reply.status.is_success() {
         return Ok(None);
     }
+    let media_type = text(&reply.headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    // A page of a proxy's has a digest, too: nothing is taken for a manifest
+    // that neither says that it is one nor reads like one.
+    if reply.body.is_empty() && !manifest::is_media_type(media_type) {
+        return Ok(None);
+    }
     let told = text(&reply.headers, "docker-content-digest").and_then(|it| it.parse().ok());
     let mut size = text(&reply.headers, CONTENT_LENGTH.as_str()).and_then(|it| it.parse().ok());
     let mut digest: Option<Digest> = told;
@@ -338,6 +364,7 @@ fn resolved(
         return Err(mismatch(repository, wanted, digest));
     }
     if !reply.body.is_empty() {
+        Manifest::read(repository, &reply.body)?;
         let expected = match (wanted, digest) {
             (Wanted::Digest(wanted), _) => Some(wanted.clone()),
             (Wanted::Tag(_), told) => told,
@@ -348,8 +375,6 @@ fn resolved(
         digest = expected.or_else(|| integrity::sha256(&reply.body));
         size = Some(reply.body.len() as u64);
     }
-    let media_type = text(&reply.headers, CONTENT_TYPE.as_str()).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
     Ok(digest.map(|digest| Resolved {
         digest,
         media_type: media_type.to_owned(),

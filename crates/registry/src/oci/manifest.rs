@@ -18,6 +18,11 @@ pub(crate) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.docker.distribution.manifest.v2+json";
 
+/// Whether a `Content-Type` is that of a manifest.
+pub(crate) fn is_media_type(text: &str) -> bool {
+    ACCEPT.split(',').any(|wanted| wanted.trim() == text)
+}
+
 /// What a tag or a digest leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Manifest {

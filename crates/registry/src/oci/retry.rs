@@ -43,6 +43,8 @@ pub(crate) struct Attempt<T> {
     pub(crate) result: T,
     /// None: that is final.
     pub(crate) again: Option<Again>,
+    /// It failed, and is not worth another attempt all the same.
+    pub(crate) once: bool,
 }
 
 /// Why and when another attempt makes sense.
@@ -87,7 +89,11 @@ impl Gate {
                 Ok(permit) => permit,
                 Err(wait) => return End::Closed(wait),
             };
-            let Attempt { result, again } = attempt().await;
+            let Attempt {
+                result,
+                again,
+                once,
+            } = attempt().await;
             drop(permit);
             made += 1;
             let Some(again) = again else {
@@ -101,7 +107,7 @@ impl Gate {
             if wait > PATIENCE {
                 return End::Said(result, Some(wait));
             }
-            if made == ATTEMPTS || !self.spend() {
+            if once || made == ATTEMPTS || !self.spend() {
                 return End::Said(result, again.after.filter(|_| again.limited));
             }
             tokio::time::sleep(wait).await;

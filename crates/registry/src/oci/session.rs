@@ -132,7 +132,7 @@ impl Session {
         let cause = refused.clone();
         let anonymous = self.run_as(&host, repository, errand, None).await;
         match anonymous {
-            Ok(_) | Err(Error::TagNotFound { .. } | Error::ManifestDeleted { .. }) => {
+            Ok(_) => {
                 host.stands(repository, Standing::Anonymous);
                 self.warn(Warning::StaleCredential {
                     repository: repository.clone(),
@@ -141,6 +141,8 @@ impl Session {
                 });
                 anonymous
             }
+            // Nor is a "not found" to be believed: registries say it of what
+            // they hide from strangers.
             Err(_) => Err(refused),
         }
     }

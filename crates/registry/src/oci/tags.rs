@@ -18,8 +18,9 @@ use super::transport::{Reply, RequestKind};
 
 /// What is asked for a page; registries give as many as they like.
 const PER_PAGE: u32 = 1000;
-/// More pages than this are an endless list.
+/// More pages than this, or more tags, are an endless list.
 const PAGES: usize = 500;
+const TAGS: usize = 100_000;
 
 #[derive(Deserialize)]
 struct Page {
@@ -41,6 +42,9 @@ pub(crate) async fn list(session: &Session, repository: &Repository) -> Result<V
         };
         let reply = session.run(repository, &errand).await?;
         tags.append(&mut page(repository, &reply)?);
+        if tags.len() > TAGS {
+            return Err(incomplete(repository, "tags without end"));
+        }
         if !seen.insert(target) {
             return Err(incomplete(repository, "a page that leads to itself"));
         }

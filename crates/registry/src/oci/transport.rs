@@ -129,8 +129,12 @@ impl Transport {
             Ok(reply) => again(reply),
             Err(error) => error.is_retryable().then(Again::default),
         };
-        let again = again.filter(|_| !ask.once);
-        Attempt { result, again }
+        let once = ask.once;
+        Attempt {
+            result,
+            again,
+            once,
+        }
     }
 
     /// The request, and where it is redirected to.

@@ -101,6 +101,25 @@ async fn a_stale_credential_does_not_keep_anybody_from_a_public_image() {
     assert!(!format!("{warnings:?} {}", warnings[0]).contains("hunter2"));
 }
 
+/// GHCR gives anybody a token, and hides what they may not see behind a 404.
+#[tokio::test]
+async fn a_404_for_a_stranger_does_not_hide_that_the_credential_was_rejected() {
+    let server =
+        Server::start(
+            |host, asked| match (asked.path.as_str(), asked.header("authorization")) {
+                ("/v2/", _) => challenge(host, ""),
+                ("/token", "") => token("for-anybody"),
+                ("/token", _) => error(403, "DENIED", "denied: denied"),
+                (_, "Bearer for-anybody") => error(404, "MANIFEST_UNKNOWN", "manifest unknown"),
+                _ => challenge(host, ""),
+            },
+        )
+        .await;
+    let client = server.member("robot", "expired");
+    let error = client.resolve(&server.image("o/n:16")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CredentialRejected, "{error}");
+}
+
 #[tokio::test]
 async fn a_token_that_is_not_enough_is_not_fetched_again() {
     let server = Server::start(|host, asked| match asked.path.as_str() {

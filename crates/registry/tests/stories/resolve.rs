@@ -287,3 +287,31 @@ async fn a_digest_in_the_reference_is_what_is_looked_for() {
     let gone = client.resolve(&image(6)).await.unwrap_err();
     assert_eq!(gone.kind(), ErrorKind::ManifestDeleted);
 }
+
+#[tokio::test]
+async fn a_page_of_a_proxys_is_no_build() {
+    let server = Server::start(|_, asked| match asked.path.as_str() {
+        "/v2/" => answer(200),
+        _ => answer(200)
+            .with("content-type", "text/html")
+            .with("docker-content-digest", &digest(16))
+            .body("<html>sign in</html>"),
+    })
+    .await;
+    let image = server.image("o/n:16");
+    let error = server.stranger().resolve(&image).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+    assert_eq!(server.count("GET /v2/o/n/manifests/16"), 1);
+}
+
+#[tokio::test]
+async fn a_404_of_a_proxys_is_not_a_missing_tag() {
+    let server = Server::start(|_, asked| match asked.path.as_str() {
+        "/v2/" => answer(200),
+        _ => answer(404).body("404 page not found"),
+    })
+    .await;
+    let image = server.image("o/n:16");
+    let error = server.stranger().resolve(&image).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+}

@@ -131,6 +131,18 @@ async fn entries_of_dockers_configuration() {
     }
 }
 
+/// As programs in Go write what is empty.
+#[tokio::test]
+async fn null_in_dockers_configuration_is_nothing() {
+    for config in [
+        r#"{"auths": null, "credHelpers": null, "credsStore": null}"#,
+        r#"{"auths": {"ghcr.io": null}, "credHelpers": {"ghcr.io": null}}"#,
+    ] {
+        let home = Home::new().write(".docker/config.json", config);
+        assert_eq!(home.found("ghcr.io", None, &[]).await, "nobody", "{config}");
+    }
+}
+
 #[tokio::test]
 async fn podmans_places() {
     let table = [

@@ -90,12 +90,14 @@ fn what_an_answer_amounts_to() {
         (token, TOKEN, 403, GHCR_SECONDARY, Kind::RateLimited),
         // not there
         (tag, NOBODY, 404, MANIFEST_UNKNOWN, Kind::TagNotFound),
-        (tag, NOBODY, 404, "", Kind::TagNotFound),
         (tag, NOBODY, 404, NAME_UNKNOWN, Kind::RepositoryNotFound),
         (digest, NOBODY, 404, MANIFEST_UNKNOWN, Kind::ManifestDeleted),
         (digest, NOBODY, 404, NAME_UNKNOWN, Kind::RepositoryNotFound),
         (list, NOBODY, 404, NAME_UNKNOWN, Kind::RepositoryNotFound),
-        (list, NOBODY, 404, HTML, Kind::RepositoryNotFound),
+        // not there, says somebody who is no registry
+        (tag, NOBODY, 404, "", Kind::Protocol),
+        (digest, TOKEN, 404, "404 page not found", Kind::Protocol),
+        (list, NOBODY, 404, HTML, Kind::Protocol),
         // out of order
         (tag, NOBODY, 502, HTML, Kind::Unavailable),
         (tag, NOBODY, 408, "", Kind::Unavailable),

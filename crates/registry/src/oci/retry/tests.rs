@@ -26,6 +26,7 @@ async fn play(gate: &Gate, script: &[Option<Again>]) -> (usize, End<usize>) {
                 Attempt {
                     result: at,
                     again: script[at],
+                    once: false,
                 }
             }
         })
@@ -117,6 +118,7 @@ async fn crowd(gate: &Gate) -> u32 {
             Attempt {
                 result: (),
                 again: None,
+                once: false,
             }
         })
         .await;
