@@ -173,7 +173,7 @@ impl Error {
             Self::Deadline { .. } | Self::Broken { .. } => true,
             Self::Refused {
                 status, message, ..
-            } => matches!(status, 502 | 504) || is_leaderless(message),
+            } => is_passing(*status, message),
             Self::Target(_)
             | Self::NotAManager { .. }
             | Self::EngineTooOld { .. }
@@ -244,6 +244,22 @@ fn connect_hint(endpoint: &Endpoint, failure: ConnectFailure) -> Option<String> 
         ConnectFailure::Other => return None,
     };
     Some(hint.to_owned())
+}
+
+/// Whether an answer is about the manager's own state of the moment, or that
+/// of a proxy before it, and not about what was asked. Whether a change was
+/// done, such an answer does not tell.
+pub(crate) fn is_passing(status: u16, message: &str) -> bool {
+    const WORDS: [&str; 5] = [
+        "DeadlineExceeded",
+        "code = Unavailable",
+        "code = Canceled",
+        "context deadline exceeded",
+        "transport is closing",
+    ];
+    let proxy = matches!(status, 502 | 504);
+    let manager = status >= 500 && WORDS.iter().any(|words| message.contains(words));
+    proxy || manager || is_leaderless(message)
 }
 
 /// Swarm's words when raft has no leader: passes by itself after an election.

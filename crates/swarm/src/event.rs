@@ -23,6 +23,9 @@ use serde::Deserialize;
 
 use crate::{Error, NodeId, ServiceId, UpdateState};
 
+/// An event is a few hundred bytes.
+const LONGEST_LINE: usize = 1 << 20;
+
 /// Events, for as long as the connection holds. Ends with an error when it
 /// breaks, and with nothing when the engine ends it.
 pub type EventStream = BoxStream<'static, Result<Event, Error>>;
@@ -111,6 +114,13 @@ pub(crate) fn decode(chunks: BoxStream<'static, Result<Vec<u8>, Error>>) -> Even
                     Ok(None) => continue,
                     Err(error) => return Some((Err(error), None)),
                 }
+            }
+            if pending.len() > LONGEST_LINE {
+                let error = Error::Unintelligible {
+                    call: "the events".to_owned(),
+                    cause: "a line without end".to_owned(),
+                };
+                return Some((Err(error), None));
             }
             match chunks.next().await? {
                 Ok(chunk) => pending.extend_from_slice(&chunk),

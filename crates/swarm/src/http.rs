@@ -16,12 +16,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::error::chain;
+use crate::error::{chain, is_passing};
 use crate::transport::Link;
 use crate::{Error, ServiceId};
 
 /// How long a request may take, body included.
 pub(crate) const REQUEST: Duration = Duration::from_secs(30);
+
+/// The most that is read of one answer: tens of thousands of services.
+const LARGEST: usize = 512 << 20;
 
 /// Pauses before a read whose connection broke is tried again.
 const RETRIES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
@@ -63,8 +66,7 @@ impl Http {
         let body = retrying(|| async {
             let request = self.client.get(self.url(path)).query(query);
             let response = self.answer(call, request.timeout(self.request)).await?;
-            let body = response.bytes().await;
-            body.map_err(|error| self.broken(call, &error))
+            self.body(call, response).await
         })
         .await?;
         serde_json::from_slice(&body).map_err(|error| Error::Unintelligible {
@@ -104,6 +106,15 @@ impl Http {
             } if message.contains("update out of sequence") && status >= 400 => {
                 Error::OutOfSequence { message }
             }
+            // The manager, or a proxy before it, may have passed it on.
+            Error::Refused {
+                call,
+                status,
+                message,
+            } if is_passing(status, &message) => Error::AnswerLost {
+                call,
+                cause: message,
+            },
             other => other,
         };
         let response = self.answer(&call, request).await.map_err(lost)?;
@@ -153,12 +164,27 @@ impl Http {
         if status.is_success() {
             return Ok(response);
         }
-        let body = response.bytes().await.unwrap_or_default();
+        let body = self.body(call, response).await.unwrap_or_default();
         let message = match serde_json::from_slice::<EngineMessage>(&body) {
             Ok(answer) => answer.message,
             Err(_) => String::from_utf8_lossy(&body).trim().to_owned(),
         };
         Err(self.refused(call, status.as_u16(), message))
+    }
+
+    /// The whole of an answer, or an error when it has no end.
+    async fn body(&self, call: &str, mut response: Response) -> Result<Vec<u8>, Error> {
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|e| self.broken(call, &e))? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LARGEST {
+                return Err(Error::Unintelligible {
+                    call: call.to_owned(),
+                    cause: format!("it is larger than {} MiB", LARGEST >> 20),
+                });
+            }
+        }
+        Ok(body)
     }
 
     /// The error of an answer that is not a yes.
@@ -234,7 +260,8 @@ fn client(socket: &Path) -> Result<Client, Error> {
         .map_err(|error| setup(chain(&error)))
 }
 
-/// Runs a read again when its connection broke. Everything else, a deadline
+/// Runs a read again when its connection broke, or its manager is between two
+/// leaders. Everything else, a deadline
 /// included, is final: who waited once has waited long enough.
 pub(crate) async fn retrying<T, F>(read: impl Fn() -> F) -> Result<T, Error>
 where
@@ -243,6 +270,9 @@ where
     for pause in RETRIES {
         match read().await {
             Err(Error::Broken { .. } | Error::Connect { .. }) => tokio::time::sleep(pause).await,
+            Err(Error::Refused {
+                status, message, ..
+            }) if is_passing(status, &message) => tokio::time::sleep(pause).await,
             answer => return answer,
         }
     }

@@ -105,6 +105,8 @@ pub fn assess<'a>(
             assessment.waiting.extend(task.err.clone());
         }
     }
+    // In one order, so that two looks can be compared.
+    assessment.running.sort();
     let outdated = others
         .into_iter()
         .filter(|task| task.is_wanted() || (task.is_alive() && is_on_live_node(task, nodes)));

@@ -179,7 +179,9 @@ impl Target {
             return Self::named(endpoint.clone(), "spec.swarm.endpoint", environment);
         }
         if let Some(host) = environment.get("DOCKER_HOST") {
-            return Self::named(read_host(host, "DOCKER_HOST")?, "DOCKER_HOST", environment);
+            let tls = tls_of(environment)?.is_some();
+            let endpoint = read_host(host, "DOCKER_HOST", tls)?;
+            return Self::named(endpoint, "DOCKER_HOST", environment);
         }
         match context::chosen(environment)? {
             Some(context) => Self::of_context(context),
@@ -209,15 +211,18 @@ impl Target {
 
     fn of_context(context: Context) -> Result<Self, TargetError> {
         let source = format!("docker context {}", context.name);
-        let endpoint = read_host(&context.host, &source)?;
-        let tls = match endpoint {
-            Endpoint::Tcp { .. } => {
+        let is_tcp = !["unix:", "ssh:"]
+            .iter()
+            .any(|it| context.host.starts_with(it));
+        let tls = match is_tcp {
+            true => {
                 let files = TlsFiles::in_folder(&context.tls, context.skip_verify)?;
                 // A context speaks TLS when it has a reason to.
                 Some(files).filter(|files| *files != TlsFiles::default())
             }
-            Endpoint::Unix(_) | Endpoint::Ssh { .. } => None,
+            false => None,
         };
+        let endpoint = read_host(&context.host, &source, tls.is_some())?;
         Ok(Self {
             endpoint,
             tls,
@@ -264,8 +269,8 @@ fn tls_of(environment: &Environment) -> Result<Option<TlsFiles>, TargetError> {
     TlsFiles::in_folder(&folder, !verify).map(Some)
 }
 
-/// An address in docker's notation, where a scheme may be left out.
-fn read_host(host: &str, found_in: &str) -> Result<Endpoint, TargetError> {
+/// An address in docker's notation, where scheme and port may be left out.
+fn read_host(host: &str, found_in: &str, tls: bool) -> Result<Endpoint, TargetError> {
     if host.starts_with("npipe:") {
         return Err(TargetError::Pipe {
             found_in: found_in.to_owned(),
@@ -276,7 +281,16 @@ fn read_host(host: &str, found_in: &str) -> Result<Endpoint, TargetError> {
     } else {
         format!("tcp://{host}")
     };
-    written.parse().map_err(|cause| TargetError::Address {
+    let read = match written.parse() {
+        Err(EndpointError::Port(_)) => {
+            let port = if tls { 2376 } else { 2375 };
+            let completed = format!("{}:{port}", written.trim_end_matches('/'));
+            // With a port that is wrong it has two now, and the first error counts.
+            completed.parse().or_else(|_| written.parse())
+        }
+        read => read,
+    };
+    read.map_err(|cause| TargetError::Address {
         found_in: found_in.to_owned(),
         cause,
     })

@@ -157,7 +157,15 @@ async fn an_update_that_is_refused() {
 
 #[tokio::test]
 async fn an_update_whose_answer_is_lost_is_never_sent_again() {
-    for reply in [Reply::HangUp, Reply::Silence] {
+    let deadline = "rpc error: code = DeadlineExceeded desc = context deadline exceeded";
+    for reply in [
+        Reply::HangUp,
+        Reply::Silence,
+        // A proxy, or a manager, that passed it on and got no answer.
+        message(504, "gateway timeout"),
+        message(500, deadline),
+        message(503, "rpc error: the swarm does not have a leader"),
+    ] {
         let (outcome, times) = update(&[reply]).await;
         let error = outcome.unwrap_err();
         assert!(matches!(error, Error::AnswerLost { .. }), "{error:?}");
@@ -278,6 +286,10 @@ async fn a_read_is_tried_again_when_the_connection_breaks() {
     let error = manager.all_tasks().await.unwrap_err();
     assert!(matches!(error, Error::Broken { .. }), "{error:?}");
     assert_eq!(engine.asked("/tasks").len(), 3);
+    // So it is while the managers elect a leader.
+    let electing = message(500, "The swarm does not have a leader.");
+    engine.on("GET /nodes", &[electing, Reply::Json(200, json!([]))]);
+    manager.nodes().await.unwrap();
 }
 
 #[tokio::test]
@@ -416,6 +428,21 @@ async fn events_come_as_they_happen() {
         }
         assert!(events.next().await.is_none());
     }
+}
+
+#[tokio::test]
+async fn an_event_without_an_end_is_not_kept_in_memory() {
+    let engine = Engine::start();
+    let manager = engine.connect().await.unwrap();
+    let piece = vec![b'x'; 600 << 10];
+    engine.on(
+        "GET /events",
+        &[Reply::StreamThenSilence(vec![piece.clone(), piece])],
+    );
+    let mut events = manager.events().await.unwrap();
+    let end = events.next().await.unwrap().unwrap_err();
+    assert!(matches!(end, Error::Unintelligible { .. }), "{end:?}");
+    assert!(events.next().await.is_none());
 }
 
 #[tokio::test]

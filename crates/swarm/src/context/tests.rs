@@ -120,6 +120,24 @@ fn the_order_is_docker_s() {
 }
 
 #[test]
+fn the_port_may_be_left_to_docker() {
+    let folder = settings();
+    for (host, endpoint) in [
+        ("tcp://10.0.0.9", "tcp://10.0.0.9:2375"),
+        ("10.0.0.9/", "tcp://10.0.0.9:2375"),
+        ("tcp://[fd00::9]", "tcp://[fd00::9]:2375"),
+    ] {
+        let target = find(folder.path(), &[("DOCKER_HOST", host)]).unwrap();
+        assert_eq!(target.endpoint.to_string(), endpoint);
+    }
+    for host in ["tcp://10.0.0.9:99999", "tcp://10.0.0.9:docker"] {
+        let error = find(folder.path(), &[("DOCKER_HOST", host)]).unwrap_err();
+        let shown = format!("{error:?}");
+        assert!(shown.contains(&format!("Port({host:?})")), "{shown}");
+    }
+}
+
+#[test]
 fn the_spec_comes_first() {
     let endpoint: Endpoint = "ssh://manager-1".parse().unwrap();
     let environment = Environment::of(&[("DOCKER_HOST", "unix:///d.sock")]);

@@ -6,6 +6,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, copy};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
@@ -65,6 +66,9 @@ impl Bridge {
     }
 }
 
+/// After a connection could not be taken.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// The connections live in a set that goes with this future.
 async fn serve(listener: UnixListener, dial: Arc<Dial>, trouble: Trouble) {
     let mut connections = JoinSet::new();
@@ -75,7 +79,11 @@ async fn serve(listener: UnixListener, dial: Arc<Dial>, trouble: Trouble) {
                     let (dial, trouble) = (Arc::clone(&dial), trouble.clone());
                     connections.spawn(async move { dial.carry(local, &trouble).await });
                 }
-                Err(error) => trouble.note(&error),
+                Err(error) => {
+                trouble.note(&error);
+                // Out of files, say: the next try would fail at once as well.
+                tokio::time::sleep(PAUSE).await;
+            }
             },
             Some(_) = connections.join_next() => {}
         }
