@@ -77,209 +77,71 @@ fn look(mode: &Value, rows: &[Row]) -> Assessment {
     assess(&service(mode), &tasks, &nodes(), NEW)
 }
 
+/// Tasks as `ID old|new STATE DESIRED [NODE]`, with a comma between.
+fn rows(text: &str) -> Vec<Row<'_>> {
+    text.split(", ")
+        .filter(|row| !row.is_empty())
+        .map(|row| {
+            let mut words = row.split(' ');
+            let mut word = || words.next().unwrap_or_default();
+            let (id, build, state, desired, node) = (word(), word(), word(), word(), word());
+            let image = if build == "new" { NEW } else { OLD };
+            (id, image, state, desired, node)
+        })
+        .collect()
+}
+
 #[test]
 fn moments() {
-    let two = json!({"Replicated": {"Replicas": 2}});
-    let global = json!({"Global": {}});
-    // (moment, mode, tasks, wanted, running, outdated, failures, in place)
-    type Moment<'a> = (
-        &'a str,
-        &'a Value,
-        &'a [Row<'a>],
-        u64,
-        usize,
-        usize,
-        usize,
-        bool,
+    let (none, two) = (
+        json!({"Replicated": {"Replicas": 0}}),
+        json!({"Replicated": {"Replicas": 2}}),
     );
-    let table: &[Moment] = &[
-        (
-            "before",
-            &two,
-            &[
-                ("a", OLD, "running", "running", "n1"),
-                ("b", OLD, "running", "running", "n2"),
-            ],
-            2,
-            0,
-            2,
-            0,
-            false,
-        ),
-        (
-            "the old one is told to stop, the new one is made ready",
-            &two,
-            &[
-                ("a", OLD, "running", "shutdown", "n1"),
-                ("a2", NEW, "ready", "ready", "n1"),
-                ("b", OLD, "running", "running", "n2"),
-            ],
-            2,
-            0,
-            2,
-            0,
-            false,
-        ),
-        (
-            "one is done",
-            &two,
-            &[
-                ("a", OLD, "shutdown", "shutdown", "n1"),
-                ("a2", NEW, "running", "running", "n1"),
-                ("b", OLD, "running", "running", "n2"),
-            ],
-            2,
-            1,
-            1,
-            0,
-            false,
-        ),
-        (
-            "after",
-            &two,
-            &[
-                ("a", OLD, "shutdown", "shutdown", "n1"),
-                ("a2", NEW, "running", "running", "n1"),
-                ("b", OLD, "complete", "shutdown", "n2"),
-                ("b2", NEW, "running", "running", "n2"),
-            ],
-            2,
-            2,
-            0,
-            0,
-            true,
-        ),
-        (
-            "start-first: the old one has not ended yet",
-            &two,
-            &[
-                ("a2", NEW, "running", "running", "n1"),
-                ("b2", NEW, "running", "running", "n2"),
-                ("b", OLD, "running", "shutdown", "n2"),
-            ],
-            2,
-            2,
-            1,
-            0,
-            false,
-        ),
-        (
-            "the last words of a node that is gone",
-            &two,
-            &[
-                ("a2", NEW, "running", "running", "n1"),
-                ("b", OLD, "running", "shutdown", "gone"),
-                ("b2", NEW, "running", "running", "gone"),
-            ],
-            2,
-            1,
-            0,
-            0,
-            false,
-        ),
-        (
-            "one fails and is tried again",
-            &two,
-            &[
-                ("a2", NEW, "failed", "shutdown", "n1"),
-                ("a3", NEW, "starting", "running", "n1"),
-                ("b", OLD, "running", "running", "n2"),
-            ],
-            2,
-            0,
-            1,
-            1,
-            false,
-        ),
-        (
-            "a server that ends with 0 has failed, too; an old one has not",
-            &two,
-            &[
-                ("a2", NEW, "complete", "shutdown", "n1"),
-                ("a3", NEW, "running", "running", "n1"),
-                ("b", OLD, "failed", "shutdown", "n2"),
-                ("b2", NEW, "running", "running", "n2"),
-            ],
-            2,
-            2,
-            0,
-            1,
-            true,
-        ),
-        (
-            "all run, and one more is starting",
-            &two,
-            &[
-                ("a2", NEW, "running", "running", "n1"),
-                ("b2", NEW, "running", "running", "n2"),
-                ("c2", NEW, "starting", "running", "n2"),
-            ],
-            2,
-            2,
-            0,
-            0,
-            false,
-        ),
-        (
-            "scaled to nothing",
-            &json!({"Replicated": {"Replicas": 0}}),
-            &[],
-            0,
-            0,
-            0,
-            0,
-            true,
-        ),
-        (
-            "global: one on each node that has one",
-            &global,
-            &[
-                ("a", OLD, "shutdown", "shutdown", "n1"),
-                ("a2", NEW, "running", "running", "n1"),
-                ("b", OLD, "running", "running", "n2"),
-                ("c", OLD, "running", "shutdown", "gone"),
-            ],
-            2,
-            1,
-            1,
-            0,
-            false,
-        ),
-        (
-            "global: after",
-            &global,
-            &[
-                ("a2", NEW, "running", "running", "n1"),
-                ("b2", NEW, "running", "running", "n2"),
-                ("c", OLD, "running", "shutdown", "gone"),
-            ],
-            2,
-            2,
-            0,
-            0,
-            true,
-        ),
-        (
-            "global: the new task of a node has no node yet",
-            &global,
-            &[
-                ("a2", NEW, "running", "running", "n1"),
-                ("b2", NEW, "new", "running", ""),
-            ],
-            1,
-            1,
-            0,
-            0,
-            false,
-        ),
+    let global = json!({"Global": {}});
+    // moment, mode, tasks, (wanted, running, outdated, failures), in place
+    #[rustfmt::skip]
+    let table = [
+        ("before", &two,
+            "a old running running n1, b old running running n2", (2, 0, 2, 0), false),
+        ("the old one is told to stop, the new one is made ready", &two,
+            "a old running shutdown n1, a2 new ready ready n1, b old running running n2", (2, 0, 2, 0), false),
+        ("one is done", &two,
+            "a old shutdown shutdown n1, a2 new running running n1, b old running running n2", (2, 1, 1, 0), false),
+        ("after", &two,
+            "a old shutdown shutdown n1, a2 new running running n1, b old complete shutdown n2, b2 new running running n2", (2, 2, 0, 0), true),
+        ("start-first: the old one has not ended yet", &two,
+            "a2 new running running n1, b2 new running running n2, b old running shutdown n2", (2, 2, 1, 0), false),
+        ("the last words of a node that is gone", &two,
+            "a2 new running running n1, b old running shutdown gone, b2 new running running gone", (2, 1, 0, 0), false),
+        ("one fails and is tried again", &two,
+            "a2 new failed shutdown n1, a3 new starting running n1, b old running running n2", (2, 0, 1, 1), false),
+        ("a server that ends with 0 has failed, too; an old one has not", &two,
+            "a2 new complete shutdown n1, a3 new running running n1, b old failed shutdown n2, b2 new running running n2", (2, 2, 0, 1), true),
+        ("one was rejected, and waits to be tried again", &two,
+            "a2 new rejected shutdown n1, a3 new ready ready n1, b2 new running running n2", (2, 1, 0, 1), false),
+        ("paused half-way", &two,
+            "a2 new failed shutdown n1, a3 new failed shutdown n1, b old running running n2", (2, 0, 1, 2), false),
+        ("gone back, and the new one's remains are still there", &two,
+            "a2 new failed shutdown n1, a3 old running running n1, b old running running n2", (2, 0, 2, 1), false),
+        ("all run, and one more is starting", &two,
+            "a2 new running running n1, b2 new running running n2, c2 new starting running n2", (2, 2, 0, 0), false),
+        ("scaled to nothing", &none, "", (0, 0, 0, 0), true),
+        ("scaled to nothing, and one still stops", &none,
+            "a new running shutdown n1, b old running shutdown n2", (0, 0, 1, 0), false),
+        ("global: one on each node that has one", &global,
+            "a old shutdown shutdown n1, a2 new running running n1, b old running running n2, c old running shutdown gone", (2, 1, 1, 0), false),
+        ("global: after", &global,
+            "a2 new running running n1, b2 new running running n2, c old running shutdown gone", (2, 2, 0, 0), true),
+        ("global: the new task of a node has no node yet", &global,
+            "a2 new running running n1, b2 new new running", (1, 1, 0, 0), false),
     ];
-    for (moment, mode, rows, desired, running, outdated, failures, in_place) in table {
-        let seen = look(mode, rows);
-        assert_eq!(seen.desired, *desired, "{moment}: wanted");
-        assert_eq!(seen.running.len(), *running, "{moment}: running");
-        assert_eq!(seen.outdated.len(), *outdated, "{moment}: outdated");
-        assert_eq!(seen.failures.len(), *failures, "{moment}: failures");
-        assert_eq!(seen.is_in_place(), *in_place, "{moment}: in place");
+    for (moment, mode, tasks, (desired, running, outdated, failures), in_place) in table {
+        let seen = look(mode, &rows(tasks));
+        assert_eq!(seen.desired, desired, "{moment}: wanted");
+        assert_eq!(seen.running.len(), running, "{moment}: running");
+        assert_eq!(seen.outdated.len(), outdated, "{moment}: outdated");
+        assert_eq!(seen.failures.len(), failures, "{moment}: failures");
+        assert_eq!(seen.is_in_place(), in_place, "{moment}: in place");
     }
 }
 
