@@ -32,6 +32,10 @@ struct Place<'a> {
     number: u64,
 }
 
+fn id(text: &str) -> u64 {
+    text.parse().unwrap_or_default()
+}
+
 impl GitHub {
     /// `/repos/{owner}/{name}/issues/…`
     pub(super) fn issues(
@@ -44,32 +48,11 @@ impl GitHub {
         rest: &[&str],
     ) -> Result<Reply, Reply> {
         let write = asked.method != Method::GET;
-        state.repository(
-            caller,
-            owner,
-            name,
-            Wanted {
-                part: "issues",
-                write,
-            },
-        )?;
-        let author = caller.map(|token| token.login.clone()).unwrap_or_default();
+        let part = "issues";
+        state.repository(caller, owner, name, Wanted { part, write })?;
         let repository = key(owner, name);
-        let id = |text: &str| text.parse::<u64>().unwrap_or_default();
         if let ["comments", comment] = rest {
-            let mut issues = state.issues.iter_mut();
-            let holder = issues.find(|((of, _), issue)| {
-                *of == repository && issue.comments.contains_key(&id(comment))
-            });
-            let Some(((_, number), issue)) = holder else {
-                return Err(refuse(404, "Not Found"));
-            };
-            let place = Place {
-                base,
-                repository,
-                number: *number,
-            };
-            return self.comment(issue, asked, &place, id(comment));
+            return self.comment_by_id(state, asked, base, repository, id(comment));
         }
         let [number, rest @ ..] = rest else {
             return Err(refuse(404, "Not Found"));
@@ -97,13 +80,8 @@ impl GitHub {
                 Ok(Page::of(asked, base, rows.collect()).reply(None))
             }
             (&Method::POST, ["comments"]) => {
-                let now = self.now();
-                let comment = Comment {
-                    author,
-                    body: body(asked)?,
-                    created: now,
-                    updated: now,
-                };
+                let author = caller.map(|token| token.login.clone()).unwrap_or_default();
+                let comment = self.written_by(author, asked)?;
                 let view = shown(&place, fresh, &comment);
                 issue.comments.insert(fresh, comment);
                 Ok(Reply::json(StatusCode::CREATED, &view))
@@ -111,6 +89,39 @@ impl GitHub {
             (method, ["labels", rest @ ..]) => change_labels(issue, asked, method, rest),
             _ => Err(refuse(404, "Not Found")),
         }
+    }
+
+    fn written_by(&self, author: String, asked: &Asked) -> Result<Comment, Reply> {
+        let now = self.now();
+        Ok(Comment {
+            author,
+            body: body(asked)?,
+            created: now,
+            updated: now,
+        })
+    }
+
+    /// A comment is asked for without the number of its issue.
+    fn comment_by_id(
+        &self,
+        state: &mut State,
+        asked: &Asked,
+        base: &str,
+        repository: String,
+        id: u64,
+    ) -> Result<Reply, Reply> {
+        let mut issues = state.issues.iter_mut();
+        let holder =
+            issues.find(|((of, _), issue)| *of == repository && issue.comments.contains_key(&id));
+        let Some(((_, number), issue)) = holder else {
+            return Err(refuse(404, "Not Found"));
+        };
+        let place = Place {
+            base,
+            repository,
+            number: *number,
+        };
+        self.comment(issue, asked, &place, id)
     }
 
     fn comment(
