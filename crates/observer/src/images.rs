@@ -1,6 +1,7 @@
 //! Images, from their registries.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use imgstack_planner::{Build, Known, Observed, ObservedImage, ObservedService, Trouble};
@@ -8,11 +9,14 @@ use imgstack_registry::oci::{self, Client, ErrorKind, Warning};
 use imgstack_spec::{
     Digest, Image, ImageName, ImageRef, RegistryHost, Repository, ServiceName, Stack, Tag, nearest,
 };
+use tokio::time::timeout;
 
 use crate::observe::Details;
 
 /// Questions under way at once; the client holds back where a registry asks it to.
 const CONCURRENT: usize = 32;
+/// How long the list of tags is waited for: it is worth a hint, not the plan.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Tags that are shown when one is missing and none is near.
 const TAGS_SHOWN: usize = 6;
 
@@ -56,7 +60,8 @@ fn absent_or_unknown<T>(error: &oci::Error) -> Observed<T> {
 /// requests, so it is asked for only where a tag is missing.
 async fn with_tags(mut trouble: Trouble, asked: &ImageRef, registry: &Client) -> Trouble {
     // Without the list, the hint is what it was.
-    let tags = registry.tags(&asked.repository).await.unwrap_or_default();
+    let tags = timeout(PATIENCE, registry.tags(&asked.repository)).await;
+    let tags = tags.ok().and_then(Result::ok).unwrap_or_default();
     // Signatures and attestations live under tags of that form.
     let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
     let tags: Vec<&str> = tags

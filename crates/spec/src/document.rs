@@ -60,7 +60,7 @@ texts! {
     /// A tag, which a plain number is as well.
     TagText = {"type": ["string", "number"]};
     /// A duration such as `10m`.
-    DurationText = {"type": "string", "pattern": duration::PATTERN};
+    DurationText = {"type": "string", "minLength": 2, "pattern": duration::PATTERN};
 }
 
 sections! {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// What the JSON Schema says of a duration.
-pub(crate) const PATTERN: &str = "^[0-9]+[dhms]([0-9]+[hms])*$";
+/// What the JSON Schema says of a duration, beside that it is not empty.
+pub(crate) const PATTERN: &str = "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$";
 
 /// The units, from the largest, with their seconds.
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
@@ -172,7 +172,11 @@ mod tests {
             ("5µ", Err(Form)),
             ("٣s", Err(Form)),
         ];
+        let schema = regex::Regex::new(PATTERN).unwrap();
         for (text, expected) in cases {
+            // An editor sees the form; that a number is too great it leaves to us.
+            let formed = matches!(expected, Ok(_) | Err(Zero | TooLong));
+            assert_eq!(text.len() >= 2 && schema.is_match(text), formed, "{text}");
             assert_eq!(parse(text).map(|d| d.as_secs()), expected, "{text}");
         }
     }

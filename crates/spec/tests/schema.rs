@@ -328,12 +328,13 @@ fn broken_rules(value: &Value, schema: &Value) -> Vec<String> {
             ("$schema" | "$id" | "$defs" | "title" | "description", _) => {}
             ("type", _) => check(is_type(value, rule), &rule.to_string()),
             ("const", _) => check(value == rule, &rule.to_string()),
-            // Read as far as the one pattern that there is goes.
-            ("pattern", Value::String(text)) => check(
-                text.starts_with(|c: char| c.is_ascii_digit())
-                    && text.ends_with(['d', 'h', 'm', 's']),
-                "pattern",
-            ),
+            ("pattern", Value::String(text)) => {
+                let pattern = regex::Regex::new(rule.as_str().unwrap()).unwrap();
+                check(pattern.is_match(text), "pattern");
+            }
+            ("minLength", Value::String(text)) => {
+                check(text.len() as u64 >= rule.as_u64().unwrap(), "minLength");
+            }
             ("required", Value::Object(map)) => {
                 let keys = rule.as_array().unwrap();
                 let has = |key: &Value| map.contains_key(key.as_str().unwrap());
@@ -350,6 +351,7 @@ fn broken_rules(value: &Value, schema: &Value) -> Vec<String> {
                 "properties"
                 | "items"
                 | "pattern"
+                | "minLength"
                 | "required"
                 | "additionalProperties"
                 | "minProperties"
