@@ -78,12 +78,24 @@ async fn an_update_that_the_engine_pauses_is_a_failure(world: World) {
         "FATAL: data directory",
         "docker service rollback",
     ]);
-    // Two tasks still run the old build: only they would restart.
-    story.imgstack(&["plan"]).expect(0).says(&[
-        "2 of 3 tasks run another build than the service asks for",
-        "restarts 2 tasks on",
-        "the last update stopped half-way",
-    ]);
+    // Two tasks still run the old build, and nothing pushes the dying one onto
+    // them, nor takes the engine's way back.
+    let previous = story.inspect("pg")["PreviousSpec"].clone();
+    for command in [&["plan"][..], &["apply", "--auto-approve"]] {
+        story.imgstack(command).expect(1).says(&[
+            "blocked",
+            "stopped half-way: 2 of 3 tasks run another",
+            "the last update stopped half-way",
+            "push a mended build",
+        ]);
+    }
+    assert_eq!(story.inspect("pg")["PreviousSpec"], previous);
+    // A mended build goes on from there.
+    story.push(Kind::Good, "c0ffee0").await;
+    story
+        .imgstack(&["plan"])
+        .expect(0)
+        .says(&["restarts 3 tasks on"]);
 }
 
 /// The engine calls it completed; imgstack looks at the tasks.
@@ -147,7 +159,9 @@ async fn with_the_registry_down_nothing_changes_and_the_reason_is_said(world: Wo
     let version = story.inspect("pg")["Version"].clone();
     story.push(Kind::Good, "abc1234").await;
     story.spec(&[("pg", "")]);
-    story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
+    story
+        .imgstack(&["plan", "--detailed-exitcode", "--out", "p.json"])
+        .expect(2);
     let address = proxy.address().to_owned();
     drop(proxy);
     for command in [
@@ -164,6 +178,15 @@ async fn with_the_registry_down_nothing_changes_and_the_reason_is_said(world: Wo
         ]);
         run.never_says(&["No changes", "Apply complete"]);
     }
+    // Whether a plan still fits is unknown, which is not stale.
+    let unchecked = story.imgstack(&["apply", "p.json"]).expect(1);
+    unchecked
+        .says(&["cannot be held against the world", &address])
+        .never_says(&["stale"]);
+    // A plan that could not be made is none to be carried out, and says so.
+    story.imgstack(&["plan", "--out", "q.json"]).expect(1);
+    let blocked = story.imgstack(&["apply", "q.json"]).expect(1);
+    blocked.says(&["blocked", &address]);
     assert_eq!(story.inspect("pg")["Version"], version);
     let image = format!("{}:16@{}", story.repository(), build.digest);
     assert_eq!(story.running("pg"), [image]);

@@ -10,6 +10,7 @@ lab! {
     show_prints_what_plan_printed,
     a_plan_made_stale_by_somebody_elses_update_is_refused_with_both_values,
     a_plan_made_stale_by_a_tag_that_moved_again_is_refused,
+    a_plan_that_somebody_edited_is_refused,
     a_target_narrows_the_plan_and_a_mistyped_one_is_an_error,
     one_head_a_reference_and_no_other_request_when_nothing_moved,
     status_shows_which_build_runs_where,
@@ -116,6 +117,20 @@ async fn a_plan_made_stale_by_a_tag_that_moved_again_is_refused(world: World) {
         .says(&["the plan is stale"]);
 }
 
+async fn a_plan_that_somebody_edited_is_refused(world: World) {
+    let story = one_change(&world, "edited").await;
+    let version = story.inspect("pg")["Version"].clone();
+    story.imgstack(&["plan", "--out", "p.json"]).expect(0);
+    let text = std::fs::read_to_string(story.file("p.json")).unwrap();
+    let mut plan: Value = serde_json::from_str(&text).unwrap();
+    let update = &mut plan["stacks"][0]["steps"][0]["action"]["updateService"];
+    update["image"]["to"] = "evil.example/x:1".into();
+    std::fs::write(story.file("p.json"), plan.to_string()).unwrap();
+    let refused = story.imgstack(&["apply", "p.json"]).expect(1);
+    refused.says(&["image.to: evil.example/x:1 -> ", "nothing was done"]);
+    assert_eq!(story.inspect("pg")["Version"], version);
+}
+
 async fn a_target_narrows_the_plan_and_a_mistyped_one_is_an_error(world: World) {
     let story = one_change(&world, "target").await;
     story.create("pg-2", &[]);
@@ -154,6 +169,19 @@ async fn one_head_a_reference_and_no_other_request_when_nothing_moved(world: Wor
     let head = format!("HEAD /v2/{}/manifests/16", story.path());
     let requests = story.world.requests("anonymous", &story.path());
     assert_eq!(requests, std::slice::from_ref(&head));
+    // Two stacks that know the registry in the same way ask it once.
+    let file = story.file("imgstack.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let both = ["pg-1", "pg-2"].map(|name| {
+        story.spec(&[(name, "")]);
+        let text = std::fs::read_to_string(&file).unwrap();
+        text.replace("metadata: {name: ", &format!("metadata: {{name: {name}-"))
+    });
+    std::fs::write(&file, both.join("---\n")).unwrap();
+    story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
+    let requests = story.world.requests("anonymous", &story.path());
+    assert_eq!(requests, [head.clone(), head.clone()]);
+    std::fs::write(&file, text).unwrap();
     // A tag that moved is asked for by name once a run, too; what the builds
     // hold is read by digest, and kept.
     story.push(Kind::Good, "abc1234").await;
@@ -161,7 +189,7 @@ async fn one_head_a_reference_and_no_other_request_when_nothing_moved(world: Wor
     story.imgstack(&["apply", "--auto-approve"]).expect(0);
     let requests = story.world.requests("anonymous", &story.path());
     let named = requests.iter().filter(|request| request.ends_with("/16"));
-    assert_eq!(named.clone().count(), 3, "{requests:?}");
+    assert_eq!(named.clone().count(), 4, "{requests:?}");
     assert!(
         named.clone().all(|request| **request == head),
         "{requests:?}"

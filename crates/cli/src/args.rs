@@ -8,7 +8,7 @@ use imgstack_spec::Address;
 
 /// Keeps the images of a Docker Swarm what one YAML file says they should be.
 #[derive(Debug, Parser)]
-#[command(name = "imgstack", version, about, max_term_width = 100)]
+#[command(name = "imgstack", version, max_term_width = 100)]
 #[command(disable_help_subcommand = true, infer_subcommands = false)]
 pub(crate) struct Cli {
     #[command(subcommand)]

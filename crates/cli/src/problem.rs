@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use imgstack_planner::{Moved, TargetError};
+use imgstack_planner::{Moved, TargetError, Unseen};
 use imgstack_registry::oci::EndpointsError;
 use imgstack_spec::Diagnostics;
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -30,14 +30,17 @@ pub(crate) enum Problem {
     /// Not a plan, or not one of ours.
     #[error("{} is not a plan that can be read: {cause}", path.display())]
     NotAPlan { path: PathBuf, cause: String },
-    /// The world is no longer the one that the plan was made for.
-    #[error("the plan is stale: the world moved since it was made, nothing was done")]
+    /// The plan is no longer the one that would be made.
+    #[error("the plan is stale: another one would be made now; nothing was done")]
     Stale {
         /// What moved.
         moved: Vec<Moved>,
         /// Where the plan as it is now can be read.
         shown: &'static str,
     },
+    /// Whether the plan still fits cannot be told.
+    #[error("the plan cannot be held against the world; nothing was done")]
+    Unchecked(Vec<Unseen>),
     /// Standard input ended before an answer.
     #[error("no answer to the question, so nothing was done")]
     NoAnswer,
@@ -74,6 +77,10 @@ impl Problem {
             Self::Stale { shown, .. } => Some(format!(
                 "look at the plan as it is now, {shown}; then make a new one: imgstack plan --out FILE"
             )),
+            Self::Unchecked(_) => Some(
+                "the plan may still be good: run the same command again when they answer"
+                    .to_owned(),
+            ),
             Self::NoAnswer => {
                 Some("answer `yes` on a terminal, or run: imgstack apply --auto-approve".to_owned())
             }
@@ -103,6 +110,15 @@ impl Problem {
             {
                 let line = format!("{address}: {field}: {from} -> {to}");
                 let _ = writeln!(out, "  {}", inline(&line));
+            }
+        }
+        if let Self::Unchecked(unseen) = self {
+            for Unseen { address, trouble } in unseen {
+                let line = format!("{address}: {}", trouble.why);
+                let _ = writeln!(out, "  {}", inline(&line));
+                if let Some(hint) = &trouble.hint {
+                    let _ = writeln!(out, "    help: {}", inline(hint));
+                }
             }
         }
         if let Some(hint) = self.hint() {

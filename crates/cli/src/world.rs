@@ -93,11 +93,19 @@ async fn connect(stack: &Stack, before: &[Seen], endpoints: &Endpoints) -> Conne
         stack: stack.clone(),
         manager,
         endpoint,
-        registry: registry(stack, endpoints),
+        registry: before
+            .iter()
+            .map(|seen| &seen.connected)
+            .find(|known| known.stack.registries == stack.registries)
+            .map_or_else(
+                || registry(stack, endpoints),
+                |known| known.registry.clone(),
+            ),
     }
 }
 
-/// A client of the registries, as the spec describes them. What a digest names
+/// A client of the registries, as the spec describes them; stacks that describe
+/// them alike share one, its answers and its limits. What a digest names
 /// never changes, so that is kept on disk; without a place for it, it is not.
 fn registry(stack: &Stack, endpoints: &Endpoints) -> Client {
     let mut options = ClientOptions::new(stack.registries.clone());
@@ -118,10 +126,19 @@ impl Connected {
         let repositories = self.stack.images.iter().map(|image| &image.repository);
         repositories
             .filter_map(|repository| {
-                let credential = self.registry.accepted_credential(repository)?;
-                let header = credential.registry_auth_header(repository.host());
-                // Base64 is always a header's value.
-                Some((repository.clone(), RegistryAuth::encoded(&header).ok()?))
+                let auth = match self.registry.accepted_credential(repository) {
+                    Some(credential) => {
+                        let header = credential.registry_auth_header(repository.host());
+                        // Base64 is always a header's value.
+                        RegistryAuth::encoded(&header).ok()?
+                    }
+                    // Without one the engine would keep the one it has.
+                    None if self.registry.has_refused_credential(repository) => {
+                        RegistryAuth::nobody()
+                    }
+                    None => return None,
+                };
+                Some((repository.clone(), auth))
             })
             .collect()
     }

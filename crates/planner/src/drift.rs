@@ -1,14 +1,34 @@
 //! What moved between a saved plan and the world as it is now (invariant 6).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use imgstack_spec::Address;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::plan::{Action, Seen, StackPlan};
-use crate::report::{Finding, Severity};
-use crate::{Known, Observed};
+use crate::plan::{Action, Seen, StackPlan, Step};
+use crate::report::{Code, Finding, Severity};
+use crate::{Known, Observed, Trouble};
+
+/// How a saved plan stands to the world as it is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Drift {
+    /// What is no longer as the plan saw it.
+    pub moved: Vec<Moved>,
+    /// What the plan was decided from and could not be looked at now. Whether
+    /// it moved is unknown (invariant 3).
+    pub unknown: Vec<Unseen>,
+}
+
+/// Something that could not be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unseen {
+    /// What.
+    pub address: Address,
+    /// Why not.
+    #[serde(flatten)]
+    pub trouble: Trouble,
+}
 
 /// One thing that is no longer as a plan saw it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,33 +43,71 @@ pub struct Moved {
     pub to: String,
 }
 
-/// Names everything that `saved` was decided from and that is different in
-/// `fresh`, a plan of the same stack made now. Empty: the saved plan holds.
+/// Names everything that `saved` was decided from and that is different, or
+/// unknown, in `fresh`, a plan of the same stack made now; where neither is,
+/// the steps that would be others now. Empty: the saved plan holds.
 #[must_use]
-pub fn drift(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
-    let mut moved = Vec::new();
-    moved.extend(cluster(saved, fresh));
+pub fn drift(saved: &StackPlan, fresh: &StackPlan) -> Drift {
+    let mut drift = Drift::default();
+    match swarm_trouble(saved, fresh) {
+        Some(trouble) => drift.unknown.push(Unseen {
+            address: Address::Swarm,
+            trouble,
+        }),
+        None => drift.moved.extend(swarm(saved, fresh)),
+    }
     for (then, now) in saved.images.iter().zip(&fresh.images) {
-        if !is_same(&then.wants, &now.wants) {
-            moved.push(Moved {
-                address: then.address.clone(),
+        let address = then.address.clone();
+        match (&then.wants, &now.wants) {
+            (then, now) if is_same(then, now) => {}
+            (_, Observed::Unknown(trouble)) => drift.unknown.push(Unseen {
+                address,
+                trouble: trouble.clone(),
+            }),
+            (before, after) => drift.moved.push(Moved {
+                address,
                 field: then.reference.to_string(),
-                from: wants(&then.wants),
-                to: wants(&now.wants),
-            });
+                from: wants(before),
+                to: wants(after),
+            }),
         }
     }
+    if drift.is_empty() {
+        drift.moved = tasks(saved, fresh);
+    }
+    if drift.is_empty() {
+        drift.moved = altered(saved, fresh);
+    }
+    drift
+}
+
+impl Drift {
+    /// Whether the saved plan holds.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.moved.is_empty() && self.unknown.is_empty()
+    }
+}
+
+/// Why the Swarm, which `saved` has seen, cannot be read now.
+fn swarm_trouble(saved: &StackPlan, fresh: &StackPlan) -> Option<Trouble> {
+    let mut findings = fresh.report.findings.iter();
+    let finding =
+        findings.find(|it| it.code == Code::SwarmUnknown && it.address == Address::Swarm)?;
+    let was_known = matches!(saved.cluster, Known::Known(_)) || !saved.seen.is_empty();
+    was_known.then(|| Trouble {
+        why: finding.message.clone(),
+        hint: finding.hint.clone(),
+    })
+}
+
+fn swarm(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
+    let mut moved: Vec<Moved> = cluster(saved, fresh).into_iter().collect();
     let names: BTreeSet<_> = saved.seen.keys().chain(fresh.seen.keys()).collect();
     for name in names {
         let address = Address::Service(name.clone());
-        moved.extend(Seen::moved(
-            &address,
-            saved.seen.get(name),
-            fresh.seen.get(name),
-        ));
-    }
-    if moved.is_empty() {
-        moved.extend(tasks(saved, fresh));
+        let (then, now) = (saved.seen.get(name), fresh.seen.get(name));
+        moved.extend(Seen::moved(&address, then, now));
     }
     moved
 }
@@ -101,6 +159,58 @@ fn tasks(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
         })
         .filter(|moved| moved.from != moved.to)
         .collect()
+}
+
+/// Nothing moved, and the steps of the plan are not those that follow from it:
+/// a plan file that somebody edited, or that another version made. Choices are
+/// made in the plan (invariant 1), and not in its file.
+fn altered(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
+    let order = |plan: &StackPlan| {
+        let steps = plan.steps.iter().map(|step| step.address.to_string());
+        steps.collect::<Vec<_>>().join(", ")
+    };
+    let (then, now) = (order(saved), order(fresh));
+    if then != now {
+        return vec![Moved {
+            address: Address::Swarm,
+            field: "order of the steps".to_owned(),
+            from: then,
+            to: now,
+        }];
+    }
+    let steps = saved.steps.iter().zip(&fresh.steps);
+    steps
+        .flat_map(|(then, now)| {
+            let (before, after) = (leaves(then), leaves(now));
+            let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+            let moved = keys.into_iter().map(|key| Moved {
+                address: then.address.clone(),
+                field: key.clone(),
+                from: shown(before.get(key)),
+                to: shown(after.get(key)),
+            });
+            moved.filter(|it| it.from != it.to).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// What a step does, value by value. Its reasons are for people (invariant 4).
+fn leaves(step: &Step) -> BTreeMap<String, Value> {
+    let mut leaves = BTreeMap::new();
+    let done = serde_json::json!({"action": step.action, "after": step.after});
+    let mut left = vec![(String::new(), done)];
+    while let Some((path, value)) = left.pop() {
+        match value {
+            Value::Object(map) => left.extend(map.into_iter().map(|(key, value)| {
+                let dot = if path.is_empty() { "" } else { "." };
+                (format!("{path}{dot}{key}"), value)
+            })),
+            other => {
+                leaves.insert(path, other);
+            }
+        }
+    }
+    leaves
 }
 
 /// Why something is not there may be told in other words each time, such as

@@ -20,7 +20,7 @@ mod running;
 mod service;
 mod target;
 
-pub use drift::{Moved, drift};
+pub use drift::{Drift, Moved, Unseen, drift};
 pub use inventory::{
     Build, FailureAction, Inventory, ObservedImage, ObservedNode, ObservedService, ObservedTask,
     ServiceMode, UpdateOrder, UpdateSettings, UpdateState, UpdateStatus,

@@ -64,6 +64,8 @@ pub enum Code {
     AfterBlocked,
     /// Asks for the wanted build, and not all of its tasks run.
     NotRunning,
+    /// The engine stopped on the way to the wanted build.
+    StoppedHalfWay,
     /// A task that an update does not reach, since its node is paused.
     NodePaused,
     /// The right build under another name: left as it is.

@@ -1,6 +1,7 @@
 //! What a service runs, task by task, against what it should.
 
 use std::collections::BTreeSet;
+use std::ptr;
 
 use imgstack_spec::{Address, ImageRef, ServiceName};
 
@@ -72,7 +73,11 @@ impl<'a> Running<'a> {
         observed: &ObservedService,
     ) -> Option<Finding> {
         let desired = observed.desired;
-        let running = observed.tasks.iter().filter(|task| task.running).count() as u64;
+        // Another build on a node that no update reaches is not among the desired.
+        let counts = |task: &&ObservedTask| {
+            task.running && !self.unreached.iter().any(|it| ptr::eq(*it, *task))
+        };
+        let running = observed.tasks.iter().filter(counts).count() as u64;
         if running >= desired {
             return None;
         }

@@ -58,6 +58,9 @@ pub(crate) fn judge(stack: &Stack, service: &Service, inventory: &Inventory) -> 
     if running.is_wanted_everywhere() {
         return up_to_date(service, &address, observed, &wanted, &running);
     }
+    if let Some(blocked) = stopped_half_way(service, &address, observed, &running) {
+        return Verdict::Blocked(blocked);
+    }
     let mut findings = match platforms::judge(&address, observed, digest, inventory) {
         Ok(findings) => findings,
         Err(blocked) => return Verdict::Blocked(blocked),
@@ -141,6 +144,38 @@ fn must_not_be_touched(address: &Address, observed: &ObservedService) -> Option<
             Code::UpdateInProgress,
             address,
             format!("{doing}: {}", status.message),
+        )
+    })
+}
+
+/// The engine stopped on the way to the wanted build. To go on would change
+/// nothing but labels, and an update that leaves the image as it is makes the
+/// failing build the one that the engine goes back to.
+fn stopped_half_way(
+    service: &Service,
+    address: &Address,
+    observed: &ObservedService,
+    running: &Running<'_>,
+) -> Option<Finding> {
+    let status = observed.update_status.as_ref()?;
+    let is_stopped = matches!(
+        status.state,
+        UpdateState::Paused | UpdateState::RollbackPaused
+    );
+    (is_stopped && running.spec_is_wanted).then(|| Finding {
+        hint: Some(format!(
+            "push a mended build, or hold a good one with `pin:` in the spec; to go on with this one: docker service update {}",
+            service.name
+        )),
+        ..finding(
+            Severity::Blocked,
+            Code::StoppedHalfWay,
+            address,
+            format!(
+                "the rollout of the wanted build stopped half-way: {} of {} tasks run another one",
+                running.other_tasks,
+                running.tasks.len()
+            ),
         )
     })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use imgstack_executor::{Event, Outcome, StepOutcome, execute};
 use imgstack_observer::Details;
-use imgstack_planner::{Options, Plan, drift};
+use imgstack_planner::{Drift, Options, Plan, drift};
 use imgstack_spec::StackSet;
 use tokio_util::sync::CancellationToken;
 
@@ -46,7 +46,9 @@ pub(crate) async fn run(
 
 async fn prepare(args: &ApplyArgs, printer: Printer) -> Result<(Plan, Vec<Seen>), Problem> {
     if let Some(path) = &args.plan {
-        return hold_to(saved::read(path)?, args.output, printer).await;
+        let held = hold_to(saved::read(path)?, args.output, printer).await?;
+        introduce(&held.0, args.output, printer)?;
+        return Ok(held);
     }
     let set = input::stacks(&args.spec)?;
     let made = plan::make(&set, &args.making.target, printer).await?;
@@ -84,16 +86,18 @@ async fn hold_to(
         stacks: saved.stacks.iter().map(|plan| plan.stack.clone()).collect(),
     };
     let seen = waiting(printer, world::look(&set, Details::WhereNeeded)).await?;
-    let mut moved = Vec::new();
+    let mut drifted = Drift::default();
     let mut fresh = Vec::with_capacity(seen.len());
     for (then, seen) in saved.stacks.iter().zip(&seen) {
         let now = seen.plan(&Options {
             targets: then.targets.clone(),
         });
-        moved.extend(drift(then, &now));
+        let drift = drift(then, &now);
+        drifted.moved.extend(drift.moved);
+        drifted.unknown.extend(drift.unknown);
         fresh.push(now);
     }
-    if moved.is_empty() {
+    if drifted.is_empty() {
         return Ok((saved, seen));
     }
     let fresh = Plan {
@@ -101,18 +105,34 @@ async fn hold_to(
         created_at: world::now(),
         ..saved
     };
-    let shown = match output {
-        ApplyOutput::Human => {
-            printer.notice("The plan as it would be now:\n\n");
-            plan::show(&fresh, Output::Human, printer)?;
+    refuse(drifted, &fresh, output, printer)
+}
+
+fn refuse<T>(
+    drift: Drift,
+    fresh: &Plan,
+    output: ApplyOutput,
+    printer: Printer,
+) -> Result<T, Problem> {
+    let is_human = output == ApplyOutput::Human;
+    if !is_human {
+        printer.data(&events::refusal(&drift, fresh))?;
+    }
+    if drift.moved.is_empty() {
+        return Err(Problem::Unchecked(drift.unknown));
+    }
+    if is_human {
+        printer.notice("The plan as it would be now:\n\n");
+        plan::show(fresh, Output::Human, printer)?;
+    }
+    Err(Problem::Stale {
+        moved: drift.moved,
+        shown: if is_human {
             "above"
-        }
-        ApplyOutput::Json | ApplyOutput::Ndjson => {
-            printer.data(&events::refusal(&moved, &fresh))?;
+        } else {
             "on standard output"
-        }
-    };
-    Err(Problem::Stale { moved, shown })
+        },
+    })
 }
 
 fn introduce(plan: &Plan, output: ApplyOutput, printer: Printer) -> Result<(), Problem> {

@@ -1,7 +1,7 @@
 //! An apply for programs.
 
 use imgstack_executor::{Event, Outcome};
-use imgstack_planner::{FORMAT_VERSION, Moved, Plan};
+use imgstack_planner::{Drift, FORMAT_VERSION, Moved, Plan, Unseen};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -48,17 +48,19 @@ fn json_line(value: &impl Serialize) -> String {
 }
 
 /// Why a saved plan was refused, and the plan as it is now, on one line.
-pub(crate) fn refusal(moved: &[Moved], plan: &Plan) -> String {
+pub(crate) fn refusal(drift: &Drift, plan: &Plan) -> String {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Refusal<'a> {
         format_version: &'static str,
         stale: &'a [Moved],
+        unknown: &'a [Unseen],
         plan: &'a Plan,
     }
     json_line(&Refusal {
         format_version: FORMAT_VERSION,
-        stale: moved,
+        stale: &drift.moved,
+        unknown: &drift.unknown,
         plan,
     })
 }

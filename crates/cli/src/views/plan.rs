@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use imgstack_planner::{
-    Action, Build, FailureAction, Finding, Observed, Plan, PlannedImage, Report, RunningBuild,
-    Severity, StackPlan, Step, UpdateOrder, UpdateService,
+    Action, Build, Code, FailureAction, Finding, Observed, Plan, PlannedImage, Report,
+    RunningBuild, Severity, StackPlan, Step, UpdateOrder, UpdateService,
 };
 use imgstack_spec::{Address, ImageRef};
 use jiff::Timestamp;
@@ -233,7 +233,11 @@ pub(crate) fn findings(out: &mut String, report: &Report) {
 
 fn closing(out: &mut String, plan: &Plan) {
     if plan.is_empty() && !plan.is_blocked() {
-        let words = "No changes. Your infrastructure matches the configuration.";
+        let mut findings = plan.stacks.iter().flat_map(|it| &it.report.findings);
+        let words = match findings.any(|it| it.code == Code::NodePaused) {
+            false => "No changes. Your infrastructure matches the configuration.",
+            true => "No changes can be made, and one is wanted: see above.",
+        };
         let _ = writeln!(out, "{}", paint(GOOD, words));
         return;
     }

@@ -2,7 +2,8 @@
 
 use crate::support::{World, digest, image, trouble};
 use imgstack_planner::{
-    Action, Code, Observed, Options, StackPlan, UpdateState, check_targets, drift, plan,
+    Action, Code, Known, Observed, Options, StackPlan, UpdateService, UpdateState, check_targets,
+    drift, plan,
 };
 use imgstack_spec::{Address, StackSet};
 
@@ -139,7 +140,7 @@ fn what_is_not_targeted_is_in_no_part_of_the_plan() {
     assert_eq!(images, ["image.pg"]);
     world.service("b").seen.spec_digest = "somebody changed it".to_owned();
     let fresh = plan(&world.stack, &world.inventory, &options);
-    assert_eq!(drift(&saved, &fresh), []);
+    assert!(drift(&saved, &fresh).is_empty());
     assert!(planned(&world).report.is_blocked());
 }
 
@@ -151,10 +152,66 @@ fn the_same_kind_of_trouble_is_no_drift() {
     world.registry(Observed::Unknown(trouble("429, resets in 9 s")));
     let saved = planned(&world);
     world.registry(Observed::Unknown(trouble("429, resets in 3 s")));
-    assert_eq!(drift(&saved, &planned(&world)), []);
+    assert!(drift(&saved, &planned(&world)).is_empty());
     world.registry(Observed::Present(digest('b')));
-    let [moved] = drift(&saved, &planned(&world)).try_into().unwrap();
+    let [moved] = drift(&saved, &planned(&world)).moved.try_into().unwrap();
     assert_eq!(moved.from, "unknown (429, resets in 9 s)");
+}
+
+/// Unknown is not absent (invariant 3).
+#[test]
+fn what_cannot_be_looked_at_has_not_moved() {
+    let mut world = World::new('b');
+    world.both("a", &[], &image("16", 'a'));
+    let saved = planned(&world);
+    world.inventory.cluster = Known::Unknown(trouble("nobody listens"));
+    world.inventory.services = Known::Unknown(trouble("nobody listens"));
+    let seen = drift(&saved, &planned(&world));
+    assert_eq!(seen.moved, []);
+    let [unseen] = seen.unknown.try_into().unwrap();
+    assert_eq!(unseen.address, Address::Swarm);
+    assert_eq!(unseen.trouble.why, "nobody listens");
+
+    let mut world = World::new('b');
+    world.both("a", &[], &image("16", 'a'));
+    world.registry(Observed::Unknown(trouble("503")));
+    let seen = drift(&saved, &planned(&world));
+    assert_eq!(seen.moved, []);
+    let [unseen] = seen.unknown.try_into().unwrap();
+    assert_eq!(unseen.address.to_string(), "image.pg");
+}
+
+/// All choices are made in the plan (invariant 1), and not in its file.
+#[test]
+fn a_plan_that_was_altered_does_not_hold() {
+    let mut world = World::new('b');
+    world.both("a", &[], &image("16", 'a'));
+    world.both("b", &[], &image("16", 'a'));
+    let fresh = planned(&world);
+    let altered = |alter: &dyn Fn(&mut StackPlan)| {
+        let mut saved = fresh.clone();
+        alter(&mut saved);
+        drift(&saved, &fresh).moved
+    };
+    let update = |plan: &mut StackPlan, change: &dyn Fn(&mut UpdateService)| {
+        let Action::UpdateService(update) = &mut plan.steps[0].action;
+        change(update);
+    };
+    let moved = altered(&|plan| update(plan, &|it| it.image.to = "evil:1".to_owned()));
+    assert_eq!(moved[0].field, "action.updateService.image.to");
+    assert_eq!(
+        (&*moved[0].from, &*moved[0].to),
+        ("evil:1", &*image("16", 'b'))
+    );
+    let moved = altered(&|plan| update(plan, &|it| it.timeout_seconds = 1));
+    assert_eq!(moved[0].field, "action.updateService.timeoutSeconds");
+    assert_eq!(
+        altered(&|plan| plan.steps[1].after.clear())[0].field,
+        "after"
+    );
+    let moved = altered(&|plan| plan.steps.reverse());
+    assert_eq!(moved[0].field, "order of the steps");
+    assert!(altered(&|plan| plan.steps[0].reasons.clear()).is_empty());
 }
 
 #[test]
@@ -163,7 +220,7 @@ fn drift_tells_what_blocks_now() {
     world.both("a", &[], &image("16", 'a'));
     let saved = planned(&world);
     world.status("a", UpdateState::Updating);
-    let [moved] = drift(&saved, &planned(&world)).try_into().unwrap();
+    let [moved] = drift(&saved, &planned(&world)).moved.try_into().unwrap();
     assert_eq!(moved.from, "1 task on n1");
     assert_eq!(moved.to, "blocked: an update is going on: Updating");
 }
@@ -239,7 +296,10 @@ fn drift_names_what_moved_from_what_to_what() {
 
     let mut moved_tag = World::new('c');
     moved_tag.both("a", &[], &image("16", 'a'));
-    let [moved] = drift(&saved, &planned(&moved_tag)).try_into().unwrap();
+    let [moved] = drift(&saved, &planned(&moved_tag))
+        .moved
+        .try_into()
+        .unwrap();
     assert_eq!(moved.address.to_string(), "image.pg");
     assert_eq!(
         (moved.from, moved.to),
@@ -248,7 +308,7 @@ fn drift_names_what_moved_from_what_to_what() {
 
     let mut updated = World::new('b');
     updated.both("a", &[], &image("16", 'd'));
-    let [moved] = drift(&saved, &planned(&updated)).try_into().unwrap();
+    let [moved] = drift(&saved, &planned(&updated)).moved.try_into().unwrap();
     assert_eq!(moved.address.to_string(), "service.a");
     assert_eq!(
         (moved.field.as_str(), moved.from, moved.to),
@@ -257,14 +317,14 @@ fn drift_names_what_moved_from_what_to_what() {
 
     let mut gone = World::new('b');
     gone.wants("a", &[]);
-    let [moved] = drift(&saved, &planned(&gone)).try_into().unwrap();
+    let [moved] = drift(&saved, &planned(&gone)).moved.try_into().unwrap();
     assert_eq!(
         (moved.from.as_str(), moved.to.as_str()),
         ("id-a", "no such service")
     );
 
     world.service("a").seen.spec_digest = "a label changed".to_owned();
-    let [moved] = drift(&saved, &planned(&world)).try_into().unwrap();
+    let [moved] = drift(&saved, &planned(&world)).moved.try_into().unwrap();
     assert!(moved.field.contains("not kept in plans"));
 }
 
@@ -275,7 +335,7 @@ fn drift_names_tasks_that_moved_to_another_node() {
     world.wants("a", &[]).runs("a", &old, &[("n1", &old)]);
     let saved = planned(&world);
     world.service("a").tasks[0].node = Some("n2".to_owned());
-    let [moved] = drift(&saved, &planned(&world)).try_into().unwrap();
+    let [moved] = drift(&saved, &planned(&world)).moved.try_into().unwrap();
     assert_eq!(moved.address.to_string(), "service.a");
     assert_eq!(
         (moved.from.as_str(), moved.to.as_str()),

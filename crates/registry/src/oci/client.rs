@@ -224,6 +224,14 @@ impl Client {
         self.0.session.accepted(repository)
     }
 
+    /// Whether the registry refused the credential in this run, and reads the
+    /// repository out to anybody: nodes are to pull with none either, because a
+    /// credential that is refused breaks even a public pull.
+    #[must_use]
+    pub fn has_refused_credential(&self, repository: &Repository) -> bool {
+        self.0.session.is_refused(repository)
+    }
+
     /// What worked so far and still wants attention.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {

@@ -41,7 +41,10 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::StaleCredential { cause, .. } => {
-                write!(f, "stale credential: {cause}; went on without it")
+                write!(
+                    f,
+                    "stale credential: {cause}; went on without it, as the nodes will"
+                )
             }
             Self::CredentialSource(problem) => problem.fmt(f),
         }
@@ -177,6 +180,12 @@ impl Session {
             Standing::Accepted(credential) => Some(credential),
             Standing::Anonymous => None,
         }
+    }
+
+    /// Whether the registry refused the credential, and lets nobody in as well.
+    pub(crate) fn is_refused(&self, repository: &Repository) -> bool {
+        let standing = self.host(repository.host()).standing(repository);
+        matches!(standing, Some(Standing::Anonymous))
     }
 
     pub(crate) fn warnings(&self) -> Vec<Warning> {
