@@ -1,5 +1,7 @@
 //! What is left when somebody asks to stop.
 
+use std::time::{Duration, Instant};
+
 use imgstack_executor::{Event, FailureKind, StepOutcome};
 
 use crate::scripted::Reply;
@@ -46,6 +48,8 @@ async fn stopped_during_the_rollout_a_step_is_in_flight_and_nothing_more_is_sent
         told.steps(),
         [StepOutcome::InFlight, StepOutcome::NotStarted]
     );
+    // Without another look, which comes after half a second.
+    assert!(told.took < Duration::from_millis(400), "{:?}", told.took);
     assert!(told.outcome.interrupted);
     assert_eq!(world.sent().len(), 1);
     assert!(world.engine.asked("id-db").is_empty());
@@ -97,14 +101,14 @@ async fn a_manager_that_does_not_answer_holds_nobody_up() {
         let stop = async {
             // The second look of the rollout has begun.
             while world.engine.asked("GET /v1.41/services/id-web").len() < 4 {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
             cancel.cancel();
-            std::time::Instant::now()
+            Instant::now()
         };
         let (told, asked) = tokio::join!(world.apply(), stop);
         // The read itself would have taken a second.
-        assert!(asked.elapsed() < std::time::Duration::from_millis(700));
+        assert!(asked.elapsed() < Duration::from_millis(700));
         told
     };
     let told = told.await;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use imgstack_executor::{Authorisation, Event, Failure, Outcome, StepOutcome, execute};
 use imgstack_planner::{
@@ -135,6 +136,8 @@ pub struct World {
 pub struct Told {
     pub events: Vec<Event>,
     pub outcome: Outcome,
+    /// How long it took, without connecting.
+    pub took: Duration,
 }
 
 impl World {
@@ -192,6 +195,7 @@ impl World {
     pub async fn apply(&self) -> Told {
         let manager = self.engine.connect().await.unwrap();
         let events = Mutex::new(Vec::new());
+        let started = Instant::now();
         let tell = |event: Event| {
             if self.cancel_at == Some(kind(&event).as_str()) {
                 self.cancel.cancel();
@@ -209,6 +213,7 @@ impl World {
         Told {
             events: events.into_inner().unwrap(),
             outcome,
+            took: started.elapsed(),
         }
     }
 
@@ -251,7 +256,7 @@ impl Told {
     /// The kinds of event, in order; progress that is repeated counts once.
     pub fn kinds(&self) -> Vec<String> {
         let mut kinds: Vec<String> = self.events.iter().map(kind).collect();
-        kinds.dedup();
+        kinds.dedup_by(|next, kind| next == kind && kind == "step_progress");
         kinds
     }
 }
