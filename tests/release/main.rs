@@ -32,7 +32,9 @@ fn the_program_is_small_and_starts_at_once() {
         assert!(version.status().unwrap().success());
         start.elapsed()
     };
-    // The best of many: the machine has other things to do.
-    let best = (0..50).map(|_| once()).min().unwrap();
-    assert!(best <= Duration::from_millis(10), "{best:?}");
+    // Half of them, at least: the machine has other things to do.
+    let mut times: Vec<Duration> = (0..51).map(|_| once()).collect();
+    times.sort();
+    let median = times[25];
+    assert!(median <= Duration::from_millis(10), "{median:?}");
 }

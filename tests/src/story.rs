@@ -3,7 +3,7 @@
 //! Everything a story makes bears its name, so stories run side by side in one
 //! world; what it made is removed when it ends, also when it fails.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -343,6 +343,12 @@ impl Started {
             .args(["-s", name, &self.0.id().to_string()])
             .status();
         assert!(status.expect("kill starts").success());
+    }
+
+    /// Types a line on its keyboard.
+    pub fn type_line(&mut self, line: &str) {
+        let keyboard = self.0.stdin.as_mut().expect("a piped stdin");
+        writeln!(keyboard, "{line}").expect("imgstack reads");
     }
 
     /// Waits until it has said `words` on stderr, and returns all it said there.

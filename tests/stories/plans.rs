@@ -15,6 +15,8 @@ lab! {
     one_head_a_reference_and_no_other_request_when_nothing_moved,
     status_shows_which_build_runs_where,
     without_a_yes_nothing_is_done,
+    a_yes_is_typed_out_and_does_what_was_shown,
+    a_change_while_the_question_waits_is_not_overwritten,
     ndjson_is_one_event_a_line_from_the_plan_to_the_end,
 }
 
@@ -175,7 +177,10 @@ async fn one_head_a_reference_and_no_other_request_when_nothing_moved(world: Wor
     let both = ["pg-1", "pg-2"].map(|name| {
         story.spec(&[(name, "")]);
         let text = std::fs::read_to_string(&file).unwrap();
-        text.replace("metadata: {name: ", &format!("metadata: {{name: {name}-"))
+        let text = text.replace("metadata: {name: ", &format!("metadata: {{name: {name}-"));
+        // Names of images are unique over all stacks.
+        text.replace("name: pg\n", &format!("name: image-{name}\n"))
+            .replace("image: pg\n", &format!("image: image-{name}\n"))
     });
     std::fs::write(&file, both.join("---\n")).unwrap();
     story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
@@ -232,6 +237,46 @@ async fn without_a_yes_nothing_is_done(world: World) {
     let refused = story.imgstack(&["apply", "-o", "ndjson"]).expect(1);
     refused.says(&["does not ask", "--auto-approve"]);
     assert_eq!(story.inspect("pg")["Version"], version);
+}
+
+async fn a_yes_is_typed_out_and_does_what_was_shown(world: World) {
+    let story = one_change(&world, "yes").await;
+    let version = story.inspect("pg")["Version"].clone();
+    for answer in ["y", "YES", ""] {
+        let mut apply = story.start_attended(&["apply"]);
+        apply.hear("Enter a value: ");
+        apply.type_line(answer);
+        apply
+            .wait()
+            .expect(1)
+            .says(&["apply cancelled", "nothing was done"]);
+    }
+    assert_eq!(story.inspect("pg")["Version"], version);
+    let mut apply = story.start_attended(&["apply"]);
+    apply.hear("Enter a value: ");
+    apply.type_line("yes");
+    apply.wait().expect(0).says(&["Apply complete!"]);
+    story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
+}
+
+/// The last guard is the executor's: a person may take an hour to answer.
+async fn a_change_while_the_question_waits_is_not_overwritten(world: World) {
+    let story = one_change(&world, "late").await;
+    let mut apply = story.start_attended(&["apply"]);
+    apply.hear("Enter a value: ");
+    let service = story.service("pg");
+    let change = ["service", "update", "--quiet", "--env-add", "A=1", &service];
+    story.world.docker(&change);
+    let image = story.inspect("pg")["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"].clone();
+    apply.type_line("yes");
+    apply.wait().expect(1).says(&[
+        "the service was changed since the plan was made",
+        "Apply failed.",
+        "imgstack plan",
+    ]);
+    let spec = &story.inspect("pg")["Spec"]["TaskTemplate"]["ContainerSpec"];
+    assert_eq!(spec["Image"], image);
+    assert_eq!(spec["Env"], serde_json::json!(["A=1"]));
 }
 
 async fn ndjson_is_one_event_a_line_from_the_plan_to_the_end(world: World) {

@@ -16,20 +16,32 @@ const DEFAULT: &str = "imgstack.yaml";
 
 /// Reads and checks the specs.
 pub(crate) fn stacks(args: &SpecArgs) -> Result<StackSet, Problem> {
-    let paths = paths(&args.file, std::env::var_os(VARIABLE));
+    let (paths, origin) = paths(&args.file, std::env::var_os(VARIABLE));
+    if let (Some(origin), [path]) = (origin, paths.as_slice())
+        && matches!(path.try_exists(), Ok(false))
+    {
+        return Err(Problem::NoSpec {
+            path: path.clone(),
+            origin,
+        });
+    }
     Ok(imgstack_spec::read(&imgstack_spec::load(
         &paths,
         std::io::stdin(),
     ))?)
 }
 
-fn paths(typed: &[PathBuf], variable: Option<OsString>) -> Vec<PathBuf> {
+/// With who named them, where nobody typed them.
+fn paths(typed: &[PathBuf], variable: Option<OsString>) -> (Vec<PathBuf>, Option<&'static str>) {
     if !typed.is_empty() {
-        return typed.to_vec();
+        return (typed.to_vec(), None);
     }
     // An empty variable is one that somebody meant to unset.
-    let named = variable.filter(|name| !name.is_empty());
-    vec![named.map_or_else(|| PathBuf::from(DEFAULT), PathBuf::from)]
+    match variable.filter(|name| !name.is_empty()) {
+        Some(name) if name == "-" => (vec![name.into()], None),
+        Some(name) => (vec![name.into()], Some("which IMGSTACK_FILE names")),
+        None => (vec![DEFAULT.into()], Some("the default, in this folder")),
+    }
 }
 
 #[cfg(test)]
@@ -40,9 +52,10 @@ mod tests {
     fn what_is_typed_comes_before_the_variable_and_that_before_the_default() {
         let typed = [PathBuf::from("a.yaml")];
         let variable = |name: &str| Some(OsString::from(name));
-        assert_eq!(paths(&typed, variable("b.yaml")), typed);
-        assert_eq!(paths(&[], variable("b.yaml")), [PathBuf::from("b.yaml")]);
-        assert_eq!(paths(&[], variable("")), [PathBuf::from(DEFAULT)]);
-        assert_eq!(paths(&[], None), [PathBuf::from(DEFAULT)]);
+        assert_eq!(paths(&typed, variable("b.yaml")), (typed.to_vec(), None));
+        let found = |name| paths(&[], name).0;
+        assert_eq!(found(variable("b.yaml")), [PathBuf::from("b.yaml")]);
+        assert_eq!(found(variable("")), [PathBuf::from(DEFAULT)]);
+        assert_eq!(found(None), [PathBuf::from(DEFAULT)]);
     }
 }

@@ -17,6 +17,13 @@ pub(crate) enum Problem {
     /// The spec has mistakes.
     #[error(transparent)]
     Spec(#[from] Diagnostics),
+    /// Nobody named a spec, and there is none where it is looked for.
+    #[error("there is no {} ({origin})", path.display())]
+    NoSpec {
+        path: PathBuf,
+        /// Who named it.
+        origin: &'static str,
+    },
     /// A target that is not in the spec.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -73,6 +80,13 @@ impl Problem {
                 .nearest
                 .as_ref()
                 .map(|near| format!("did you mean `{near}`?")),
+            Self::NoSpec { .. } => {
+                Some("name a file or a folder with -f, or `-` for standard input".to_owned())
+            }
+            Self::NotAPlan { path, .. } if is_yaml(path) => Some(format!(
+                "that is a spec? imgstack apply -f {}",
+                path.display()
+            )),
             Self::NotAPlan { .. } => Some("make one with: imgstack plan --out FILE".to_owned()),
             Self::Stale { shown, .. } => Some(format!(
                 "look at the plan as it is now, {shown}; then make a new one: imgstack plan --out FILE"
@@ -90,7 +104,8 @@ impl Problem {
             Self::Endpoints(_) => {
                 Some("write it as: IMGSTACK_ENDPOINTS=ghcr.io=http://127.0.0.1:4000".to_owned())
             }
-            Self::Spec(_) | Self::File { .. } | Self::Declined | Self::System(_) => None,
+            Self::File { .. } => Some("check the path and its permissions".to_owned()),
+            Self::Spec(_) | Self::Declined | Self::System(_) => None,
         }
     }
 
@@ -126,6 +141,11 @@ impl Problem {
         }
         out
     }
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|it| it == "yaml" || it == "yml")
 }
 
 fn spec_mistakes(diagnostics: &Diagnostics, colour: bool) -> String {

@@ -183,7 +183,7 @@ fn drifted(address: &Address, seen: &Seen, service: &RawService) -> Box<Failure>
     };
     Box::new(Failure {
         kind: FailureKind::Drifted,
-        message: "the service was changed since the plan was made; nothing was sent".to_owned(),
+        message: "the service was changed since the plan was made; it is left as it is".to_owned(),
         moved: Seen::moved(address, Some(seen), Some(&now)),
         now: Some(service.image().to_owned()),
         hint: Some("see what is planned now: imgstack plan".to_owned()),

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
-use imgstack_planner::{Build, Known, Observed, ObservedImage, ObservedService, Trouble};
+use imgstack_planner::{
+    Build, Known, Observed, ObservedImage, ObservedService, RegistryWarning, Trouble,
+};
 use imgstack_registry::oci::{self, Client, ErrorKind, Warning};
 use imgstack_spec::{
-    Digest, Image, ImageName, ImageRef, RegistryHost, Repository, ServiceName, Stack, Tag, nearest,
+    Digest, Image, ImageName, ImageRef, Repository, ServiceName, Stack, Tag, nearest,
 };
 use tokio::time::timeout;
 
@@ -112,7 +114,7 @@ pub(crate) async fn builds(
         .images
         .iter()
         .flat_map(|image| worth_knowing(stack, image, images, services, details));
-    stream::iter(wanted.collect::<BTreeSet<(Repository, Digest)>>())
+    let answers: Vec<_> = stream::iter(wanted.collect::<BTreeSet<(Repository, Digest)>>())
         .map(|(repository, digest)| async move {
             let build = match registry.build(&repository, &digest).await {
                 Ok(build) => Known::Known(facts(build)),
@@ -120,9 +122,20 @@ pub(crate) async fn builds(
             };
             (digest, build)
         })
-        .buffer_unordered(CONCURRENT)
+        .buffered(CONCURRENT)
         .collect()
-        .await
+        .await;
+    let mut builds: BTreeMap<Digest, Known<Build>> = BTreeMap::new();
+    for (digest, build) in answers {
+        // The same content in two repositories, of which one may be hidden.
+        match builds.get(&digest) {
+            Some(Known::Known(_)) => {}
+            _ => {
+                builds.insert(digest, build);
+            }
+        }
+    }
+    builds
 }
 
 /// The wanted build and those that run; for a plan, only if they differ.
@@ -177,22 +190,25 @@ fn facts(build: oci::Build) -> Build {
 }
 
 /// What worked and still wants attention.
-pub(crate) fn warnings(registry: &Client) -> Vec<(RegistryHost, Trouble)> {
+pub(crate) fn warnings(registry: &Client) -> Vec<RegistryWarning> {
     let warnings = registry.warnings();
     let mut warnings: Vec<_> = warnings
         .iter()
         .map(|warning| {
-            let host = match warning {
-                Warning::StaleCredential { repository, .. } => repository.host(),
-                Warning::CredentialSource(problem) => &problem.host,
+            let (host, refused) = match warning {
+                Warning::StaleCredential { repository, .. } => (repository.host(), true),
+                Warning::CredentialSource(problem) => (&problem.host, false),
             };
-            let trouble = Trouble {
-                why: warning.to_string(),
-                hint: Some(warning.hint()),
-            };
-            (host.clone(), trouble)
+            RegistryWarning {
+                host: host.clone(),
+                refused,
+                trouble: Trouble {
+                    why: warning.to_string(),
+                    hint: Some(warning.hint()),
+                },
+            }
         })
         .collect();
-    warnings.sort_by(|(a, one), (b, other)| (a, &one.why).cmp(&(b, &other.why)));
+    warnings.sort_by(|a, b| (&a.host, &a.trouble.why).cmp(&(&b.host, &b.trouble.why)));
     warnings
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::plan::{Action, Seen, StackPlan, Step};
+use crate::planner::PLAN_LABEL;
 use crate::report::{Code, Finding, Severity};
 use crate::{Known, Observed, Trouble};
 
@@ -197,7 +198,13 @@ fn altered(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
 /// What a step does, value by value. Its reasons are for people (invariant 4).
 fn leaves(step: &Step) -> BTreeMap<String, Value> {
     let mut leaves = BTreeMap::new();
-    let done = serde_json::json!({"action": step.action, "after": step.after});
+    let mut done = serde_json::json!({"action": step.action, "after": step.after});
+    // It follows from all the others.
+    if let Some(labels) = done.pointer_mut("/action/updateService/labels") {
+        labels
+            .as_object_mut()
+            .map(|labels| labels.remove(PLAN_LABEL));
+    }
     let mut left = vec![(String::new(), done)];
     while let Some((path, value)) = left.pop() {
         match value {

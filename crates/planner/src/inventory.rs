@@ -29,7 +29,20 @@ pub struct Inventory {
     /// The cluster's nodes, by hostname.
     pub nodes: Known<BTreeMap<String, ObservedNode>>,
     /// What a registry's answers gave cause to warn of.
-    pub warnings: Vec<(RegistryHost, Trouble)>,
+    pub warnings: Vec<RegistryWarning>,
+}
+
+/// What worked at a registry and still wants attention.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistryWarning {
+    /// The registry.
+    pub host: RegistryHost,
+    /// Whether a credential was refused; otherwise a place where credentials
+    /// are looked for could not be read.
+    pub refused: bool,
+    /// What and why.
+    pub trouble: Trouble,
 }
 
 impl Inventory {

@@ -23,7 +23,7 @@ mod target;
 pub use drift::{Drift, Moved, Unseen, drift};
 pub use inventory::{
     Build, FailureAction, Inventory, ObservedImage, ObservedNode, ObservedService, ObservedTask,
-    ServiceMode, UpdateOrder, UpdateSettings, UpdateState, UpdateStatus,
+    RegistryWarning, ServiceMode, UpdateOrder, UpdateSettings, UpdateState, UpdateStatus,
 };
 pub use observed::{Known, Observed, Trouble};
 pub use plan::{

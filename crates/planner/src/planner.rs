@@ -14,7 +14,7 @@ use crate::target::Scope;
 use crate::{Inventory, Known, Observed, order};
 
 /// The label that names the plan which last touched a service.
-const PLAN_LABEL: &str = "dev.imgstack.plan";
+pub(crate) const PLAN_LABEL: &str = "dev.imgstack.plan";
 
 /// What a person may ask of a plan.
 #[derive(Clone, Debug, Default)]
@@ -206,14 +206,18 @@ impl<'a> Draft<'a> {
         let images = self.scope.images();
         let hosts: BTreeSet<_> = images.map(|image| image.repository.host()).collect();
         let warnings = inventory.warnings.iter();
-        for (host, trouble) in warnings.filter(|(host, _)| hosts.contains(host)) {
+        for warning in warnings.filter(|warning| hosts.contains(&warning.host)) {
+            let code = match warning.refused {
+                true => Code::StaleCredential,
+                false => Code::CredentialSource,
+            };
             self.say(Finding {
-                hint: trouble.hint.clone(),
+                hint: warning.trouble.hint.clone(),
                 ..finding(
                     Severity::Attention,
-                    Code::StaleCredential,
-                    &Address::Registry(host.clone()),
-                    trouble.why.clone(),
+                    code,
+                    &Address::Registry(warning.host.clone()),
+                    warning.trouble.why.clone(),
                 )
             });
         }
@@ -330,12 +334,16 @@ fn hash(stack: &Stack, steps: &[Step], seen: &BTreeMap<ServiceName, Seen>) -> St
     #[derive(Serialize)]
     struct Essence<'a> {
         stack: &'a Stack,
-        steps: &'a [Step],
+        steps: Vec<(&'a Address, &'a Action, &'a [Address])>,
         seen: BTreeMap<&'a ServiceName, (&'a str, &'a str)>,
     }
     let essence = Essence {
         stack,
-        steps,
+        // Without their reasons: those are words.
+        steps: steps
+            .iter()
+            .map(|step| (&step.address, &step.action, &*step.after))
+            .collect(),
         seen: seen
             .iter()
             .map(|(name, seen)| (name, (seen.service_id.as_str(), seen.spec_digest.as_str())))

@@ -76,6 +76,8 @@ pub enum Code {
     NotInSpec,
     /// The registry refused the credential, and answers without one.
     StaleCredential,
+    /// A place where credentials are looked for cannot be read.
+    CredentialSource,
     /// Steps left out by `--target`.
     NotTargeted,
 }

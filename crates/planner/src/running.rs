@@ -87,7 +87,7 @@ impl<'a> Running<'a> {
             .find_map(|task| task.error.as_ref())
             .or(observed.failure.as_ref())
             .cloned()
-            .or_else(|| waiting.clone().next().map(|task| task.state.clone()))
+            .or_else(|| waiting.clone().next().map(state_word))
             .map(|why| format!(": {why}"));
         Some(Finding {
             hint: Some(format!(
@@ -128,6 +128,15 @@ impl<'a> Running<'a> {
                 ),
             )
         })
+    }
+}
+
+/// A task that runs by its last word, and is not counted as running, is on a
+/// node that has fallen silent.
+fn state_word(task: &ObservedTask) -> String {
+    match (task.state.as_str(), &task.node) {
+        ("running", Some(node)) => format!("{node} does not answer the managers"),
+        (state, _) => state.to_owned(),
     }
 }
 

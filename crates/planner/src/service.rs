@@ -164,7 +164,7 @@ fn stopped_half_way(
     );
     (is_stopped && running.spec_is_wanted).then(|| Finding {
         hint: Some(format!(
-            "push a mended build, or hold a good one with `pin:` in the spec; to go on with this one: docker service update {}",
+            "push a mended build, or hold a good one with `pin:` in the spec; or go back now: docker service rollback {}",
             service.name
         )),
         ..finding(

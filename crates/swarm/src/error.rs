@@ -41,6 +41,16 @@ pub enum Error {
         /// Addresses of managers that it knows, as Swarm peers name them.
         managers: Vec<String>,
     },
+    /// The engine belongs to a Swarm and cannot speak for it now.
+    #[error("{endpoint} belongs to a Swarm that is {state}{}", detail_of(detail))]
+    NotReady {
+        /// The engine that was asked.
+        endpoint: Box<Endpoint>,
+        /// `locked`, `pending` or `error`: docker's `LocalNodeState`.
+        state: String,
+        /// The engine's own words, if it has some.
+        detail: String,
+    },
     /// The engine is older than [`crate::API_FLOOR`].
     #[error(
         "engine {engine} at {endpoint} speaks API {api}; the oldest that is understood is {}.{}",
@@ -138,6 +148,10 @@ impl Error {
             Self::NotAManager {
                 member, managers, ..
             } => Some(manager_hint(*member, managers)),
+            Self::NotReady { state, .. } => Some(match state.as_str() {
+                "locked" => "unlock it on that node: docker swarm unlock".to_owned(),
+                _ => "look at the engine there: docker info".to_owned(),
+            }),
             Self::EngineTooOld { .. } => {
                 Some("update the engine to 20.10 or newer on the managers first".to_owned())
             }
@@ -176,6 +190,7 @@ impl Error {
             } => is_passing(*status, message),
             Self::Target(_)
             | Self::NotAManager { .. }
+            | Self::NotReady { .. }
             | Self::EngineTooOld { .. }
             | Self::OutOfSequence { .. }
             | Self::AnswerLost { .. }
@@ -217,6 +232,13 @@ fn manager_hint(member: bool, managers: &[String]) -> String {
             "name one of the managers {} in spec.swarm.endpoint",
             hosts.join(", ")
         ),
+    }
+}
+
+fn detail_of(detail: &str) -> String {
+    match detail {
+        "" => String::new(),
+        words => format!(": {words}"),
     }
 }
 

@@ -330,6 +330,14 @@ async fn swarm_id(typed: &Docker, endpoint: &Endpoint) -> Result<String, Error> 
         let cluster = swarm.cluster.unwrap_or_default();
         return Ok(cluster.id.unwrap_or_default());
     }
+    let state = swarm.local_node_state.map(|state| state.to_string());
+    if let Some(state) = state.filter(|it| ["locked", "pending", "error"].contains(&it.as_str())) {
+        return Err(Error::NotReady {
+            endpoint: Box::new(endpoint.clone()),
+            state,
+            detail: swarm.error.unwrap_or_default(),
+        });
+    }
     let peers = swarm.remote_managers.unwrap_or_default();
     let mut managers: Vec<_> = peers.into_iter().filter_map(|peer| peer.addr).collect();
     managers.sort();

@@ -85,6 +85,21 @@ async fn engines_that_will_not_do() {
             "name one of the managers 10.0.0.1, 10.0.0.3 in spec.swarm.endpoint",
         ),
     ];
+    let table = table.into_iter().chain([
+        (
+            json!({"NodeID": "", "LocalNodeState": "locked", "ControlAvailable": false}),
+            "belongs to a Swarm that is locked",
+            "docker swarm unlock",
+        ),
+        (
+            json!({
+                "NodeID": "n1", "LocalNodeState": "error", "ControlAvailable": false,
+                "Error": "certificate has expired",
+            }),
+            "belongs to a Swarm that is error: certificate has expired",
+            "docker info",
+        ),
+    ]);
     for (swarm, words, hint) in table {
         let engine = Engine::start();
         engine.on("GET /info", &[Reply::Json(200, json!({"Swarm": swarm}))]);

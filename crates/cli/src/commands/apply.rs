@@ -183,12 +183,12 @@ async fn carry_out(
     let failures = Mutex::new(Vec::new());
     let tell = |event: Event| {
         match output {
-            ApplyOutput::Human => lock(&view).show(&event),
+            // Progress is for people, whatever is printed for programs.
+            ApplyOutput::Human | ApplyOutput::Json => lock(&view).show(&event),
             ApplyOutput::Ndjson => {
                 // A reader that went away does not stop a rollout.
                 let _ = printer.data(&events::line(&event));
             }
-            ApplyOutput::Json => {}
         }
         if matches!(event, Event::StepFailed { .. }) {
             lock(&failures).push(event);
@@ -208,7 +208,16 @@ async fn carry_out(
                     let authorisation = seen.connected.authorisation();
                     execute(plan, manager, &authorisation, cancel, &tell).await
                 }
-                _ => not_started(plan),
+                _ => {
+                    let outcome = not_started(plan);
+                    if output == ApplyOutput::Ndjson {
+                        tell(Event::ApplyFinished {
+                            stack: plan.stack.name.clone(),
+                            outcome: outcome.clone(),
+                        });
+                    }
+                    outcome
+                }
             });
         }
     };

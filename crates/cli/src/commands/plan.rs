@@ -18,9 +18,11 @@ pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Proble
     if let Some(path) = &args.out {
         saved::write(&plan, path)?;
         let path = path.display();
-        printer.notice(&format!(
-            "\nSaved the plan to {path}. To do exactly this: imgstack apply {path}\n"
-        ));
+        let next = match plan.is_empty() {
+            true => "There is nothing in it to be done.".to_owned(),
+            false => format!("To do exactly this: imgstack apply {path}"),
+        };
+        printer.notice(&format!("\nSaved the plan to {path}. {next}\n"));
     }
     Ok(exit(&plan, args.detailed_exitcode))
 }

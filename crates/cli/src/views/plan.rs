@@ -251,8 +251,13 @@ fn closing(out: &mut String, plan: &Plan) {
         counts.destroy
     );
     let blocked = blocked(plan);
-    if blocked > 0 {
-        let _ = write!(out, " {}", paint(BAD, format!("{blocked} blocked.")));
+    if plan.is_blocked() {
+        // What is blocked may have no service yet.
+        let words = match blocked {
+            0 => "Blocked, see above.".to_owned(),
+            count => format!("{count} blocked."),
+        };
+        let _ = write!(out, " {}", paint(BAD, words));
     }
     out.push('\n');
 }

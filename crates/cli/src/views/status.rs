@@ -43,6 +43,8 @@ struct TaskStatus {
     node: Option<String>,
     image: String,
     state: String,
+    /// Runs, on a node that the managers hear.
+    running: bool,
     /// Whether it runs the wanted build; None where that is not known.
     wanted: Option<bool>,
 }
@@ -88,6 +90,7 @@ fn tasks(plan: &StackPlan, image: &PlannedImage, inventory: &Inventory) -> Vec<T
             node: task.node.clone(),
             image: task.image.clone(),
             state: task.state.clone(),
+            running: task.running,
             wanted: is_wanted(&task.image, image),
         }));
     }
@@ -171,7 +174,11 @@ fn row(task: &TaskStatus) -> [String; 4] {
             .as_deref()
             .map_or_else(|| "(no node)".to_owned(), inline),
         digest.map_or_else(|| inline(&task.image), |digest| short(&digest)),
-        task.state.clone(),
+        match (task.state.as_str(), task.running) {
+            // The last word of a node that the managers hear no more.
+            ("running", false) => "running?".to_owned(),
+            (state, _) => state.to_owned(),
+        },
     ]
 }
 

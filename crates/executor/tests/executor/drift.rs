@@ -34,7 +34,10 @@ async fn a_service_that_moved_since_the_plan_is_left_alone_and_what_moved_is_nam
     let told = world.apply().await;
     let failure = told.failure();
     assert_eq!(failure.kind, FailureKind::Drifted);
-    assert!(failure.message.ends_with("nothing was sent"), "{failure:?}");
+    assert!(
+        failure.message.ends_with("it is left as it is"),
+        "{failure:?}"
+    );
     assert_eq!(failure.moved, replicas_moved());
     assert_eq!(failure.now, Some(old()));
     assert!(world.sent().is_empty());

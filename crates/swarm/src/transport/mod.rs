@@ -150,6 +150,10 @@ impl Link {
 
     /// The error of a request that could not even be sent.
     pub(crate) fn refused_connection(&self, error: &reqwest::Error) -> Error {
+        // The socket here is ssh's, and says nothing of the engine there.
+        if let Endpoint::Ssh { .. } = &self.endpoint {
+            return ssh::lost(&self.endpoint, chain(error)).into();
+        }
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(next) = cause {
             if let Some(io) = next.downcast_ref::<io::Error>() {

@@ -172,6 +172,15 @@ pub(super) fn engine_error(endpoint: &Endpoint, detail: String) -> SshError {
     classify(&name(endpoint), detail)
 }
 
+/// The error of a connection that was there and ended.
+pub(super) fn lost(endpoint: &Endpoint, detail: String) -> SshError {
+    SshError {
+        host: name(endpoint),
+        failure: SshFailure::Lost,
+        detail,
+    }
+}
+
 /// The host as a person would give it to `ssh`.
 fn name(endpoint: &Endpoint) -> String {
     match endpoint {

@@ -31,6 +31,8 @@ pub enum SshFailure {
     NoEngine,
     /// The login may not use the engine's socket.
     SocketDenied,
+    /// It was there, and ended.
+    Lost,
     /// Anything else.
     Other,
 }
@@ -45,6 +47,7 @@ impl SshFailure {
             Self::NoSsh => "there is no ssh program to run".to_owned(),
             Self::NoEngine => format!("no engine answers on {host}"),
             Self::SocketDenied => format!("the login on {host} may not use its engine"),
+            Self::Lost => format!("the ssh connection to {host} ended"),
             Self::Other => format!("ssh to {host} failed"),
         }
     }
@@ -72,6 +75,7 @@ impl SshError {
             SshFailure::SocketDenied => {
                 "log in as root, or add the account to the group `docker` there".to_owned()
             }
+            SshFailure::Lost => "see where things stand: imgstack status".to_owned(),
             SshFailure::Other => format!("try `ssh {host} docker version`"),
         }
     }
