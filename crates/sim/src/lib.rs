@@ -23,6 +23,7 @@ mod image;
 mod record;
 pub mod registry;
 mod serve;
+pub mod swarm;
 
 pub use clock::Clock;
 pub use fault::{Fault, Faults, Trigger};

@@ -1,0 +1,330 @@
+//! Brings a service's tasks to its template, a few at a time.
+//!
+//! The parallel workers of swarmkit are counted rather than run: each has one
+//! place under way, or waits for its delay. The updater waits for a new task to
+//! run for as long as that takes.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::Timestamp;
+
+use super::Cluster;
+use super::due::{Due, Id};
+use super::service::UpdateStatus;
+use super::spec::{FailureAction, UpdateConfig};
+use super::state::{TaskState, UpdateState};
+use super::task::Place;
+
+/// One update, or one roll-back, that is going on.
+#[derive(Debug)]
+pub(super) struct Updater {
+    config: UpdateConfig,
+    is_rollback: bool,
+    /// Places that are still to be done.
+    queue: VecDeque<Place>,
+    /// How many there were.
+    total: usize,
+    /// The new tasks under way, with the old ones of their places.
+    active: BTreeMap<Id, Vec<Id>>,
+    /// Workers that wait for their delay.
+    resting: usize,
+    /// The new tasks, and whether they have failed.
+    updated: BTreeMap<Id, bool>,
+    /// When the last new task came to run, or failed.
+    last: Timestamp,
+}
+
+impl Cluster {
+    /// Begins an update, if tasks need one and none is going on.
+    pub(super) fn update_dirty(&mut self, id: &Id) {
+        let Some(service) = self.services.get(id) else {
+            return;
+        };
+        let state = service.status.as_ref().map(|status| status.state);
+        let stopped = matches!(
+            state,
+            Some(UpdateState::Paused | UpdateState::RollbackPaused)
+        );
+        if service.updater.is_some() || stopped {
+            return;
+        }
+        let dirty: VecDeque<Place> = service
+            .places
+            .keys()
+            .filter(|place| self.is_dirty_place(id, place))
+            .cloned()
+            .collect();
+        let is_rollback = state == Some(UpdateState::RollbackStarted);
+        if dirty.is_empty() {
+            if is_rollback {
+                self.say(
+                    id,
+                    UpdateState::RollbackCompleted,
+                    "rollback completed".to_owned(),
+                );
+            }
+            return;
+        }
+        let config = UpdateConfig::of(&service.spec, is_rollback);
+        let updater = Updater {
+            config,
+            is_rollback,
+            total: dirty.len(),
+            queue: dirty,
+            active: BTreeMap::new(),
+            resting: 0,
+            updated: BTreeMap::new(),
+            last: self.now,
+        };
+        if let Some(service) = self.services.get_mut(id) {
+            service.updater = Some(updater);
+            service.update += 1;
+        }
+        if !is_rollback {
+            self.say(id, UpdateState::Updating, "update in progress".to_owned());
+        }
+        self.pump(id);
+    }
+
+    /// The updater leaves a global service's task alone on a node that takes
+    /// none.
+    fn is_dirty_place(&self, id: &Id, place: &Place) -> bool {
+        if let Place::Node(node) = place
+            && !self
+                .nodes
+                .get(node)
+                .is_some_and(super::node::Node::is_active)
+        {
+            return false;
+        }
+        let wanted = self.wanted_in(id, place);
+        let mut tasks = wanted.iter().filter_map(|task| self.tasks.get(task));
+        tasks.any(|task| self.is_dirty(task))
+    }
+
+    /// Gives places to the workers that are free.
+    fn pump(&mut self, id: &Id) {
+        loop {
+            let Some(updater) = self.updater_mut(id) else {
+                return;
+            };
+            let busy = updater.active.len() + updater.resting;
+            let workers = match updater.config.parallelism {
+                0 => usize::MAX,
+                workers => usize::try_from(workers).unwrap_or(usize::MAX),
+            };
+            if busy >= workers {
+                return;
+            }
+            let Some(place) = updater.queue.pop_front() else {
+                break;
+            };
+            if self.is_dirty_place(id, &place) {
+                self.replace(id, &place);
+            }
+        }
+        let Some(service) = self.services.get(id) else {
+            return;
+        };
+        let update = service.update;
+        if let Some(updater) = &service.updater
+            && updater.active.is_empty()
+            && updater.resting == 0
+        {
+            let at = updater.last + updater.config.monitor;
+            let service = id.clone();
+            self.queue
+                .push(at.max(self.now), Due::Watched { service, update });
+        }
+    }
+
+    fn replace(&mut self, id: &Id, place: &Place) {
+        let old = self.wanted_in(id, place);
+        let Some(updater) = self.updater_mut(id) else {
+            return;
+        };
+        let start_first = updater.config.start_first;
+        let desired = if start_first {
+            TaskState::Running
+        } else {
+            TaskState::Ready
+        };
+        let Some(new) = self.new_task(id, place.clone(), desired) else {
+            return;
+        };
+        if let Some(updater) = self.updater_mut(id) {
+            updater.active.insert(new.clone(), old.clone());
+            updater.updated.insert(new.clone(), false);
+        }
+        if start_first {
+            return;
+        }
+        if let Some(task) = self.tasks.get_mut(&new) {
+            task.waits_for.clone_from(&old);
+        }
+        for task in &old {
+            self.set_desired(task, TaskState::Shutdown);
+        }
+    }
+
+    /// A task has come to another state.
+    pub(super) fn updater_hears(&mut self, id: &Id) {
+        let Some(task) = self.tasks.get(id) else {
+            return;
+        };
+        let (service, state, running_at) = (task.service.clone(), task.state, task.running_at);
+        let by_itself = task.desired <= TaskState::Running;
+        let now = self.now;
+        let Some(updater) = self.updater_mut(&service) else {
+            return;
+        };
+        if !updater.updated.contains_key(id) {
+            return;
+        }
+        if state == TaskState::Running {
+            updater.last = now;
+            let old = updater.active.remove(id).unwrap_or_default();
+            for task in old {
+                self.set_desired(&task, TaskState::Shutdown);
+            }
+            self.rest(&service);
+            return;
+        }
+        if !state.is_over() || !by_itself {
+            return;
+        }
+        let watched =
+            running_at.is_none_or(|since| now.duration_since(since) <= updater.config.monitor);
+        let was_active = updater.active.remove(id).is_some();
+        if was_active {
+            updater.last = now;
+        }
+        let known = updater.updated.insert(id.clone(), true) == Some(true);
+        if watched && !known && self.fails(&service, id) {
+            return;
+        }
+        if was_active {
+            self.rest(&service);
+        }
+    }
+
+    /// A worker is done with a place.
+    fn rest(&mut self, id: &Id) {
+        let now = self.now;
+        let Some(service) = self.services.get_mut(id) else {
+            return;
+        };
+        let update = service.update;
+        let Some(updater) = &mut service.updater else {
+            return;
+        };
+        if updater.config.delay.is_zero() || updater.queue.is_empty() {
+            return self.pump(id);
+        }
+        updater.resting += 1;
+        let at = now + updater.config.delay;
+        let service = id.clone();
+        self.queue.push(at, Due::WorkerFree { service, update });
+    }
+
+    pub(super) fn worker_free(&mut self, id: &Id, update: u64) {
+        if self
+            .services
+            .get(id)
+            .is_some_and(|service| service.update == update)
+        {
+            if let Some(updater) = self.updater_mut(id) {
+                updater.resting = updater.resting.saturating_sub(1);
+            }
+            self.pump(id);
+        }
+    }
+
+    /// Nothing has failed for as long as was to be watched.
+    pub(super) fn watched(&mut self, id: &Id, update: u64) {
+        let now = self.now;
+        let Some(service) = self.services.get_mut(id).filter(|it| it.update == update) else {
+            return;
+        };
+        let Some(updater) = &service.updater else {
+            return;
+        };
+        let done = updater.active.is_empty()
+            && updater.queue.is_empty()
+            && updater.last + updater.config.monitor <= now;
+        if !done {
+            return;
+        }
+        let is_rollback = updater.is_rollback;
+        service.updater = None;
+        let (state, message) = match is_rollback {
+            false => (UpdateState::Completed, "update completed"),
+            true => (UpdateState::RollbackCompleted, "rollback completed"),
+        };
+        self.say(id, state, message.to_owned());
+        // What came in between is next.
+        self.ask(4, Due::Reconcile(id.clone()));
+    }
+
+    /// A new task has failed. Whether that ends the update.
+    fn fails(&mut self, id: &Id, task: &Id) -> bool {
+        let Some(updater) = self.updater_mut(id) else {
+            return true;
+        };
+        let failed = updater.updated.values().filter(|failed| **failed).count();
+        #[expect(clippy::cast_precision_loss, reason = "there are not so many tasks")]
+        let ratio = failed as f64 / updater.total as f64;
+        if ratio <= updater.config.max_failure_ratio {
+            return false;
+        }
+        let (action, is_rollback) = (updater.config.action, updater.is_rollback);
+        let why = format!("due to failure or early termination of task {task}");
+        let Some(service) = self.services.get_mut(id) else {
+            return true;
+        };
+        match action {
+            FailureAction::Continue => return false,
+            FailureAction::Rollback if service.previous.is_some() => {
+                service.updater = None;
+                self.roll_back(id, format!("update rolled back {why}"));
+            }
+            FailureAction::Rollback | FailureAction::Pause => {
+                service.updater = None;
+                let (state, what) = match is_rollback {
+                    false => (UpdateState::Paused, "update paused"),
+                    true => (UpdateState::RollbackPaused, "rollback paused"),
+                };
+                self.say(id, state, format!("{what} {why}"));
+            }
+        }
+        true
+    }
+
+    /// The engine itself goes back: afterwards there is nothing to go back to.
+    fn roll_back(&mut self, id: &Id, message: String) {
+        let now = self.now;
+        let Some(service) = self.services.get_mut(id) else {
+            return;
+        };
+        let Some((spec, auth)) = service.previous.take() else {
+            return;
+        };
+        let old = service.status.as_ref().map(|status| status.state);
+        service.spec = spec;
+        service.auth = auth;
+        service.update += 1;
+        service.status = Some(UpdateStatus {
+            state: old.unwrap_or(UpdateState::Updating),
+            started: now,
+            completed: None,
+            message: String::new(),
+        });
+        self.take_template(id);
+        self.say(id, UpdateState::RollbackStarted, message);
+        self.ask(4, Due::Reconcile(id.clone()));
+    }
+
+    fn updater_mut(&mut self, id: &Id) -> Option<&mut Updater> {
+        self.services.get_mut(id)?.updater.as_mut()
+    }
+}
