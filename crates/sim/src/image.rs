@@ -86,6 +86,19 @@ impl Behaviour {
     pub const LABEL: &str = "dev.imgstack.sim.behaviour";
 }
 
+/// Where a reference leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Descriptor {
+    /// Of the manifest or index.
+    pub media_type: String,
+    /// Its digest.
+    pub digest: String,
+    /// Its size in bytes, without what it lists.
+    pub size: u64,
+    /// As the index has them; the only one of a manifest.
+    pub platforms: Vec<Value>,
+}
+
 /// Why a pull failed, in the registry's words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PullError {
@@ -113,6 +126,17 @@ pub trait Upstream: Send + Sync {
     /// # Errors
     /// As [`PullError`] says.
     fn pull(&self, pull: &Pull<'_>) -> Result<Image, PullError>;
+
+    /// Looks up where the reference leads, and for which platforms, without
+    /// pulling. Registries can; a mere store of images need not.
+    ///
+    /// # Errors
+    /// As [`PullError`] says.
+    fn describe(&self, pull: &Pull<'_>) -> Result<Descriptor, PullError> {
+        let reference = pull.reference;
+        let text = format!("{reference}: there is no registry to ask");
+        Err(PullError::Unreachable(text))
+    }
 }
 
 #[cfg(test)]

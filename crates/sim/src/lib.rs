@@ -17,6 +17,7 @@
 //! against the lab too: where they differ, this crate is wrong.
 
 mod clock;
+pub mod engine;
 mod fault;
 pub mod github;
 mod image;
@@ -27,6 +28,6 @@ pub mod swarm;
 
 pub use clock::Clock;
 pub use fault::{Fault, Faults, Trigger};
-pub use image::{Behaviour, Credential, Image, Pull, PullError, Upstream};
+pub use image::{Behaviour, Credential, Descriptor, Image, Pull, PullError, Upstream};
 pub use record::{Record, Recorded};
 pub use serve::{Answer, Asked, Body, Served, Server, Service};

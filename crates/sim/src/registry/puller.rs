@@ -11,12 +11,12 @@ use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderVa
 use hyper::{Method, StatusCode};
 use imgstack_spec::ImageRef;
 use secrecy::ExposeSecret as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Registry;
 use super::reply::Reply;
 use super::store::sha256;
-use crate::{Asked, Fault, Pull, PullError, Recorded};
+use crate::{Asked, Descriptor, Fault, Pull, PullError, Recorded};
 
 const AGENT: &str = "docker/20.10.24";
 const MANIFESTS: &str = "application/vnd.docker.distribution.manifest.v2+json, \
@@ -123,6 +123,26 @@ impl<'a> Puller<'a> {
         let content = serde_json::from_slice(&body).ok();
         content.filter(|_| sha256(&body) == digest).ok_or_else(|| {
             PullError::Failed(format!("manifest verification failed for digest {digest}"))
+        })
+    }
+
+    /// What the manifest or index is, and for which platforms.
+    pub(super) fn descriptor(&self, digest: &str) -> Result<Descriptor, PullError> {
+        let reply = self.checked(self.send(&Method::GET, &self.manifest_path(digest))?)?;
+        let content: Value = serde_json::from_slice(&reply.body)
+            .map_err(|error| PullError::Failed(format!("invalid manifest: {error}")))?;
+        let platforms = match content["manifests"].as_array() {
+            Some(entries) => entries.iter().map(|it| it["platform"].clone()).collect(),
+            None => {
+                let config = self.config(&content["config"])?;
+                vec![json!({"os": config["os"], "architecture": config["architecture"]})]
+            }
+        };
+        Ok(Descriptor {
+            media_type: reply.header("content-type").unwrap_or_default().to_owned(),
+            digest: digest.to_owned(),
+            size: reply.body.len() as u64,
+            platforms,
         })
     }
 

@@ -6,7 +6,7 @@ use imgstack_spec::ImageRef;
 
 use super::Registry;
 use super::puller::{Puller, host_of_api, select};
-use crate::{Image, Pull, PullError, Upstream};
+use crate::{Descriptor, Image, Pull, PullError, Upstream};
 
 /// The registries of a world, by host. All other hosts do not exist.
 #[derive(Clone, Debug, Default)]
@@ -42,16 +42,26 @@ impl Upstream for Registries {
         let registry = self.0.get(host).ok_or_else(|| nowhere(host))?;
         registry.fetch(&image, pull)
     }
+
+    fn describe(&self, pull: &Pull<'_>) -> Result<Descriptor, PullError> {
+        let image = read(pull.reference)?;
+        let host = image.repository.host().as_str();
+        let registry = self.0.get(host).ok_or_else(|| nowhere(host))?;
+        registry.look_up(&image, pull)
+    }
 }
 
 impl Upstream for Registry {
     fn pull(&self, pull: &Pull<'_>) -> Result<Image, PullError> {
         let image = read(pull.reference)?;
-        let host = image.repository.host().as_str();
-        if host != self.host() {
-            return Err(nowhere(host));
-        }
+        self.must_be(&image)?;
         self.fetch(&image, pull)
+    }
+
+    fn describe(&self, pull: &Pull<'_>) -> Result<Descriptor, PullError> {
+        let image = read(pull.reference)?;
+        self.must_be(&image)?;
+        self.look_up(&image, pull)
     }
 }
 
@@ -68,6 +78,22 @@ fn nowhere(host: &str) -> PullError {
 }
 
 impl Registry {
+    fn must_be(&self, image: &ImageRef) -> Result<(), PullError> {
+        let host = image.repository.host().as_str();
+        match host == self.host() {
+            true => Ok(()),
+            false => Err(nowhere(host)),
+        }
+    }
+
+    /// What an engine does for `/distribution`, in its order.
+    fn look_up(&self, image: &ImageRef, pull: &Pull<'_>) -> Result<Descriptor, PullError> {
+        let mut puller = Puller::new(self, image, pull);
+        puller.knock()?;
+        let digest = puller.digest()?;
+        puller.descriptor(&digest)
+    }
+
     /// What an engine does for one `docker pull`, in its order.
     fn fetch(&self, image: &ImageRef, pull: &Pull<'_>) -> Result<Image, PullError> {
         let mut puller = Puller::new(self, image, pull);

@@ -1,5 +1,7 @@
 //! A request that was read whole, and an answer.
 
+use std::io;
+
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::StreamExt as _;
@@ -11,7 +13,7 @@ use hyper::{HeaderMap, Method, Response, StatusCode};
 use serde::Serialize;
 
 /// Why a body ended early.
-pub(super) type Broken = std::io::Error;
+pub(super) type Broken = io::Error;
 
 /// The body of an answer: known bytes, or a stream that may never end.
 pub type Body = UnsyncBoxBody<Bytes, Broken>;
@@ -51,9 +53,20 @@ impl Asked {
 pub struct Answer {
     pub(super) response: Response<Body>,
     pub(super) identity: Option<String>,
+    /// The host is gone: the connection is closed without an answer.
+    pub(super) silent: bool,
 }
 
 impl Answer {
+    /// No answer: the connection is closed, as by a host that is gone.
+    #[must_use]
+    pub fn hang_up() -> Self {
+        Self {
+            silent: true,
+            ..Self::empty(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    }
+
     /// A status and nothing else.
     #[must_use]
     pub fn empty(status: StatusCode) -> Self {
@@ -78,7 +91,16 @@ impl Answer {
     /// A stream, such as events; its end is the end of the body.
     #[must_use]
     pub fn stream(status: StatusCode, chunks: impl Stream<Item = Bytes> + Send + 'static) -> Self {
-        let frames = chunks.map(|chunk| Ok(Frame::data(chunk)));
+        Self::try_stream(status, chunks.map(Ok))
+    }
+
+    /// A stream that may break off: with an error, the connection is closed.
+    #[must_use]
+    pub fn try_stream(
+        status: StatusCode,
+        chunks: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Self {
+        let frames = chunks.map(|chunk| chunk.map(Frame::data));
         Self::with_body(status, UnsyncBoxBody::new(StreamBody::new(frames)))
     }
 
@@ -118,6 +140,7 @@ impl Answer {
         Self {
             response,
             identity: None,
+            silent: false,
         }
     }
 }

@@ -86,7 +86,7 @@ impl Server {
         asked: Asked,
     ) -> Result<Answer, Broken> {
         match fault {
-            None => Ok(service.answer(asked).await),
+            None => answered(service, asked).await,
             Some(Fault::Refuse) => Err(closed()),
             Some(Fault::Answer {
                 status,
@@ -94,17 +94,28 @@ impl Server {
                 body,
             }) => Ok(instead(status, &headers, body)),
             Some(Fault::Delay(delay)) => {
-                let answer = service.answer(asked).await;
+                let answer = answered(service, asked).await?;
                 tokio::time::sleep(delay).await;
                 Ok(answer)
             }
             Some(Fault::Cut) => {
-                service.answer(asked).await;
+                answered(service, asked).await?;
                 Err(closed())
             }
-            Some(Fault::CutBody) => Ok(halved(service.answer(asked).await).await),
-            Some(Fault::Corrupt) => Ok(corrupted(service.answer(asked).await).await),
+            Some(Fault::CutBody) => Ok(halved(answered(service, asked).await?).await),
+            Some(Fault::Corrupt) => Ok(corrupted(answered(service, asked).await?).await),
         }
+    }
+}
+
+async fn answered(service: &dyn Service, asked: Asked) -> Result<Answer, Broken> {
+    let answer = service.answer(asked).await;
+    match answer.silent {
+        true => Err(io::Error::new(
+            io::ErrorKind::ConnectionReset,
+            "the host is gone",
+        )),
+        false => Ok(answer),
     }
 }
 
@@ -154,7 +165,11 @@ async fn halved(answer: Answer) -> Answer {
     response
         .headers_mut()
         .insert(hyper::header::CONTENT_LENGTH, length.into());
-    Answer { response, identity }
+    Answer {
+        response,
+        identity,
+        silent: false,
+    }
 }
 
 async fn corrupted(answer: Answer) -> Answer {
@@ -169,5 +184,6 @@ async fn corrupted(answer: Answer) -> Answer {
     Answer {
         response: Response::from_parts(parts, body),
         identity,
+        silent: false,
     }
 }
