@@ -5,6 +5,7 @@
 pub mod build;
 pub mod lab;
 pub mod proxy;
+pub mod sim;
 pub mod story;
 pub mod token_server;
 pub mod world;

@@ -55,6 +55,7 @@ impl Proxy {
                 }
             }
         });
+        world.add_door(&address.to_string());
         Self {
             address: address.to_string(),
             task,

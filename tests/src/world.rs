@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::lab::Lab;
+use crate::sim::Sim;
 
 /// A cluster of three nodes, `docker-infra-1` being a manager, with a registry
 /// that asks for nothing and one that asks for a token.
@@ -14,6 +15,8 @@ use crate::lab::Lab;
 pub enum World {
     /// Real engines and registries.
     Lab(Lab),
+    /// A world of the story's own, in one process.
+    Sim(Sim),
 }
 
 impl World {
@@ -25,10 +28,25 @@ impl World {
         Self::Lab(Lab::open())
     }
 
+    /// A new simulation.
+    pub fn simulation() -> Self {
+        Self::Sim(Sim::start())
+    }
+
+    /// Another address of the anonymous registry, which nodes are to know.
+    pub fn add_door(&self, address: &str) {
+        match self {
+            // Real nodes find what is on their network.
+            Self::Lab(_) => {}
+            Self::Sim(sim) => sim.add_door(address),
+        }
+    }
+
     /// Host and port of the registry that asks for nothing.
     pub fn anonymous(&self) -> &str {
         match self {
             Self::Lab(lab) => lab.anonymous(),
+            Self::Sim(sim) => sim.anonymous(),
         }
     }
 
@@ -36,6 +54,7 @@ impl World {
     pub fn private(&self) -> &str {
         match self {
             Self::Lab(lab) => lab.private(),
+            Self::Sim(sim) => sim.private(),
         }
     }
 
@@ -43,6 +62,7 @@ impl World {
     pub fn socket(&self, node: u8) -> PathBuf {
         match self {
             Self::Lab(lab) => lab.socket(node),
+            Self::Sim(sim) => sim.socket(node),
         }
     }
 
@@ -55,6 +75,7 @@ impl World {
     pub fn path(&self) -> String {
         match self {
             Self::Lab(lab) => lab.path(),
+            Self::Sim(sim) => sim.path(),
         }
     }
 
@@ -65,6 +86,7 @@ impl World {
     pub fn password(&self, user: &str) -> String {
         match self {
             Self::Lab(lab) => lab.password(user),
+            Self::Sim(sim) => sim.password(user),
         }
     }
 
@@ -73,6 +95,7 @@ impl World {
     pub fn requests(&self, registry: &str, path: &str) -> Vec<String> {
         match self {
             Self::Lab(lab) => lab.requests(registry, path),
+            Self::Sim(sim) => sim.requests(registry, path),
         }
     }
 
@@ -80,6 +103,7 @@ impl World {
     pub fn tokens(&self, path: &str) -> usize {
         match self {
             Self::Lab(lab) => lab.tokens(path),
+            Self::Sim(sim) => sim.tokens(path),
         }
     }
 

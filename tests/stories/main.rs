@@ -20,6 +20,22 @@ macro_rules! lab {
     };
 }
 
+/// Stories that are the same in both worlds.
+macro_rules! both {
+    ($($story:ident),* $(,)?) => {
+        lab! { $($story),* }
+        mod on_the_simulation {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                #[ignore = "needs docker's client"]
+                async fn $story() {
+                    super::$story(imgstack_tests::world::World::simulation()).await;
+                }
+            )*
+        }
+    };
+}
+
 mod credentials;
 mod failures;
 mod plans;

@@ -45,7 +45,9 @@ async fn over_tcp_with_tls_and_without(world: World) {
     spec(&story, "tcp://10.77.0.11:2376");
     let without = story.imgstack(&["plan"]).expect(1);
     without.says(&["swarm", "help:"]);
-    let World::Lab(lab) = &world;
+    let World::Lab(lab) = &world else {
+        unreachable!("a story of the lab's");
+    };
     let tls = lab.root().join("tls").display().to_string();
     story.set("DOCKER_CERT_PATH", &tls);
     story.set("DOCKER_TLS_VERIFY", "1");

@@ -127,6 +127,15 @@ pub trait Upstream: Send + Sync {
     /// As [`PullError`] says.
     fn pull(&self, pull: &Pull<'_>) -> Result<Image, PullError>;
 
+    /// Whether the host lets somebody in, as `docker login` asks.
+    ///
+    /// # Errors
+    /// As [`PullError`] says.
+    fn login(&self, host: &str, _credential: &Credential) -> Result<(), PullError> {
+        let text = format!("{host}: there is no registry to ask");
+        Err(PullError::Unreachable(text))
+    }
+
     /// Looks up where the reference leads, and for which platforms, without
     /// pulling. Registries can; a mere store of images need not.
     ///

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use imgstack_sim::engine::Engines;
-use imgstack_sim::registry::{Build, Manner, Registries, Registry, Settings};
+use imgstack_sim::registry::{Build, Manner, Registries, Registry, Settings, User};
 use imgstack_sim::swarm::{Cluster, NodeSetup, Role};
 use imgstack_sim::{Behaviour, Clock, Fault, Server, Trigger};
 use imgstack_swarm::rollout::assess;
@@ -26,8 +26,12 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(Manner::Plain)
+    }
+
+    fn with(manner: Manner) -> Self {
         let server = Server::new(Clock::starting("2026-02-09T04:00:00Z".parse().unwrap()));
-        let registry = Registry::new("ghcr.io", Settings::new(Manner::Plain), &server);
+        let registry = Registry::new("ghcr.io", Settings::new(manner), &server);
         let mut cluster = Cluster::new(1);
         for number in 1..=3 {
             let role = if number == 1 {
@@ -212,4 +216,26 @@ async fn a_bad_day_reaches_the_client() {
     let error = manager.all_tasks().await.unwrap_err();
     assert!(error.hint().unwrap().contains("quorum"), "{error:?}");
     assert_eq!(world.server.record.count("POST", "/update"), 1);
+}
+
+/// What `docker login` asks an engine.
+#[tokio::test]
+async fn a_login_is_let_in_with_the_right_password_alone() {
+    let world = World::with(Manner::Token);
+    world
+        .registry
+        .add_user(User::reader("robot", "good", "acme"));
+    // Another test may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().unix_socket(world.socket(2));
+    let client = client.build().unwrap();
+    for (password, status) in [("good", 200), ("bad", 401)] {
+        let login = json!({"username": "robot", "password": password, "serveraddress": "ghcr.io"});
+        let request = client
+            .post("http://docker/v1.44/auth")
+            .body(login.to_string());
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), status, "{password}");
+        assert!(!answer.text().await.unwrap().contains(password));
+    }
 }

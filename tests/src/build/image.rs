@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use imgstack_sim::Behaviour;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -113,6 +114,8 @@ fn config(build: &Build, platform: &Platform, layers: &[Blob]) -> Blob {
             "org.opencontainers.image.created": created,
             "org.opencontainers.image.revision": build.sha,
             "org.opencontainers.image.version": build.major,
+            // The simulation runs no processes, so it is told.
+            Behaviour::LABEL: behaviour(build).to_string(),
         },
     });
     if let Some(healthcheck) = healthcheck(build.kind) {
@@ -130,6 +133,21 @@ fn config(build: &Build, platform: &Platform, layers: &[Blob]) -> Blob {
         ],
     });
     Blob::json(CONFIG, &image)
+}
+
+/// What [`command`] does, in the simulation's words.
+fn behaviour(build: &Build) -> Value {
+    let runs = format!("build {} runs", build.sha);
+    match build.kind {
+        Kind::Good => json!({"stdout": [runs]}),
+        Kind::Unhealthy => json!({"stdout": [runs], "unhealthy": true, "healthAfterMs": 1500}),
+        Kind::Dying => json!({
+            "endsAfterMs": 50,
+            "exitCode": 1,
+            "stdout": [format!("build {} starts", build.sha), "opening the database"],
+            "stderr": ["FATAL: data directory has wrong ownership"],
+        }),
+    }
 }
 
 fn command(kind: Kind) -> &'static str {

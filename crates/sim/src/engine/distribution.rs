@@ -7,7 +7,7 @@ use super::answers::{Outcome, ok};
 use super::call::Call;
 use super::images::reference;
 use crate::swarm::ApiError;
-use crate::{Pull, PullError};
+use crate::{Credential, Pull, PullError};
 
 /// `GET /distribution/{name}/json`
 pub(super) fn answer(call: &Call<'_>, name: &str) -> Outcome {
@@ -30,6 +30,33 @@ pub(super) fn answer(call: &Call<'_>, name: &str) -> Outcome {
         },
         "Platforms": found.platforms,
     })))
+}
+
+/// `POST /auth`: what `docker login` asks. The client keeps the password, and
+/// the engine forgets it.
+pub(super) fn login(call: &Call<'_>) -> Outcome {
+    let body = call.body()?;
+    let word = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
+    let credential = Credential {
+        username: word("username"),
+        password: word("password").into(),
+    };
+    let address = word("serveraddress");
+    let host = address
+        .split_once("://")
+        .map_or(&*address, |(_, host)| host);
+    let host = host.split('/').next().unwrap_or_default();
+    let let_in = call.engines.upstream().login(host, &credential);
+    let_in.map_err(|error| match error {
+        PullError::Denied(words) => ApiError {
+            status: 401,
+            message: words,
+        },
+        other => refusal(&other),
+    })?;
+    Ok(ok(
+        &json!({"Status": "Login Succeeded", "IdentityToken": ""}),
+    ))
 }
 
 /// The registry's status and words, without what a pull puts before them.

@@ -46,6 +46,7 @@ pub(super) fn answer(call: &Call<'_>, path: &Path) -> Outcome {
         (&Method::GET, ["info"]) => Ok(system::info(call)),
         (&Method::GET, ["system", "df"]) => system::disk_usage(call),
         (&Method::GET, ["events"]) => events::answer(call),
+        (&Method::POST, ["auth"]) => distribution::login(call),
         (_, ["images", rest @ ..]) => images::answer(call, rest),
         (&Method::GET, ["distribution", name @ .., "json"]) => {
             distribution::answer(call, &name.join("/"))

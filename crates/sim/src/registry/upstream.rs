@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use imgstack_spec::ImageRef;
 
-use super::Registry;
 use super::puller::{Puller, host_of_api, select};
-use crate::{Descriptor, Image, Pull, PullError, Upstream};
+use super::{Manner, Registry};
+use crate::{Credential, Descriptor, Image, Pull, PullError, Upstream};
 
 /// The registries of a world, by host. All other hosts do not exist.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +49,11 @@ impl Upstream for Registries {
         let registry = self.0.get(host).ok_or_else(|| nowhere(host))?;
         registry.look_up(&image, pull)
     }
+
+    fn login(&self, host: &str, credential: &Credential) -> Result<(), PullError> {
+        let registry = self.0.get(host).ok_or_else(|| nowhere(host))?;
+        registry.login(host, credential)
+    }
 }
 
 impl Upstream for Registry {
@@ -62,6 +67,21 @@ impl Upstream for Registry {
         let image = read(pull.reference)?;
         self.must_be(&image)?;
         self.look_up(&image, pull)
+    }
+
+    fn login(&self, host: &str, credential: &Credential) -> Result<(), PullError> {
+        if host != self.host() {
+            return Err(nowhere(host));
+        }
+        let login = (credential.username.clone(), credential.password.clone());
+        let (manner, now) = (self.0.settings.manner, self.0.clock.now());
+        let known = manner == Manner::Plain || self.state().user(manner, &login, now).is_some();
+        match known {
+            true => Ok(()),
+            false => Err(PullError::Denied(format!(
+                "Get \"https://{host}/v2/\": denied: denied"
+            ))),
+        }
     }
 }
 

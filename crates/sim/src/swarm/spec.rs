@@ -155,6 +155,11 @@ pub(super) fn complete(spec: &mut Value) {
     if mode.as_object().is_none_or(serde_json::Map::is_empty) {
         *mode = serde_json::json!({"Replicated": {"Replicas": 1}});
     }
+    if let Some(Value::Object(replicated)) = mode.get_mut("Replicated") {
+        replicated
+            .entry("Replicas")
+            .or_insert_with(|| Value::from(1));
+    }
     fields
         .entry("EndpointSpec")
         .or_insert_with(|| serde_json::json!({"Mode": "vip"}));

@@ -186,3 +186,22 @@ fn a_spec_comes_back_as_it_was_sent() {
     assert_eq!(container["Healthcheck"], json!({"Test": ["NONE"]}));
     assert_eq!(container["Novel"], json!([1, null]));
 }
+
+/// As docker's client sends them.
+#[test]
+fn a_service_without_a_number_of_replicas_has_one() {
+    for mode in [json!({"Replicated": {}}), json!({}), json!(null)] {
+        let mut ground = Ground::new();
+        let mut spec = spec(GOOD, &json!({}));
+        spec["Mode"] = mode;
+        let id = ground
+            .cluster
+            .create_service(ground.now, spec, None)
+            .unwrap();
+        let service = ground.cluster.service(&id).unwrap();
+        assert_eq!(
+            service["Spec"]["Mode"],
+            json!({"Replicated": {"Replicas": 1}})
+        );
+    }
+}
