@@ -1,147 +1,18 @@
 //! What lies on a node's disk: pulled, removed, pruned, counted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use imgstack_spec::ImageRef;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::due::{Due, Id};
 use super::events::attributes;
+use super::store::{Names, Pulling, Stored};
 use super::{ApiError, Cluster, PullTicket};
 use crate::{Credential, Image, Pull, PullError};
 
 /// What a registry's answers take, however small the image.
 const LATENCY: SignedDuration = SignedDuration::from_millis(40);
-
-/// One image with its names.
-#[derive(Clone, Debug)]
-struct Stored {
-    image: Image,
-    tags: BTreeSet<String>,
-    digests: BTreeSet<String>,
-    pulled: Timestamp,
-}
-
-/// A pull that was begun.
-#[derive(Debug)]
-struct Pulling {
-    reference: String,
-    found: Result<Image, PullError>,
-    done_at: Timestamp,
-    waiting: Vec<Id>,
-}
-
-/// A node's images and its disk.
-#[derive(Debug)]
-pub(super) struct Store {
-    images: BTreeMap<String, Stored>,
-    pulls: BTreeMap<u64, Pulling>,
-    begun: u64,
-    outcomes: BTreeMap<String, Result<(), String>>,
-    disk: u64,
-    /// What others have on the disk.
-    filler: u64,
-    bandwidth: u64,
-}
-
-impl Store {
-    pub(super) fn of(disk: u64, bandwidth: u64) -> Self {
-        Self {
-            images: BTreeMap::new(),
-            pulls: BTreeMap::new(),
-            begun: 0,
-            outcomes: BTreeMap::new(),
-            disk,
-            filler: 0,
-            bandwidth: bandwidth.max(1),
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.images.len()
-    }
-
-    fn used(&self) -> u64 {
-        self.images.values().map(|stored| stored.image.size).sum()
-    }
-
-    fn free(&self) -> u64 {
-        self.disk.saturating_sub(self.used() + self.filler)
-    }
-
-    /// The image of a reference, of an ID, or of the beginning of one.
-    fn find(&self, reference: &str) -> Option<&Stored> {
-        let names = Names::of(reference);
-        let by_name = self.images.values().find(|stored| match &names {
-            Some(Names {
-                digest: Some(digest),
-                ..
-            }) => stored.digests.contains(digest),
-            Some(Names { tag: Some(tag), .. }) => stored.tags.contains(tag),
-            _ => false,
-        });
-        by_name.or_else(|| {
-            let bare = reference.trim_start_matches("sha256:");
-            let fits =
-                |id: &String| bare.len() >= 4 && id.trim_start_matches("sha256:").starts_with(bare);
-            let mut found = self.images.iter().filter(|(id, _)| fits(id));
-            found.next().map(|(_, stored)| stored)
-        })
-    }
-
-    fn put(&mut self, image: &Image, reference: &str, now: Timestamp) {
-        let names = Names::of(reference);
-        let tag = names.and_then(|names| match names.digest {
-            // A reference with a digest leaves no tag behind.
-            Some(_) => None,
-            None => names.tag,
-        });
-        if let Some(tag) = &tag {
-            for stored in self.images.values_mut() {
-                stored.tags.remove(tag);
-            }
-        }
-        let stored = self
-            .images
-            .entry(image.id.clone())
-            .or_insert_with(|| Stored {
-                image: image.clone(),
-                tags: BTreeSet::new(),
-                digests: BTreeSet::new(),
-                pulled: now,
-            });
-        stored.tags.extend(tag);
-        stored
-            .digests
-            .insert(format!("{}@{}", image.repository, image.digest));
-    }
-}
-
-/// A reference in the two forms in which engines keep it.
-struct Names {
-    tag: Option<String>,
-    digest: Option<String>,
-}
-
-impl Names {
-    fn of(reference: &str) -> Option<Self> {
-        let image: ImageRef = reference.parse().ok()?;
-        let bare = ImageRef {
-            repository: image.repository.clone(),
-            tag: None,
-            digest: None,
-        };
-        // Without a tag the familiar form is the repository alone.
-        let repository = bare.familiar();
-        let tag = image.tag.as_ref().map_or("latest", |tag| tag.as_str());
-        let digest = image.digest.as_ref();
-        Some(Self {
-            tag: (digest.is_none() || image.tag.is_some()).then(|| format!("{repository}:{tag}")),
-            digest: digest.map(|digest| format!("{repository}@{digest}")),
-        })
-    }
-}
 
 impl Cluster {
     /// Whether the node has what the reference names; None where that has to

@@ -23,6 +23,7 @@ mod scheduler;
 mod service;
 mod spec;
 mod state;
+mod store;
 mod task;
 mod updater;
 

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::due::{Due, Id};
 use super::events::attributes;
-use super::images::Store;
 use super::spec::Mode;
 use super::state::TaskState;
+use super::store::Store;
 use super::{ApiError, Cluster, NodeSetup, Role};
 
 /// How long managers wait for a heartbeat before they call a node down.

@@ -54,6 +54,35 @@ impl Service {
         Mode::of(&self.spec)
     }
 
+    /// Another spec, and a credential: a new one, or one that is there.
+    fn take(&mut self, spec: Value, auth: Option<Credential>, from_previous: bool) {
+        let before = self.previous.take();
+        self.auth = match (auth, from_previous) {
+            (Some(auth), _) => Some(Arc::new(auth)),
+            (None, true) => before.and_then(|(_, auth)| auth),
+            (None, false) => self.auth.take(),
+        };
+        self.spec = spec;
+        self.status = None;
+    }
+
+    /// The previous spec, with the credential that it had.
+    fn go_back(&mut self, id: &Id, now: Timestamp) -> Result<(), ApiError> {
+        let Some((spec, auth)) = self.previous.take() else {
+            return Err(ApiError::precondition(format!(
+                "service {id} does not have a previous spec"
+            )));
+        };
+        (self.spec, self.auth) = (spec, auth);
+        self.status = Some(UpdateStatus {
+            state: UpdateState::RollbackStarted,
+            started: now,
+            completed: None,
+            message: "manually requested rollback".to_owned(),
+        });
+        Ok(())
+    }
+
     fn json(&self, id: &Id) -> Value {
         let mut service = json!({
             "ID": &**id,
@@ -164,28 +193,9 @@ impl Cluster {
             return Err(ApiError::not_found("service", id_or_name));
         };
         let current = (service.spec.clone(), service.auth.clone());
-        if update.rollback {
-            let Some((spec, auth)) = service.previous.take() else {
-                return Err(ApiError::precondition(format!(
-                    "service {id} does not have a previous spec"
-                )));
-            };
-            (service.spec, service.auth) = (spec, auth);
-            service.status = Some(UpdateStatus {
-                state: UpdateState::RollbackStarted,
-                started: now,
-                completed: None,
-                message: "manually requested rollback".to_owned(),
-            });
-        } else {
-            let before = service.previous.take();
-            service.auth = match (update.auth, update.auth_from_previous) {
-                (Some(auth), _) => Some(Arc::new(auth)),
-                (None, true) => before.and_then(|(_, auth)| auth),
-                (None, false) => service.auth.take(),
-            };
-            service.spec = spec;
-            service.status = None;
+        match update.rollback {
+            true => service.go_back(&id, now)?,
+            false => service.take(spec, update.auth, update.auth_from_previous),
         }
         service.previous = Some(current);
         service.version = version;
