@@ -9,7 +9,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{ImageName, NameError, ReferenceError, RegistryHost, ServiceName};
+use crate::{ImageName, NameError, NodeName, ReferenceError, RegistryHost, ServiceName};
 
 /// A thing that the spec or the plan speaks of, such as
 /// `service.postgres_postgres-1`.
@@ -19,7 +19,7 @@ pub enum Address {
     /// `image.NAME`
     Image(ImageName),
     /// `node.HOSTNAME`
-    Node(String),
+    Node(NodeName),
     /// `registry.HOST`
     Registry(RegistryHost),
     /// `service.NAME`
@@ -68,7 +68,7 @@ impl FromStr for Address {
         match text.split_once('.') {
             Some(("image", name)) => name.parse().map(Self::Image).map_err(named),
             Some(("service", name)) => name.parse().map(Self::Service).map_err(named),
-            Some(("node", name)) if !name.is_empty() => Ok(Self::Node(name.to_owned())),
+            Some(("node", name)) => name.parse().map(Self::Node).map_err(named),
             Some(("registry", host)) if !host.is_empty() => host
                 .parse()
                 .map(Self::Registry)
@@ -137,7 +137,6 @@ mod tests {
             "service",
             "postgres_postgres-1",
             "Service.a",
-            "node.",
             "registry.",
             "swarm.a",
         ] {
@@ -151,6 +150,8 @@ mod tests {
             ("service.", name("service.", NameError::Empty)),
             ("service.a.b", name("service.a.b", NameError::ServiceForm)),
             ("image.a b", name("image.a b", NameError::Form)),
+            ("node.", name("node.", NameError::Empty)),
+            ("node.a b", name("node.a b", NameError::Form)),
             (
                 "registry.ghcr.io/a",
                 Err(AddressError::Host {

@@ -41,6 +41,7 @@ pub(crate) fn stack(
         endpoint,
         registries,
         images,
+        nodes: Vec::new(),
         services,
     })
 }

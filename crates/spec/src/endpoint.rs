@@ -70,6 +70,22 @@ pub enum EndpointError {
     Password,
 }
 
+impl EndpointError {
+    /// The same mistake, of a text that this one has been made from.
+    pub(crate) fn of(self, text: &str) -> Self {
+        let text = text.to_owned();
+        match self {
+            Self::Scheme(_) => Self::Scheme(text),
+            Self::Host(_) => Self::Host(text),
+            Self::User(_) => Self::User(text),
+            Self::Port(_) => Self::Port(text),
+            Self::Path(_) => Self::Path(text),
+            Self::Trailing(_) => Self::Trailing(text),
+            Self::Password => Self::Password,
+        }
+    }
+}
+
 impl FromStr for Endpoint {
     type Err = EndpointError;
 

@@ -20,6 +20,7 @@ mod diagnostic;
 mod document;
 mod duration;
 mod endpoint;
+mod engine_template;
 mod load;
 mod model;
 mod name;
@@ -30,6 +31,7 @@ mod reference;
 mod schema;
 mod secrets;
 mod section;
+mod size;
 mod source;
 mod unsupported;
 mod yaml;
@@ -37,11 +39,16 @@ mod yaml;
 pub use address::{Address, AddressError};
 pub use diagnostic::{Diagnostics, Kind, Mistake};
 pub use endpoint::{Endpoint, EndpointError};
+pub use engine_template::{EngineTemplate, EngineTemplateError};
 pub use load::{Input, load};
-pub use model::{DEFAULT_TIMEOUT, Image, Pin, Registry, SecretSource, Service, Stack, StackSet};
-pub use name::{ImageName, NameError, ServiceName, StackName};
+pub use model::{
+    DEFAULT_TIMEOUT, DEFAULT_WARN_BEFORE_EXPIRY, Image, NodeMatch, NodeRole, NodeRule,
+    NodeSettings, Pin, Registry, SecretSource, Selector, Service, Stack, StackSet,
+};
+pub use name::{ImageName, NameError, NodeName, ServiceName, StackName};
 pub use near::nearest;
 pub use platform::Platform;
 pub use reading::read;
 pub use reference::{Digest, ImageRef, ReferenceError, RegistryHost, Repository, Tag};
 pub use schema::{schema, schema_text};
+pub use size::{ByteSize, SizeError};

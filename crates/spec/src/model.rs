@@ -12,6 +12,10 @@ use crate::{
     Digest, Endpoint, ImageName, ImageRef, RegistryHost, Repository, ServiceName, StackName, Tag,
 };
 
+mod node;
+
+pub use node::{NodeMatch, NodeRole, NodeRule, NodeSettings, Selector};
+
 /// Every stack of the files given, in the order they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackSet {
@@ -31,6 +35,10 @@ pub struct Stack {
     pub registries: Vec<Registry>,
     /// `spec.images`, in file order.
     pub images: Vec<Image>,
+    /// `spec.nodes`, in file order. Whatever stands here, every node counts that
+    /// may run a service; one that no rule matches is reached through the
+    /// manager.
+    pub nodes: Vec<NodeRule>,
     /// `spec.services`, in file order, which is also their rollout order
     /// within one image.
     pub services: Vec<Service>,
@@ -48,7 +56,14 @@ pub struct Registry {
     pub password: Option<SecretSource>,
     /// Plain http is allowed. Loopback hosts may always.
     pub insecure: bool,
+    /// How long before a credential expires its end is told. Default fourteen
+    /// days. Serialised in whole seconds.
+    #[serde(rename = "warnBeforeExpirySeconds", with = "seconds")]
+    pub warn_before_expiry: Duration,
 }
+
+/// The default of `warnBeforeExpiry`.
+pub const DEFAULT_WARN_BEFORE_EXPIRY: Duration = Duration::from_secs(14 * 86_400);
 
 /// Where a secret is to be read. Never the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +93,9 @@ pub struct Image {
     pub tag: Tag,
     /// Holds one build: wins over `tag`.
     pub pin: Option<Pin>,
+    /// How many builds to keep on each node, at least one. None: nothing is
+    /// ever removed.
+    pub keep: Option<u32>,
 }
 
 /// A build held until the line goes from the spec.

@@ -1,6 +1,4 @@
 //! Names: one type each, so that a service name never stands for an image name.
-//!
-//! Deliberately absent: names of nodes, which are whatever their hosts say.
 
 use std::fmt;
 use std::str::FromStr;
@@ -125,6 +123,12 @@ name! {
     /// The name of a Swarm service, by the Swarm's own rule.
     ServiceName,
     Rule { longest: 63, separators: &['_', '-'], form: NameError::ServiceForm }
+}
+name! {
+    /// The hostname of a node, as its engine tells it to the Swarm. Not
+    /// necessarily unique there.
+    NodeName,
+    Rule { longest: 253, separators: &['_', '.', '-'], form: NameError::Form }
 }
 
 #[cfg(test)]

@@ -275,6 +275,7 @@ fn plan(names: &[&str]) -> StackPlan {
             endpoint: None,
             registries: Vec::new(),
             images: Vec::new(),
+            nodes: Vec::new(),
             services: Vec::new(),
         },
         endpoint: "a test".to_owned(),

@@ -50,6 +50,7 @@ impl World {
             repository: repository.clone(),
             tag: "16".parse().unwrap(),
             pin: None,
+            keep: None,
         };
         let asked = ObservedImage {
             reference: image.reference(),
@@ -61,6 +62,7 @@ impl World {
                 endpoint: None,
                 registries: Vec::new(),
                 images: vec![image],
+                nodes: Vec::new(),
                 services: Vec::new(),
             },
             inventory: Inventory {

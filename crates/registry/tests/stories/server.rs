@@ -8,7 +8,9 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Response};
 use imgstack_registry::credentials::Environment;
 use imgstack_registry::oci::{Client, ClientOptions, Endpoints};
-use imgstack_spec::{Digest, ImageRef, Registry, RegistryHost, Repository, SecretSource};
+use imgstack_spec::{
+    DEFAULT_WARN_BEFORE_EXPIRY, Digest, ImageRef, Registry, RegistryHost, Repository, SecretSource,
+};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 
@@ -139,6 +141,7 @@ impl Server {
             username: Some(username.to_owned()),
             password: Some(SecretSource::Env("PASSWORD".to_owned())),
             insecure: false,
+            warn_before_expiry: DEFAULT_WARN_BEFORE_EXPIRY,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use imgstack_registry::credentials::Environment;
 use imgstack_registry::oci::{Client, ClientOptions, Endpoints, ErrorKind};
-use imgstack_spec::{Registry, RegistryHost};
+use imgstack_spec::{DEFAULT_WARN_BEFORE_EXPIRY, Registry, RegistryHost};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -26,6 +26,7 @@ fn insecure(host: &str) -> Registry {
         username: None,
         password: None,
         insecure: true,
+        warn_before_expiry: DEFAULT_WARN_BEFORE_EXPIRY,
     }
 }
 

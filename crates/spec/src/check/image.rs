@@ -27,6 +27,7 @@ fn one(image: &document::Image, context: &mut Context<'_>) -> Option<Image> {
         repository: repository?,
         tag: tag?,
         pin,
+        keep: None,
     })
 }
 

@@ -46,6 +46,7 @@ pub(super) fn all(spec: &Spec, context: &mut Context<'_>) -> Vec<Registry> {
             username: registry.username.as_ref().map(|name| name.value.clone()),
             password,
             insecure: registry.insecure.as_ref().is_some_and(|at| at.value),
+            warn_before_expiry: crate::DEFAULT_WARN_BEFORE_EXPIRY,
         }));
     }
     registries

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use imgstack_spec::SecretSource;
+use imgstack_spec::{DEFAULT_WARN_BEFORE_EXPIRY, SecretSource};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
@@ -73,6 +73,7 @@ fn spec(password: SecretSource) -> Registry {
         username: Some("me".to_owned()),
         password: Some(password),
         insecure: false,
+        warn_before_expiry: DEFAULT_WARN_BEFORE_EXPIRY,
     }
 }
 

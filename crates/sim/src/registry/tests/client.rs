@@ -2,7 +2,9 @@
 
 use imgstack_registry::credentials::Environment;
 use imgstack_registry::oci::{Client, ClientOptions, Error, ErrorKind, Warning};
-use imgstack_spec::{ImageRef, Registry as Entry, RegistryHost, SecretSource};
+use imgstack_spec::{
+    DEFAULT_WARN_BEFORE_EXPIRY, ImageRef, Registry as Entry, RegistryHost, SecretSource,
+};
 
 use super::*;
 
@@ -17,6 +19,7 @@ impl World {
             username: Some(name.to_owned()),
             password: Some(SecretSource::Env("PASSWORD".to_owned())),
             insecure: false,
+            warn_before_expiry: DEFAULT_WARN_BEFORE_EXPIRY,
         };
         let password = login.map(|(_, password)| ("PASSWORD", password));
         Client::new(ClientOptions {
