@@ -6,9 +6,10 @@ use imgstack_spec::Address;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::plan::{Action, Seen, StackPlan, Step};
+use crate::plan::{Seen, StackPlan};
 use crate::planner::PLAN_LABEL;
 use crate::report::{Code, Finding, Severity};
+use crate::step::{Action, Step, StepId};
 use crate::{Known, Observed, Trouble};
 
 /// How a saved plan stands to the world as it is now.
@@ -133,11 +134,13 @@ fn cluster(saved: &StackPlan, fresh: &StackPlan) -> Option<Moved> {
 /// Same specs, yet other steps: tasks were placed elsewhere or went, or
 /// something blocks now that did not.
 fn tasks(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
-    let words = |plan: &StackPlan, address: &Address| {
-        let step = plan.steps.iter().find(|step| &step.address == address);
-        if let Some(step) = step {
-            let Action::UpdateService(update) = &step.action;
-            return update.restarts.to_string();
+    let words = |plan: &StackPlan, step: &Step| {
+        let address = &step.address;
+        let step = plan.steps.iter().find(|it| it.id == step.id);
+        match step.map(|step| &step.action) {
+            Some(Action::UpdateService(update)) => return update.restarts.to_string(),
+            Some(_) => return "to be done".to_owned(),
+            None => {}
         }
         let mut findings = plan.report.findings.iter();
         let blocked = |finding: &&Finding| {
@@ -149,14 +152,17 @@ fn tasks(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
         )
     };
     let steps = saved.steps.iter().chain(&fresh.steps);
-    let addresses: BTreeSet<&Address> = steps.map(|step| &step.address).collect();
-    addresses
-        .into_iter()
-        .map(|address| Moved {
-            address: address.clone(),
-            field: "tasks".to_owned(),
-            from: words(saved, address),
-            to: words(fresh, address),
+    let steps: BTreeMap<&StepId, &Step> = steps.map(|step| (&step.id, step)).collect();
+    steps
+        .into_values()
+        .map(|step| Moved {
+            address: step.address.clone(),
+            field: match &step.action {
+                Action::UpdateService(_) => "tasks".to_owned(),
+                _ => step.id.to_string(),
+            },
+            from: words(saved, step),
+            to: words(fresh, step),
         })
         .filter(|moved| moved.from != moved.to)
         .collect()
@@ -167,7 +173,7 @@ fn tasks(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
 /// made in the plan (invariant 1), and not in its file.
 fn altered(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
     let order = |plan: &StackPlan| {
-        let steps = plan.steps.iter().map(|step| step.address.to_string());
+        let steps = plan.steps.iter().map(|step| step.id.to_string());
         steps.collect::<Vec<_>>().join(", ")
     };
     let (then, now) = (order(saved), order(fresh));
@@ -200,10 +206,11 @@ fn leaves(step: &Step) -> BTreeMap<String, Value> {
     let mut leaves = BTreeMap::new();
     let mut done = serde_json::json!({"action": step.action, "after": step.after});
     // It follows from all the others.
-    if let Some(labels) = done.pointer_mut("/action/updateService/labels") {
-        labels
-            .as_object_mut()
-            .map(|labels| labels.remove(PLAN_LABEL));
+    for action in ["updateService", "rotateCredential"] {
+        let labels = done.pointer_mut(&format!("/action/{action}/labels"));
+        if let Some(labels) = labels.and_then(Value::as_object_mut) {
+            labels.remove(PLAN_LABEL);
+        }
     }
     let mut left = vec![(String::new(), done)];
     while let Some((path, value)) = left.pop() {

@@ -1,18 +1,30 @@
 //! The observed world, as far as one stack needs it.
 
+mod credential;
+mod node;
+mod service;
+
 use std::collections::BTreeMap;
 
-use imgstack_spec::{Digest, ImageName, ImageRef, Platform, RegistryHost, ServiceName};
+use imgstack_spec::{Digest, ImageName, ImageRef, NodeName, Platform, RegistryHost, ServiceName};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Seen;
 use crate::{Known, Observed, Trouble};
+
+pub use credential::{Acceptance, ObservedCredential, TokenKind};
+pub use node::{Availability, Disk, LoginState, ObservedEngine, ObservedNode, StoredBuild};
+pub use service::{
+    FailureAction, ObservedService, ObservedTask, ServiceMode, UpdateOrder, UpdateSettings,
+    UpdateState, UpdateStatus,
+};
 
 /// What was observed for one stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Inventory {
+    /// When it was observed, to the second: planning itself has no clock.
+    pub observed_at: Timestamp,
     /// The cluster's ID, if a manager answered.
     pub cluster: Known<String>,
     /// How the manager was found, in words: "ssh://root@m1, from spec.swarm.endpoint".
@@ -27,9 +39,25 @@ pub struct Inventory {
     /// Names of all services of the cluster, to suggest the nearest.
     pub service_names: Vec<String>,
     /// The cluster's nodes, by hostname.
-    pub nodes: Known<BTreeMap<String, ObservedNode>>,
+    pub nodes: Known<BTreeMap<NodeName, ObservedNode>>,
+    /// What every service of the cluster refers to, by the service's name.
+    pub references: BTreeMap<String, References>,
+    /// The credentials for the registries of the stack's images. A registry
+    /// that is missing here has none.
+    pub credentials: BTreeMap<RegistryHost, ObservedCredential>,
     /// What a registry's answers gave cause to warn of.
     pub warnings: Vec<RegistryWarning>,
+}
+
+/// The images that one service of the cluster refers to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct References {
+    /// What it asks for.
+    pub image: String,
+    /// What the engine would roll it back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
 }
 
 /// What worked at a registry and still wants attention.
@@ -73,6 +101,9 @@ pub struct ObservedImage {
 pub struct Build {
     /// What it runs on; attestations left out.
     pub platforms: Vec<Platform>,
+    /// What a pull fetches, for the platforms that were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<PullSize>,
     /// When it was built, by its config or annotations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
@@ -84,139 +115,21 @@ pub struct Build {
     pub version: Option<String>,
 }
 
-/// A service of the cluster.
+/// What a node of one platform fetches of a build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ObservedService {
-    /// What binds a plan to this state of the service.
-    pub seen: Seen,
-    /// The image in the service's spec, as it is written there.
-    pub image: String,
-    /// `Placement.Platforms`; empty when the service has none.
-    pub platforms: Vec<Platform>,
-    /// The service labels that begin with `dev.imgstack.`.
-    pub labels: BTreeMap<String, String>,
-    /// Replicated, global or a job.
-    pub mode: ServiceMode,
-    /// How the engine rolls an update out.
-    pub update: UpdateSettings,
-    /// The engine's word on the last update.
-    pub update_status: Option<UpdateStatus>,
-    /// The tasks that are meant to run.
-    pub tasks: Vec<ObservedTask>,
-    /// How many tasks there should be.
-    pub desired: u64,
-    /// Why the latest task that asked for what the service asks for did not
-    /// last, in the engine's words.
-    pub failure: Option<String>,
-}
-
-/// A service's mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum ServiceMode {
-    /// A number of tasks.
-    Replicated(u64),
-    /// One task a node.
-    Global,
-    /// Runs to an end; an update runs it again.
-    Job,
-}
-
-/// The engine's update settings, its defaults filled in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct UpdateSettings {
-    /// Tasks at once; 0 is all of them.
-    pub parallelism: u64,
-    /// Which comes first.
-    pub order: UpdateOrder,
-    /// How long a new task is watched for failure, in milliseconds.
-    pub monitor_ms: u64,
-    /// What the engine does when tasks fail.
-    pub on_failure: FailureAction,
-}
-
-/// Whether the old task stops before the new one starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum UpdateOrder {
-    /// The old one stops first.
-    StopFirst,
-    /// The new one starts first.
-    StartFirst,
-}
-
-/// What the engine does when an update fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum FailureAction {
-    /// Stops and leaves things as they are: the engine's default.
-    Pause,
-    /// Goes on.
-    Continue,
-    /// Goes back to the previous spec.
-    Rollback,
-}
-
-/// `UpdateStatus` of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct UpdateStatus {
-    /// Where the last update stands.
-    pub state: UpdateState,
-    /// The engine's words.
-    pub message: String,
-}
-
-/// `UpdateStatus.State`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UpdateState {
-    /// Tasks are being replaced.
-    Updating,
-    /// Stopped after a failure.
-    Paused,
-    /// Done.
-    Completed,
-    /// Going back.
-    RollbackStarted,
-    /// Stopped while going back.
-    RollbackPaused,
-    /// Went back.
-    RollbackCompleted,
-    /// A word this version does not know.
-    Unknown,
-}
-
-/// A task that is meant to run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ObservedTask {
-    /// The task's ID.
-    pub id: String,
-    /// Hostname of its node; None while it has none.
-    pub node: Option<String>,
-    /// The image it was created with: the truth about what runs.
-    pub image: String,
-    /// The engine's word for its state, such as `running`.
-    pub state: String,
-    /// Whether it runs on a node that answers the manager.
-    pub running: bool,
-    /// What it waits for, in the engine's words.
-    pub error: Option<String>,
-}
-
-/// A node of the cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ObservedNode {
-    /// The node's ID.
-    pub id: String,
-    /// What it runs, in OCI's words.
+pub struct PullSize {
+    /// The node's platform.
     pub platform: Platform,
-    /// Whether its engine answers the manager.
-    pub ready: bool,
-    /// Whether tasks may be placed on it (availability `active`).
-    pub active: bool,
+    /// Its layers and its configuration, compressed, in bytes.
+    pub bytes: u64,
+}
+
+impl Build {
+    /// What a node of that platform fetches, in bytes.
+    #[must_use]
+    pub fn size_for(&self, platform: &Platform) -> Option<u64> {
+        let mut sizes = self.sizes.iter();
+        sizes.find(|it| it.platform == *platform).map(|it| it.bytes)
+    }
 }

@@ -8,28 +8,37 @@
 //! Deliberately absent: any I/O, clock or randomness. This crate depends on no
 //! client and on no runtime, which a test of the workspace checks.
 
+mod credential;
+mod disk;
 mod drift;
 mod inventory;
+mod login;
 mod observed;
 mod order;
 mod plan;
 mod planner;
 mod platforms;
+mod presence;
+mod removal;
 mod report;
 mod running;
 mod service;
+mod step;
 mod target;
 
 pub use drift::{Drift, Moved, Unseen, drift};
 pub use inventory::{
-    Build, FailureAction, Inventory, ObservedImage, ObservedNode, ObservedService, ObservedTask,
-    RegistryWarning, ServiceMode, UpdateOrder, UpdateSettings, UpdateState, UpdateStatus,
+    Acceptance, Availability, Build, Disk, FailureAction, Inventory, LoginState,
+    ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTask,
+    PullSize, References, RegistryWarning, ServiceMode, StoredBuild, TokenKind, UpdateOrder,
+    UpdateSettings, UpdateState, UpdateStatus,
 };
 pub use observed::{Known, Observed, Trouble};
-pub use plan::{
-    Action, Change, FORMAT_VERSION, Plan, PlannedImage, Restarts, RunningBuild, Seen, StackPlan,
-    Step, Summary, UpdateService,
-};
-pub use planner::{Options, plan};
+pub use plan::{FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan, Summary};
+pub use planner::{Only, Options, plan};
 pub use report::{Code, Finding, Report, Severity};
-pub use target::{TargetError, check_targets};
+pub use step::{
+    Action, Change, Effect, LogIn, PullImage, RemoveImage, Restarts, RotateCredential, Step,
+    StepId, UpdateService, Via,
+};
+pub use target::{TargetError, check_target_nodes, check_targets};

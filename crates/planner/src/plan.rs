@@ -5,14 +5,15 @@
 //! and no part of a service's spec that could be one.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use imgstack_spec::{Address, Digest, ImageRef, Platform, ServiceName, Stack};
+use imgstack_spec::{Address, Digest, ImageRef, ServiceName, Stack};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Build, FailureAction, Known, Observed, Report, Trouble, UpdateOrder};
+use crate::planner::Only;
+use crate::step::{Effect, Step};
+use crate::{Build, Known, Observed, Report, Trouble};
 
 /// Version of the JSON form: a reader refuses a greater major.
 pub const FORMAT_VERSION: &str = "1.0";
@@ -43,6 +44,8 @@ pub struct StackPlan {
     pub cluster: Known<String>,
     /// What the plan was narrowed to; empty is everything.
     pub targets: Vec<Address>,
+    /// The kinds of steps that were asked for.
+    pub only: Only,
     /// The images that the targets take in, in file order.
     pub images: Vec<PlannedImage>,
     /// What is to be done, in the order of doing.
@@ -93,71 +96,6 @@ pub struct RunningBuild {
     pub services: Vec<ServiceName>,
 }
 
-/// One thing to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Step {
-    /// What it is done to.
-    pub address: Address,
-    /// What is done.
-    pub action: Action,
-    /// Steps of this plan that must have succeeded first.
-    pub after: Vec<Address>,
-    /// Why, for people. Nothing branches on it (invariant 4).
-    pub reasons: Vec<String>,
-}
-
-/// What a step does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Action {
-    /// Brings a service to another image.
-    UpdateService(Box<UpdateService>),
-}
-
-/// The update of one service. The patch touches these fields and no others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct UpdateService {
-    /// The service's name, a key of [`StackPlan::seen`].
-    pub service: ServiceName,
-    /// `TaskTemplate.ContainerSpec.Image`
-    pub image: Change<String>,
-    /// `TaskTemplate.Placement.Platforms`, when they follow the image.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platforms: Option<Change<Vec<Platform>>>,
-    /// Service labels `dev.imgstack.*`.
-    pub labels: BTreeMap<String, Change<Option<String>>>,
-    /// What the engine will restart.
-    pub restarts: Restarts,
-    /// Which comes first when a task is replaced.
-    pub order: UpdateOrder,
-    /// What the engine does when a new task fails.
-    pub on_failure: FailureAction,
-    /// How long a new task is watched, in milliseconds.
-    pub monitor_ms: u64,
-    /// How long the service may take to converge, in seconds.
-    pub timeout_seconds: u64,
-}
-
-/// A value before and after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change<T> {
-    /// What is there.
-    pub from: T,
-    /// What will be.
-    pub to: T,
-}
-
-/// Tasks that a step restarts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Restarts {
-    /// How many.
-    pub tasks: u64,
-    /// On which nodes, by hostname, as far as tasks are placed.
-    pub nodes: Vec<String>,
-}
-
 /// What binds a plan to the state of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -190,8 +128,10 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for step in self.stacks.iter().flat_map(|stack| &stack.steps) {
-            match step.action {
-                Action::UpdateService(_) => summary.change += 1,
+            match step.action.effect() {
+                Effect::Add => summary.add += 1,
+                Effect::Change => summary.change += 1,
+                Effect::Destroy => summary.destroy += 1,
             }
         }
         summary
@@ -207,17 +147,6 @@ impl Plan {
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.stacks.iter().any(|stack| stack.report.is_blocked())
-    }
-}
-
-impl fmt::Display for Restarts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let noun = if self.tasks == 1 { "task" } else { "tasks" };
-        write!(f, "{} {noun}", self.tasks)?;
-        if self.nodes.is_empty() {
-            return Ok(());
-        }
-        write!(f, " on {}", self.nodes.join(", "))
     }
 }
 

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use imgstack_spec::{Address, Image, Service, ServiceName, Stack};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::inventory::{ObservedService, UpdateState};
-use crate::plan::{Action, Change, PlannedImage, RunningBuild, Seen, StackPlan, Step};
+use crate::inventory::UpdateState;
+use crate::plan::{PlannedImage, RunningBuild, Seen, StackPlan};
+use crate::presence::Presence;
 use crate::report::{Code, Finding, Report, Severity};
-use crate::service::{STACK_LABEL, Verdict, finding, judge};
+use crate::service::{STACK_LABEL, Verdict, finding, judge, observed};
+use crate::step::{Action, Change, Step, StepId};
 use crate::target::Scope;
-use crate::{Inventory, Known, Observed, order};
+use crate::{Inventory, Known, Observed, credential, login, order, removal};
 
 /// The label that names the plan which last touched a service.
 pub(crate) const PLAN_LABEL: &str = "dev.imgstack.plan";
@@ -21,6 +23,19 @@ pub(crate) const PLAN_LABEL: &str = "dev.imgstack.plan";
 pub struct Options {
     /// Only these; empty is everything.
     pub targets: Vec<Address>,
+    /// What kinds of steps are wanted.
+    pub only: Only,
+}
+
+/// The kinds of steps that a plan has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Only {
+    /// All that the spec asks for.
+    #[default]
+    Everything,
+    /// Credentials: into every service that carries another one, and logins.
+    Credentials,
 }
 
 /// Makes the plan of one stack. Pure: the same input gives the same plan.
@@ -28,12 +43,18 @@ pub struct Options {
 pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPlan {
     let mut draft = Draft::new(stack, options);
     draft.report_swarm(inventory);
-    draft.report_images(inventory);
-    draft.judge_services(inventory);
-    draft.report_history(inventory);
-    draft.report_strangers(inventory);
-    draft.report_warnings(inventory);
-    draft.finish(inventory)
+    draft.log_nodes_in(inventory);
+    match options.only {
+        Only::Everything => {
+            draft.report_images(inventory);
+            draft.bring_services_to_images(inventory);
+            draft.report_history(inventory);
+            draft.report_strangers(inventory);
+        }
+        Only::Credentials => draft.rotate_all(inventory),
+    }
+    draft.report_registries(inventory);
+    draft.finish(inventory, options.only)
 }
 
 /// A plan in the making.
@@ -100,42 +121,110 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn judge_services(&mut self, inventory: &Inventory) {
+    fn log_nodes_in(&mut self, inventory: &Inventory) {
+        let (steps, findings) = login::judge(self.scope, inventory);
+        self.steps.extend(steps);
+        self.report.findings.extend(findings);
+    }
+
+    /// First the nodes get what they are to hold, then the services follow, and
+    /// last the nodes lose what nobody needs any more.
+    fn bring_services_to_images(&mut self, inventory: &Inventory) {
         let stack = self.scope.stack;
         let predecessors = order::predecessors(stack);
+        let services = order::rollout_order(stack, &predecessors);
+        let verdicts: Vec<(&Service, Verdict)> = services
+            .into_iter()
+            .map(|service| (service, judge(stack, service, inventory)))
+            .collect();
+        let mut presence = Presence::judge(self.scope, inventory, &verdicts);
+        self.report.findings.append(&mut presence.findings);
+        self.steps.extend(presence.steps());
+        self.update_services(verdicts, &predecessors, &presence, inventory);
+        let removals = removal::judge(self.scope, inventory, &self.steps, &presence);
+        self.steps.extend(removals);
+    }
+
+    fn update_services(
+        &mut self,
+        verdicts: Vec<(&'a Service, Verdict)>,
+        predecessors: &BTreeMap<&'a ServiceName, Vec<&'a ServiceName>>,
+        presence: &Presence<'_>,
+        inventory: &Inventory,
+    ) {
         let mut left_out = 0;
         let mut stepped: BTreeSet<&ServiceName> = BTreeSet::new();
-        for service in order::rollout_order(stack, &predecessors) {
-            let verdict = judge(stack, service, inventory);
+        for (service, verdict) in verdicts {
+            let verdict = waiting_for_nodes(service, verdict, presence);
             self.hold(service, &verdict);
             if !self.scope.has_service(service) {
                 left_out += usize::from(matches!(verdict, Verdict::Update(..)));
+                self.rotate_for_registry(service, &verdict, inventory);
                 continue;
             }
-            match verdict {
-                Verdict::UpToDate => {}
-                Verdict::Noted(findings) => findings.into_iter().for_each(|f| self.say(f)),
-                Verdict::Blocked(finding) => self.say(finding),
-                Verdict::Update(update, reasons, findings) => {
-                    if let Some(first) = self.held.get(&service.name) {
-                        let blocked = after_blocked(service, first);
-                        self.say(blocked);
-                        continue;
-                    }
-                    findings.into_iter().for_each(|finding| self.say(finding));
-                    let after = order::nearest(&service.name, &predecessors, &stepped);
-                    stepped.insert(&service.name);
-                    self.steps.push(Step {
-                        address: Address::Service(service.name.clone()),
-                        action: Action::UpdateService(update),
-                        after: after.into_iter().cloned().map(Address::Service).collect(),
-                        reasons,
-                    });
+            if let Verdict::Update(update, reasons, findings) = verdict {
+                if let Some(first) = self.held.get(&service.name) {
+                    let blocked = after_blocked(service, first);
+                    self.say(blocked);
+                    continue;
                 }
+                self.report.findings.extend(findings);
+                let before = order::nearest(&service.name, predecessors, &stepped);
+                let mut after = presence.before(&service.name);
+                after.extend(before.into_iter().map(StepId::update));
+                stepped.insert(&service.name);
+                self.steps
+                    .push(Step::new(Action::UpdateService(update), after, reasons));
+            } else {
+                if is_settled(&verdict) {
+                    self.rotate(service, inventory, false);
+                }
+                self.report.findings.extend(verdict.into_findings());
             }
         }
         if left_out > 0 {
             self.say(not_targeted(left_out));
+        }
+    }
+
+    /// `--target registry.…` takes in the credentials of services that are not
+    /// named themselves.
+    fn rotate_for_registry(
+        &mut self,
+        service: &'a Service,
+        verdict: &Verdict,
+        inventory: &Inventory,
+    ) {
+        let image = self.scope.stack.image(&service.image);
+        let named = image.is_some_and(|it| self.scope.names_registry(it.repository.host()));
+        if named && is_settled(verdict) {
+            self.rotate(service, inventory, false);
+        }
+    }
+
+    /// `imgstack auth rotate`: whatever build the services run.
+    fn rotate_all(&mut self, inventory: &Inventory) {
+        let stack = self.scope.stack;
+        for service in &stack.services {
+            let image = stack.image(&service.image);
+            let named = image.is_some_and(|it| self.scope.names_registry(it.repository.host()));
+            if self.scope.has_service(service) || named {
+                self.rotate(service, inventory, true);
+            }
+        }
+    }
+
+    fn rotate(&mut self, service: &'a Service, inventory: &Inventory, forced: bool) {
+        let stack = self.scope.stack;
+        let Some(image) = stack.image(&service.image) else {
+            return;
+        };
+        let Some(step) = credential::rotate(stack, image, service, inventory, forced) else {
+            return;
+        };
+        match credential::in_the_way(service, inventory) {
+            None => self.steps.push(step),
+            Some(finding) => self.say(finding),
         }
     }
 
@@ -146,6 +235,9 @@ impl<'a> Draft<'a> {
         let before = service.after.iter().find_map(|name| self.held.get(name));
         let first = match verdict {
             Verdict::Blocked(_) => Some(&service.name),
+            // Its nodes may be about to get what it waits for; a service that
+            // comes after it still waits until it runs.
+            Verdict::Stalled(_) => Some(&service.name),
             _ => before.copied(),
         };
         if let Some(first) = first {
@@ -202,7 +294,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn report_warnings(&mut self, inventory: &Inventory) {
+    fn report_registries(&mut self, inventory: &Inventory) {
+        let findings = credential::report(self.scope, inventory);
+        self.report.findings.extend(findings);
         let images = self.scope.images();
         let hosts: BTreeSet<_> = images.map(|image| image.repository.host()).collect();
         let warnings = inventory.warnings.iter();
@@ -223,7 +317,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn finish(mut self, inventory: &Inventory) -> StackPlan {
+    fn finish(mut self, inventory: &Inventory, only: Only) -> StackPlan {
         self.report.sort();
         let stack = self.scope.stack;
         let images = self.scope.images();
@@ -240,6 +334,7 @@ impl<'a> Draft<'a> {
             endpoint: inventory.endpoint.clone(),
             cluster: inventory.cluster.clone(),
             targets: self.scope.targets.to_vec(),
+            only,
             images,
             steps: self.steps,
             report: self.report,
@@ -249,10 +344,43 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn observed<'i>(inventory: &'i Inventory, name: &ServiceName) -> Option<&'i ObservedService> {
-    match &inventory.services {
-        Known::Known(services) => services.get(name),
-        Known::Unknown(_) => None,
+/// Whether the service is the one that it should be, and nobody is changing it.
+fn is_settled(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::UpToDate | Verdict::Noted(_) | Verdict::Stalled(_) => true,
+        Verdict::Update(..) | Verdict::Blocked(_) => false,
+    }
+}
+
+/// A service waits for the nodes that it may run on: it is not touched while
+/// one of them has no room for the image, and where it does not run, the image
+/// may be what it lacks.
+fn waiting_for_nodes(service: &Service, verdict: Verdict, presence: &Presence<'_>) -> Verdict {
+    let address = Address::Service(service.name.clone());
+    match (verdict, presence.in_the_way(&service.name)) {
+        (Verdict::Update(..), Some(host)) => Verdict::Blocked(finding(
+            Severity::Blocked,
+            Code::NodeBlocked,
+            &address,
+            format!("waits for node.{host}, which has no room for the image"),
+        )),
+        (Verdict::Stalled(finding), _) => match presence.helps(&service.name).as_slice() {
+            [] => Verdict::Stalled(finding),
+            hosts => {
+                let nodes: Vec<String> = hosts.iter().map(|host| format!("node.{host}")).collect();
+                Verdict::Stalled(Finding {
+                    severity: Severity::Attention,
+                    message: format!(
+                        "{}; {} pulls what it may be waiting for",
+                        finding.message,
+                        nodes.join(", ")
+                    ),
+                    hint: Some("see whether it runs then: imgstack status".to_owned()),
+                    ..finding
+                })
+            }
+        },
+        (verdict, _) => verdict,
     }
 }
 
@@ -334,7 +462,7 @@ fn hash(stack: &Stack, steps: &[Step], seen: &BTreeMap<ServiceName, Seen>) -> St
     #[derive(Serialize)]
     struct Essence<'a> {
         stack: &'a Stack,
-        steps: Vec<(&'a Address, &'a Action, &'a [Address])>,
+        steps: Vec<(&'a StepId, &'a Action, &'a [StepId])>,
         seen: BTreeMap<&'a ServiceName, (&'a str, &'a str)>,
     }
     let essence = Essence {
@@ -342,7 +470,7 @@ fn hash(stack: &Stack, steps: &[Step], seen: &BTreeMap<ServiceName, Seen>) -> St
         // Without their reasons: those are words.
         steps: steps
             .iter()
-            .map(|step| (&step.address, &step.action, &*step.after))
+            .map(|step| (&step.id, &step.action, &*step.after))
             .collect(),
         seen: seen
             .iter()
@@ -359,12 +487,15 @@ fn hash(stack: &Stack, steps: &[Step], seen: &BTreeMap<ServiceName, Seen>) -> St
 }
 
 fn label_with_plan(step: &mut Step, hash: &str, inventory: &Inventory) {
-    let Action::UpdateService(update) = &mut step.action;
-    let from = observed(inventory, &update.service)
+    let observed = step
+        .action
+        .service()
+        .and_then(|name| observed(inventory, name));
+    let from = observed
         .and_then(|service| service.labels.get(PLAN_LABEL))
         .cloned();
-    let to = Some(hash.to_owned());
-    update
-        .labels
-        .insert(PLAN_LABEL.to_owned(), Change { from, to });
+    if let Some(labels) = step.action.labels_mut() {
+        let to = Some(hash.to_owned());
+        labels.insert(PLAN_LABEL.to_owned(), Change { from, to });
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use imgstack_spec::{Address, Digest, Platform};
+use imgstack_spec::{Address, Digest, NodeName, Platform};
 
 use crate::inventory::ObservedService;
 use crate::report::{Code, Finding, Severity};
@@ -85,17 +85,14 @@ pub(crate) fn judge(
     let fits = |platform: &Platform| {
         build.platforms.is_empty() || build.platforms.iter().any(|p| runs_on(p, platform))
     };
-    let mut usable = nodes
-        .values()
-        .filter(|node| node.ready && node.active)
-        .peekable();
+    let mut usable = nodes.values().filter(|node| node.takes_tasks()).peekable();
     if usable.peek().is_some() && !usable.any(|node| fits(&node.platform)) {
         return Err(nowhere(address, build));
     }
-    let hosts: BTreeSet<&str> = observed
+    let hosts: BTreeSet<&NodeName> = observed
         .tasks
         .iter()
-        .filter_map(|t| t.node.as_deref())
+        .filter_map(|t| t.node.as_ref())
         .collect();
     let hosts = hosts
         .into_iter()
@@ -108,7 +105,7 @@ pub(crate) fn judge(
 
 /// A variant is compared only where both sides name one: Swarm reports none
 /// for arm64, indexes often write `v8`.
-fn runs_on(image: &Platform, node: &Platform) -> bool {
+pub(crate) fn runs_on(image: &Platform, node: &Platform) -> bool {
     image.os == node.os
         && image.architecture == node.architecture
         && (image.variant.is_none() || node.variant.is_none() || image.variant == node.variant)
@@ -130,7 +127,7 @@ fn nowhere(address: &Address, build: &Build) -> Finding {
     }
 }
 
-fn elsewhere(address: &Address, host: &str, platform: &Platform) -> Finding {
+fn elsewhere(address: &Address, host: &NodeName, platform: &Platform) -> Finding {
     Finding {
         hint: Some("add the platform to the build, or expect the task to move".to_owned()),
         ..finding(

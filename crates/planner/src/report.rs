@@ -80,6 +80,34 @@ pub enum Code {
     CredentialSource,
     /// Steps left out by `--target`.
     NotTargeted,
+    /// A node that may run services is down.
+    NodeDown,
+    /// A node takes no tasks, on purpose.
+    NodeTakesNoTasks,
+    /// What a node holds could not be asked of its engine.
+    NodeUnknown,
+    /// The spec names no way to the engines of some nodes.
+    PresenceUnknown,
+    /// No room on a node for what it would have to pull.
+    DiskFull,
+    /// Less room on a node than the spec wants, with nothing to be pulled.
+    DiskLow,
+    /// How much room a node has is not known.
+    DiskUnknown,
+    /// A service waits for a node that has no room for its image.
+    NodeBlocked,
+    /// A kind of token that the registry does not take, or that ends too soon.
+    UnsupportedToken,
+    /// A token lacks a scope.
+    MissingScope,
+    /// A credential ends soon, or has ended.
+    CredentialExpires,
+    /// The credential of a service is not changed now.
+    NotRotated,
+    /// Whether a node is logged in could not be seen.
+    LoginUnknown,
+    /// A node is not logged in, for lack of a credential.
+    LoginSkipped,
 }
 
 impl Report {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::ptr;
 
-use imgstack_spec::{Address, ImageRef, ServiceName};
+use imgstack_spec::{Address, ImageRef, NodeName, ServiceName};
 
-use crate::inventory::{ObservedService, ObservedTask, ServiceMode};
+use crate::inventory::{Availability, ObservedService, ObservedTask, ServiceMode};
 use crate::report::{Code, Finding, Severity};
 use crate::service::finding;
 use crate::{Inventory, Known, Restarts};
@@ -55,13 +55,13 @@ impl<'a> Running<'a> {
     /// The engine restarts every task whose image string differs from the spec's.
     pub(crate) fn restarts(&self, to: &str) -> Restarts {
         let dirty = self.tasks.iter().filter(|task| task.image != to);
-        let nodes: BTreeSet<&str> = dirty
+        let nodes: BTreeSet<&NodeName> = dirty
             .clone()
-            .filter_map(|task| task.node.as_deref())
+            .filter_map(|task| task.node.as_ref())
             .collect();
         Restarts {
             tasks: dirty.count() as u64,
-            nodes: nodes.into_iter().map(str::to_owned).collect(),
+            nodes: nodes.into_iter().cloned().collect(),
         }
     }
 
@@ -110,7 +110,7 @@ impl<'a> Running<'a> {
         let nodes: BTreeSet<&str> = self
             .unreached
             .iter()
-            .filter_map(|task| task.node.as_deref())
+            .filter_map(|task| Some(task.node.as_ref()?.as_str()))
             .collect();
         let first = nodes.first()?;
         let names: Vec<&str> = nodes.iter().copied().collect();
@@ -148,7 +148,9 @@ fn is_reached(observed: &ObservedService, task: &ObservedTask, inventory: &Inven
     else {
         return true;
     };
-    nodes.get(node).is_none_or(|node| node.active)
+    nodes
+        .get(node)
+        .is_none_or(|node| node.availability == Availability::Active)
 }
 
 /// Whether both name the same content: a tag beside a digest is only a name.

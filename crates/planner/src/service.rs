@@ -1,14 +1,12 @@
 //! What one service needs: nothing, an update, or a word on why neither can
 //! be said.
 
-use std::collections::BTreeMap;
-
-use imgstack_spec::{Address, Digest, Image, ImageRef, Pin, Service, Stack};
+use imgstack_spec::{Address, Digest, Image, ImageRef, Pin, Service, ServiceName, Stack};
 
 use crate::inventory::{ObservedService, ServiceMode, UpdateState};
 use crate::report::{Code, Finding, Severity};
 use crate::running::Running;
-use crate::{Change, Inventory, Known, Observed, UpdateService, platforms};
+use crate::{Change, Inventory, Known, Observed, UpdateService, credential, platforms};
 
 /// The label that names the stack a service belongs to.
 pub(crate) const STACK_LABEL: &str = "dev.imgstack.stack";
@@ -21,10 +19,23 @@ pub(crate) enum Verdict {
     UpToDate,
     /// Runs the wanted build, and there is something to say about it.
     Noted(Vec<Finding>),
+    /// Asks for the wanted build, and not all of its tasks run.
+    Stalled(Finding),
     /// Is to be updated, for these reasons.
     Update(Box<UpdateService>, Vec<String>, Vec<Finding>),
     /// Cannot be judged, or must not be touched.
     Blocked(Finding),
+}
+
+impl Verdict {
+    /// What there is to say where nothing is to be done.
+    pub(crate) fn into_findings(self) -> Vec<Finding> {
+        match self {
+            Self::UpToDate => Vec::new(),
+            Self::Noted(findings) | Self::Update(_, _, findings) => findings,
+            Self::Stalled(finding) | Self::Blocked(finding) => vec![finding],
+        }
+    }
 }
 
 /// Judges one service of the spec against the inventory.
@@ -115,7 +126,10 @@ fn waits_for_image(address: &Address, image: &Image) -> Verdict {
     ))
 }
 
-fn must_not_be_touched(address: &Address, observed: &ObservedService) -> Option<Finding> {
+pub(crate) fn must_not_be_touched(
+    address: &Address,
+    observed: &ObservedService,
+) -> Option<Finding> {
     if observed.mode == ServiceMode::Job {
         return Some(Finding {
             hint: Some("remove it from the spec; recreate the job to run another build".to_owned()),
@@ -181,7 +195,7 @@ fn stopped_half_way(
 }
 
 /// `repository:tag@digest`; with a pin by tag, the pinned tag.
-fn wanted_reference(image: &Image, digest: &Digest) -> ImageRef {
+pub(crate) fn wanted_reference(image: &Image, digest: &Digest) -> ImageRef {
     let tag = match &image.pin {
         Some(Pin::Tag(tag)) => tag,
         Some(Pin::Digest(_)) | None => &image.tag,
@@ -200,8 +214,8 @@ fn up_to_date(
     wanted: &ImageRef,
     running: &Running<'_>,
 ) -> Verdict {
-    if let Some(blocked) = running.not_running(&service.name, observed) {
-        return Verdict::Blocked(blocked);
+    if let Some(stalled) = running.not_running(&service.name, observed) {
+        return Verdict::Stalled(stalled);
     }
     let other_name = other_name(address, observed, wanted);
     let notes: Vec<Finding> = other_name
@@ -288,10 +302,9 @@ fn update(
     } else {
         wanted.familiar()
     };
-    let labels = BTreeMap::from([
-        (STACK_LABEL.to_owned(), stack.name.to_string()),
-        (IMAGE_LABEL.to_owned(), service.image.to_string()),
-    ]);
+    let mut labels = credential::labels(&wanted.repository, inventory);
+    labels.insert(STACK_LABEL.to_owned(), Some(stack.name.to_string()));
+    labels.insert(IMAGE_LABEL.to_owned(), Some(service.image.to_string()));
     UpdateService {
         service: service.name.clone(),
         image: Change {
@@ -303,25 +316,23 @@ fn update(
         platforms: (observed.image != to)
             .then(|| platforms::follow(observed, digest, inventory))
             .flatten(),
-        labels: labels
-            .into_iter()
-            .filter(|(key, value)| observed.labels.get(key) != Some(value))
-            .map(|(key, value)| {
-                let from = observed.labels.get(&key).cloned();
-                (
-                    key,
-                    Change {
-                        from,
-                        to: Some(value),
-                    },
-                )
-            })
-            .collect(),
+        labels: credential::changes(labels, observed),
         restarts: running.restarts(&to),
         order: observed.update.order,
         on_failure: observed.update.on_failure,
         monitor_ms: observed.update.monitor_ms,
         timeout_seconds: service.timeout.as_secs(),
+    }
+}
+
+/// A service as it was observed, if it was.
+pub(crate) fn observed<'i>(
+    inventory: &'i Inventory,
+    name: &ServiceName,
+) -> Option<&'i ObservedService> {
+    match &inventory.services {
+        Known::Known(services) => services.get(name),
+        Known::Unknown(_) => None,
     }
 }
 

@@ -15,7 +15,10 @@ fn steps(plan: &StackPlan) -> Vec<(String, Vec<String>)> {
     plan.steps
         .iter()
         .map(|step| {
-            let after = step.after.iter().map(ToString::to_string).collect();
+            let after = step.after.iter().map(ToString::to_string);
+            let after = after
+                .map(|id| id.trim_start_matches("update ").to_owned())
+                .collect();
             (step.address.to_string(), after)
         })
         .collect()
@@ -132,6 +135,7 @@ fn what_is_not_targeted_is_in_no_part_of_the_plan() {
     world.status("b", UpdateState::Paused);
     let options = Options {
         targets: vec!["service.a".parse().unwrap()],
+        ..Options::default()
     };
     let saved = plan(&world.stack, &world.inventory, &options);
     assert_eq!(steps(&saved), [("service.a".to_owned(), vec![])]);
@@ -194,7 +198,9 @@ fn a_plan_that_was_altered_does_not_hold() {
         drift(&saved, &fresh).moved
     };
     let update = |plan: &mut StackPlan, change: &dyn Fn(&mut UpdateService)| {
-        let Action::UpdateService(update) = &mut plan.steps[0].action;
+        let Action::UpdateService(update) = &mut plan.steps[0].action else {
+            panic!("no update")
+        };
         change(update);
     };
     let moved = altered(&|plan| update(plan, &|it| it.image.to = "evil:1".to_owned()));
@@ -233,6 +239,7 @@ fn targets_narrow_the_plan_and_say_what_they_leave_out() {
     }
     let options = Options {
         targets: vec!["service.b".parse().unwrap()],
+        ..Options::default()
     };
     let plan = plan(&world.stack, &world.inventory, &options);
     assert_eq!(steps(&plan), [("service.b".to_owned(), vec![])]);
@@ -281,7 +288,9 @@ fn the_hash_follows_what_is_done_and_not_the_engines_own_version() {
     assert!(drift(&before, &after).is_empty());
     world.service("a").seen.spec_digest = "other".to_owned();
     assert_ne!(before.hash, planned(&world).hash);
-    let Action::UpdateService(update) = &before.steps[0].action;
+    let Action::UpdateService(update) = &before.steps[0].action else {
+        panic!("no update")
+    };
     assert_eq!(
         update.labels["dev.imgstack.plan"].to.as_ref(),
         Some(&before.hash)
@@ -334,7 +343,7 @@ fn drift_names_tasks_that_moved_to_another_node() {
     let old = image("16", 'a');
     world.wants("a", &[]).runs("a", &old, &[("n1", &old)]);
     let saved = planned(&world);
-    world.service("a").tasks[0].node = Some("n2".to_owned());
+    world.service("a").tasks[0].node = Some("n2".parse().unwrap());
     let [moved] = drift(&saved, &planned(&world)).moved.try_into().unwrap();
     assert_eq!(moved.address.to_string(), "service.a");
     assert_eq!(

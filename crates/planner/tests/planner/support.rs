@@ -1,11 +1,11 @@
 //! A small world to plan against, spelled in a few words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use imgstack_planner::{
-    Build, FailureAction, Inventory, Known, Observed, ObservedImage, ObservedNode, ObservedService,
-    ObservedTask, Seen, ServiceMode, Trouble, UpdateOrder, UpdateSettings, UpdateState,
-    UpdateStatus,
+    Availability, Build, FailureAction, Inventory, Known, Observed, ObservedImage, ObservedNode,
+    ObservedService, ObservedTask, Seen, ServiceMode, Trouble, UpdateOrder, UpdateSettings,
+    UpdateState, UpdateStatus,
 };
 use imgstack_spec::{
     DEFAULT_TIMEOUT, Digest, Image, ImageRef, Pin, Platform, Repository, Service, Stack,
@@ -66,6 +66,7 @@ impl World {
                 services: Vec::new(),
             },
             inventory: Inventory {
+                observed_at: "2026-02-09T06:00:00Z".parse().unwrap(),
                 cluster: Known::Known("c1".to_owned()),
                 endpoint: "unix:///var/run/docker.sock".to_owned(),
                 images: BTreeMap::from([(name, asked)]),
@@ -73,6 +74,8 @@ impl World {
                 services: Known::Known(BTreeMap::new()),
                 service_names: Vec::new(),
                 nodes: Known::Known(BTreeMap::new()),
+                references: BTreeMap::new(),
+                credentials: BTreeMap::new(),
                 warnings: Vec::new(),
             },
         };
@@ -91,14 +94,20 @@ impl World {
             id: format!("id-{host}"),
             platform: platform(on),
             ready: true,
-            active: true,
+            availability: Availability::Active,
+            engine: None,
+            minimum_free_disk: None,
         };
-        nodes.insert(host.to_owned(), node);
+        nodes.insert(host.parse().unwrap(), node);
     }
 
     pub fn set_active(&mut self, host: &str, active: bool) {
         if let Known::Known(nodes) = &mut self.inventory.nodes {
-            nodes.get_mut(host).unwrap().active = active;
+            let node = nodes.get_mut(&host.parse().unwrap()).unwrap();
+            node.availability = match active {
+                true => Availability::Active,
+                false => Availability::Drain,
+            };
         }
     }
 
@@ -148,7 +157,7 @@ impl World {
                 .enumerate()
                 .map(|(slot, (node, image))| ObservedTask {
                     id: format!("task-{name}-{slot}"),
-                    node: Some((*node).to_owned()),
+                    node: Some(node.parse().unwrap()),
                     image: (*image).to_owned(),
                     state: "running".to_owned(),
                     running: true,
@@ -157,6 +166,8 @@ impl World {
                 .collect(),
             desired: tasks.len() as u64,
             failure: None,
+            // Where it may run is of no matter but to what nodes must hold.
+            allowed_nodes: BTreeSet::new(),
         };
         self.inventory.service_names.push(name.to_owned());
         self.services().insert(name.parse().unwrap(), service);

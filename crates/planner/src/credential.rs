@@ -1,0 +1,232 @@
+//! Credentials: what is to be said of them, and which services carry another.
+//!
+//! The Swarm keeps the credential that came with the last update of a service
+//! and never tells it; its nodes pull with that one, however old it is. So the
+//! labels of a service say which it is, by its fingerprint, and until when it
+//! is good.
+
+use std::collections::BTreeMap;
+
+use imgstack_spec::{
+    Address, DEFAULT_WARN_BEFORE_EXPIRY, Image, RegistryHost, Repository, Service, Stack,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::inventory::{ObservedCredential, ObservedService, TokenKind};
+use crate::report::{Code, Finding, Severity};
+use crate::service::{finding, must_not_be_touched, observed};
+use crate::step::{Action, Change, RotateCredential, Step};
+use crate::target::Scope;
+use crate::{Inventory, Known};
+
+/// The fingerprint of the credential that a service carries.
+pub(crate) const CREDENTIAL_LABEL: &str = "dev.imgstack.credential";
+/// Until when that credential is good.
+const EXPIRES_LABEL: &str = "dev.imgstack.credential-expires";
+/// The scope that GHCR wants of a classic token.
+const READ_PACKAGES: &str = "read:packages";
+/// Where classic tokens are made.
+const CLASSIC: &str =
+    "make a classic token with read:packages at https://github.com/settings/tokens";
+
+/// What the labels of a service say once an update of it has carried the
+/// credential for that repository; a label without a value goes.
+pub(crate) fn labels(
+    repository: &Repository,
+    inventory: &Inventory,
+) -> BTreeMap<String, Option<String>> {
+    let host = repository.host();
+    let refused = inventory
+        .warnings
+        .iter()
+        .any(|it| it.refused && it.host == *host);
+    match inventory.credentials.get(host) {
+        Some(credential) if credential.is_accepted_for(repository) => of(credential),
+        // Such an update takes the stored one away.
+        Some(_) if refused => of_nobody(),
+        _ => BTreeMap::new(),
+    }
+}
+
+fn of(credential: &ObservedCredential) -> BTreeMap<String, Option<String>> {
+    let expires = match credential.expires {
+        Known::Known(expires) => expires.map(|it| it.to_string()),
+        Known::Unknown(_) => None,
+    };
+    BTreeMap::from([
+        (
+            CREDENTIAL_LABEL.to_owned(),
+            Some(credential.fingerprint.clone()),
+        ),
+        (EXPIRES_LABEL.to_owned(), expires),
+    ])
+}
+
+fn of_nobody() -> BTreeMap<String, Option<String>> {
+    let gone = [CREDENTIAL_LABEL, EXPIRES_LABEL];
+    gone.map(|label| (label.to_owned(), None)).into()
+}
+
+/// The labels among `wanted` that the service does not have like that.
+pub(crate) fn changes(
+    wanted: BTreeMap<String, Option<String>>,
+    observed: &ObservedService,
+) -> BTreeMap<String, Change<Option<String>>> {
+    let changes = wanted.into_iter().map(|(key, to)| {
+        let from = observed.labels.get(&key).cloned();
+        (key, Change { from, to })
+    });
+    changes
+        .filter(|(_, change)| change.from != change.to)
+        .collect()
+}
+
+/// The step that puts the credential into a service which carries another.
+///
+/// Only a credential that the spec names is put in by itself: with everybody's
+/// own, two people would undo each other's plans. `forced` asks for it anyway.
+pub(crate) fn rotate(
+    stack: &Stack,
+    image: &Image,
+    service: &Service,
+    inventory: &Inventory,
+    forced: bool,
+) -> Option<Step> {
+    let observed = observed(inventory, &service.name)?;
+    let host = image.repository.host();
+    let credential = inventory.credentials.get(host)?;
+    let carried = observed.labels.get(CREDENTIAL_LABEL);
+    if !credential.is_accepted_for(&image.repository) || carried == Some(&credential.fingerprint) {
+        return None;
+    }
+    let ends: Option<Timestamp> = observed
+        .labels
+        .get(EXPIRES_LABEL)
+        .and_then(|date| date.parse().ok());
+    let soon = ends.is_some_and(|ends| is_near(ends, host, stack, inventory));
+    if !(forced || credential.named_by_spec || soon) {
+        return None;
+    }
+    let action = Action::RotateCredential(RotateCredential {
+        service: service.name.clone(),
+        repository: image.repository.clone(),
+        image: observed.image.clone(),
+        labels: changes(of(credential), observed),
+    });
+    let reason = match (carried, ends) {
+        (None, _) => "which credential it carries is not known".to_owned(),
+        (Some(_), Some(ends)) => format!(
+            "carries another credential than {}, which {}",
+            credential.source,
+            end(ends, inventory.observed_at)
+        ),
+        (Some(_), None) => format!("carries another credential than {}", credential.source),
+    };
+    Some(Step::new(action, Vec::new(), vec![reason]))
+}
+
+/// Why the service must not be written to now. The engine takes every write
+/// for an update: it would go on with one that stopped half-way.
+pub(crate) fn in_the_way(service: &Service, inventory: &Inventory) -> Option<Finding> {
+    let address = Address::Service(service.name.clone());
+    let observed = observed(inventory, &service.name)?;
+    if let Some(blocked) = must_not_be_touched(&address, observed) {
+        return Some(blocked);
+    }
+    let mut tasks = observed.tasks.iter();
+    tasks.any(|task| task.image != observed.image).then(|| Finding {
+        hint: Some("bring it to one build first: imgstack apply".to_owned()),
+        ..finding(
+            Severity::Blocked,
+            Code::NotRotated,
+            &address,
+            "keeps its credential: its tasks do not run what it asks for, and a write would restart them".to_owned(),
+        )
+    })
+}
+
+/// What is to be said of the credentials for the images of the scope.
+pub(crate) fn report(scope: Scope<'_>, inventory: &Inventory) -> Vec<Finding> {
+    let credentials = inventory.credentials.iter();
+    credentials
+        .filter(|(host, _)| scope.images().any(|image| image.repository.host() == *host))
+        .flat_map(|(host, credential)| one(host, credential, scope.stack, inventory))
+        .collect()
+}
+
+fn one(
+    host: &RegistryHost,
+    credential: &ObservedCredential,
+    stack: &Stack,
+    inventory: &Inventory,
+) -> Vec<Finding> {
+    let say = |code, message: String, hint: &str| Finding {
+        hint: Some(hint.to_owned()),
+        ..finding(
+            Severity::Attention,
+            code,
+            &Address::Registry(host.clone()),
+            message,
+        )
+    };
+    let source = &credential.source;
+    let mut findings = Vec::new();
+    if host.as_str() == "ghcr.io" && credential.kind == TokenKind::FineGrained {
+        findings.push(say(
+            Code::UnsupportedToken,
+            format!("{source} is a fine-grained token, and GHCR takes classic ones only"),
+            CLASSIC,
+        ));
+    }
+    if credential.kind == TokenKind::Actions {
+        findings.push(say(
+            Code::UnsupportedToken,
+            format!("{source} is the token of a run of GitHub Actions and ends with it: a service that carries it cannot pull afterwards"),
+            CLASSIC,
+        ));
+    }
+    if let Known::Known(Some(scopes)) = &credential.scopes
+        && !scopes.iter().any(|scope| reads_packages(scope))
+    {
+        findings.push(say(
+            Code::MissingScope,
+            format!("{source} lacks the scope {READ_PACKAGES}"),
+            "give it the scope at https://github.com/settings/tokens; the token stays the same",
+        ));
+    }
+    if let Known::Known(Some(ends)) = credential.expires
+        && is_near(ends, host, stack, inventory)
+    {
+        findings.push(say(
+            Code::CredentialExpires,
+            format!("the token of {source} {}", end(ends, inventory.observed_at)),
+            "put a new one in its place, then: imgstack auth rotate",
+        ));
+    }
+    findings
+}
+
+/// `write:packages` includes it; `repo` does not.
+fn reads_packages(scope: &str) -> bool {
+    [READ_PACKAGES, "write:packages"].contains(&scope)
+}
+
+fn is_near(ends: Timestamp, host: &RegistryHost, stack: &Stack, inventory: &Inventory) -> bool {
+    let before = stack
+        .registry(host)
+        .map_or(DEFAULT_WARN_BEFORE_EXPIRY, |it| it.warn_before_expiry);
+    let before = SignedDuration::try_from(before).unwrap_or(SignedDuration::MAX);
+    ends.duration_since(inventory.observed_at) <= before
+}
+
+/// "expires in 9 days, on 2026-12-03", "expired on 2026-11-03".
+fn end(ends: Timestamp, now: Timestamp) -> String {
+    let date = ends.strftime("%Y-%m-%d");
+    let hours = ends.duration_since(now).as_hours();
+    match hours {
+        _ if ends <= now => format!("expired on {date}"),
+        0 => format!("expires within the hour, at {}", ends.strftime("%H:%M UTC")),
+        1..48 => format!("expires in {hours} h, on {date}"),
+        _ => format!("expires in {} days, on {date}", hours / 24),
+    }
+}

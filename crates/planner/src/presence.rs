@@ -1,0 +1,364 @@
+//! Which nodes must pull what, before any service is touched.
+//!
+//! A node that may run a service is to hold the build that the service should
+//! run: then a restart there needs no registry. What a node holds only its own
+//! engine knows. Where the spec names no way to it, a running task tells as
+//! much, since no prune takes an image that a container uses; else it is not
+//! known, and the node pulls through a manager when a service is updated.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use imgstack_spec::{Address, Digest, Image, ImageName, ImageRef, NodeName, Service, ServiceName};
+
+use crate::inventory::{Availability, ObservedEngine, ObservedNode};
+use crate::report::{Code, Finding, Severity};
+use crate::service::{Verdict, finding, observed, wanted_reference};
+use crate::step::{Action, PullImage, Step, StepId, Via};
+use crate::target::Scope;
+use crate::{Build, Inventory, Known, Trouble};
+use crate::{disk, platforms};
+
+/// What the nodes have to do, and what they cannot.
+#[derive(Default)]
+pub(crate) struct Presence<'a> {
+    pulls: Vec<Pull<'a>>,
+    /// Nodes whose disk has no room for what they would have to pull.
+    full: BTreeSet<&'a NodeName>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// A node that does not hold what it should.
+pub(crate) struct Pull<'a> {
+    pub(crate) host: &'a NodeName,
+    pub(crate) node: &'a ObservedNode,
+    pub(crate) image: &'a Image,
+    pub(crate) reference: ImageRef,
+    /// The services that may run there.
+    pub(crate) services: BTreeSet<&'a ServiceName>,
+    pub(crate) via: Via,
+    pub(crate) bytes: Option<u64>,
+    reason: String,
+}
+
+/// A build that services should run.
+struct Need<'a> {
+    image: &'a Image,
+    digest: &'a Digest,
+    build: Option<&'a Build>,
+    services: Vec<Needing<'a>>,
+}
+
+struct Needing<'a> {
+    service: &'a Service,
+    allowed: &'a BTreeSet<NodeName>,
+    /// It is brought to this build by this plan.
+    updating: bool,
+}
+
+/// Whether a node holds a build.
+enum Holding<'a> {
+    Yes,
+    No(&'a ObservedEngine),
+    /// Its engine does not answer.
+    Unknown(&'a Trouble),
+    /// The spec names no way to its engine.
+    NotAsked,
+}
+
+impl<'a> Presence<'a> {
+    /// Compares every node with what it should hold.
+    pub(crate) fn judge(
+        scope: Scope<'a>,
+        inventory: &'a Inventory,
+        verdicts: &[(&'a Service, Verdict)],
+    ) -> Self {
+        let mut presence = Self::default();
+        let Known::Known(nodes) = &inventory.nodes else {
+            return presence;
+        };
+        for image in &scope.stack.images {
+            let Some(need) = Need::of(image, inventory, verdicts) else {
+                continue;
+            };
+            let mut unasked = Vec::new();
+            for (host, node) in nodes {
+                let services = need.on(host, node, scope);
+                if !services.is_empty() {
+                    presence.one(&need, host, node, &services, inventory, &mut unasked);
+                }
+            }
+            presence.findings.extend(not_asked(image, &unasked));
+        }
+        presence.judge_disks(nodes, scope);
+        presence
+    }
+
+    fn one(
+        &mut self,
+        need: &Need<'a>,
+        host: &'a NodeName,
+        node: &'a ObservedNode,
+        services: &[&Needing<'a>],
+        inventory: &'a Inventory,
+        unasked: &mut Vec<&'a NodeName>,
+    ) {
+        let updating = services.iter().any(|it| it.updating);
+        if !node.takes_tasks() {
+            self.findings
+                .extend(out_of_reach(need.image, host, node, updating));
+            return;
+        }
+        let (via, reason) = match holding(need, host, node, inventory) {
+            Holding::Yes => return,
+            Holding::No(engine) => (
+                Via::Engine(engine.endpoint.clone()),
+                "does not hold the image; a restart there would fail without the registry",
+            ),
+            Holding::NotAsked if !updating => return unasked.push(host),
+            Holding::NotAsked => (
+                Via::Manager,
+                "may run what is updated, and may not hold it yet",
+            ),
+            Holding::Unknown(trouble) => {
+                self.findings.push(silent(need.image, host, trouble));
+                if !updating {
+                    return;
+                }
+                (
+                    Via::Manager,
+                    "may run what is updated; its own engine cannot be asked",
+                )
+            }
+        };
+        self.pulls.push(Pull {
+            host,
+            node,
+            image: need.image,
+            reference: wanted_reference(need.image, need.digest),
+            services: services.iter().map(|it| &it.service.name).collect(),
+            via,
+            bytes: need.build.and_then(|build| build.size_for(&node.platform)),
+            reason: reason.to_owned(),
+        });
+    }
+
+    fn judge_disks(&mut self, nodes: &'a BTreeMap<NodeName, ObservedNode>, scope: Scope<'a>) {
+        for (host, node) in nodes {
+            let pulls: Vec<&Pull<'_>> = self.pulls.iter().filter(|it| *it.host == *host).collect();
+            // What is not to be looked at is not to be spoken of.
+            if pulls.is_empty() && !scope.has_node(host) {
+                continue;
+            }
+            let judged = disk::judge(host, node, &pulls);
+            if judged
+                .as_ref()
+                .is_some_and(|it| it.severity == Severity::Blocked)
+            {
+                self.full.insert(host);
+            }
+            self.findings.extend(judged);
+        }
+    }
+
+    /// The steps: those of nodes with room.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = Step> {
+        self.possible().map(|pull| {
+            let action = Action::PullImage(PullImage {
+                node: pull.host.clone(),
+                node_id: pull.node.id.clone(),
+                image: pull.image.name.clone(),
+                reference: pull.reference.clone(),
+                via: pull.via.clone(),
+                bytes: pull.bytes,
+            });
+            Step::new(action, Vec::new(), vec![pull.reason.clone()])
+        })
+    }
+
+    /// The pulls that must have succeeded before the service is touched.
+    pub(crate) fn before(&self, service: &ServiceName) -> Vec<StepId> {
+        let needed = self
+            .possible()
+            .filter(|pull| pull.services.contains(service));
+        needed.map(Pull::id).collect()
+    }
+
+    /// The pulls of that image, whichever service needs them.
+    pub(crate) fn of_image(&self, image: &ImageName) -> Vec<StepId> {
+        let wanted = self.possible().filter(|pull| pull.image.name == *image);
+        wanted.map(Pull::id).collect()
+    }
+
+    /// A node that may run the service and has no room for its image.
+    pub(crate) fn in_the_way(&self, service: &ServiceName) -> Option<&'a NodeName> {
+        let mut pulls = self
+            .pulls
+            .iter()
+            .filter(|pull| self.full.contains(pull.host));
+        let pull = pulls.find(|pull| pull.services.contains(service))?;
+        Some(pull.host)
+    }
+
+    /// Nodes with pulls that the service may be waiting for.
+    pub(crate) fn helps(&self, service: &ServiceName) -> Vec<&'a NodeName> {
+        let helping = self
+            .possible()
+            .filter(|pull| pull.services.contains(service));
+        helping.map(|pull| pull.host).collect()
+    }
+
+    fn possible(&self) -> impl Iterator<Item = &Pull<'a>> {
+        self.pulls
+            .iter()
+            .filter(|pull| !self.full.contains(pull.host))
+    }
+}
+
+impl Pull<'_> {
+    fn id(&self) -> StepId {
+        StepId::pull(self.host, &self.image.name)
+    }
+}
+
+impl<'a> Need<'a> {
+    fn of(
+        image: &'a Image,
+        inventory: &'a Inventory,
+        verdicts: &[(&'a Service, Verdict)],
+    ) -> Option<Self> {
+        let digest = inventory.images.get(&image.name)?.digest.present()?;
+        let users = verdicts.iter().filter(|(it, _)| it.image == image.name);
+        let services = users.filter_map(|(service, verdict)| {
+            let updating = match verdict {
+                Verdict::Update(..) => true,
+                Verdict::UpToDate | Verdict::Noted(_) | Verdict::Stalled(_) => false,
+                Verdict::Blocked(_) => return None,
+            };
+            Some(Needing {
+                service,
+                allowed: &observed(inventory, &service.name)?.allowed_nodes,
+                updating,
+            })
+        });
+        Some(Self {
+            image,
+            digest,
+            build: inventory.build(digest),
+            services: services.collect(),
+        })
+    }
+
+    /// The services of the scope that may run on that node.
+    fn on(&self, host: &NodeName, node: &ObservedNode, scope: Scope<'_>) -> Vec<&Needing<'a>> {
+        let has = self.build.map_or(&[][..], |build| &build.platforms);
+        if !has.is_empty() && !has.iter().any(|it| platforms::runs_on(it, &node.platform)) {
+            return Vec::new();
+        }
+        let services = self.services.iter().filter(|it| it.allowed.contains(host));
+        services
+            .filter(|it| scope.has_service(it.service) || scope.names_node(host))
+            .collect()
+    }
+}
+
+fn holding<'a>(
+    need: &Need<'_>,
+    host: &NodeName,
+    node: &'a ObservedNode,
+    inventory: &Inventory,
+) -> Holding<'a> {
+    match &node.engine {
+        Some(Known::Known(engine)) => {
+            let stored = engine.images.get(&need.image.repository);
+            let mut stored = stored.into_iter().flatten();
+            match stored.any(|it| it.digest == *need.digest) {
+                true => Holding::Yes,
+                false => Holding::No(engine),
+            }
+        }
+        _ if runs_there(need, host, inventory) => Holding::Yes,
+        Some(Known::Unknown(trouble)) => Holding::Unknown(trouble),
+        None => Holding::NotAsked,
+    }
+}
+
+/// A running container keeps its image on the node.
+fn runs_there(need: &Need<'_>, host: &NodeName, inventory: &Inventory) -> bool {
+    let Known::Known(services) = &inventory.services else {
+        return false;
+    };
+    let mut tasks = services.values().flat_map(|service| &service.tasks);
+    tasks.any(|task| {
+        let image = task.image.parse::<ImageRef>();
+        task.running
+            && task.node.as_ref() == Some(host)
+            && image.is_ok_and(|image| {
+                image.repository == need.image.repository
+                    && image.digest.as_ref() == Some(need.digest)
+            })
+    })
+}
+
+/// A node that takes no tasks is not waited for. One that is kept from them on
+/// purpose is worth a word only where something is pulled elsewhere.
+fn out_of_reach(
+    image: &Image,
+    host: &NodeName,
+    node: &ObservedNode,
+    updating: bool,
+) -> Option<Finding> {
+    let (severity, code, state) = match (node.ready, node.availability) {
+        (false, _) => (Severity::Attention, Code::NodeDown, "is down"),
+        (true, Availability::Active) => return None,
+        (true, _) if !updating => return None,
+        (true, Availability::Pause) => (Severity::Note, Code::NodeTakesNoTasks, "is paused"),
+        (true, Availability::Drain) => (Severity::Note, Code::NodeTakesNoTasks, "is drained"),
+    };
+    Some(Finding {
+        hint: Some("when it is back: imgstack apply".to_owned()),
+        ..finding(
+            severity,
+            code,
+            &Address::Node(host.clone()),
+            format!(
+                "{state}: it is not waited for, and may lack image.{}",
+                image.name
+            ),
+        )
+    })
+}
+
+fn silent(image: &Image, host: &NodeName, trouble: &Trouble) -> Finding {
+    Finding {
+        hint: trouble.hint.clone(),
+        ..finding(
+            Severity::Blocked,
+            Code::NodeUnknown,
+            &Address::Node(host.clone()),
+            format!(
+                "whether it holds image.{} is not known: {}",
+                image.name, trouble.why
+            ),
+        )
+    }
+}
+
+fn not_asked(image: &Image, hosts: &[&NodeName]) -> Option<Finding> {
+    let (first, rest) = hosts.split_first()?;
+    let (who, do_) = match rest.len() {
+        0 => (first.to_string(), "holds"),
+        1 => (format!("{first} and {}", rest[0]), "hold"),
+        more => (format!("{first} and {more} other nodes"), "hold"),
+    };
+    Some(Finding {
+        hint: Some(format!(
+            "say how to reach its engine, under `nodes:` in the spec: {{name: {first}, engine: \"ssh://root@{{hostname}}\"}}"
+        )),
+        ..finding(
+            Severity::Note,
+            Code::PresenceUnknown,
+            &Address::Image(image.name.clone()),
+            format!("whether {who} {do_} it is not known"),
+        )
+    })
+}

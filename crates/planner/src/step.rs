@@ -1,0 +1,319 @@
+//! The steps of a plan: what is done, to what, and after what.
+//!
+//! Every choice is a literal value here (invariant 1): where to pull and from
+//! whom, which labels a service gets. A step holds no secret.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use imgstack_spec::{
+    Address, Digest, Endpoint, ImageName, ImageRef, NodeName, Platform, RegistryHost, Repository,
+    ServiceName, Tag,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{FailureAction, UpdateOrder};
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// Tells it from the others of its stack's plan.
+    pub id: StepId,
+    /// What it is done to.
+    pub address: Address,
+    /// What is done.
+    pub action: Action,
+    /// Steps of this plan that must have succeeded first.
+    pub after: Vec<StepId>,
+    /// Why, for people. Nothing branches on it (invariant 4).
+    pub reasons: Vec<String>,
+}
+
+/// What tells a step from the others of its stack's plan, and says what it
+/// does: `update service.web`, `pull node.docker-infra-1 image.web`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(String);
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Logs a node's own docker client in to a registry.
+    LogIn(LogIn),
+    /// Makes a node hold an image.
+    PullImage(PullImage),
+    /// Brings a service to another image.
+    UpdateService(Box<UpdateService>),
+    /// Puts another credential into a service, without a restart.
+    RotateCredential(RotateCredential),
+    /// Removes an old build from a node.
+    RemoveImage(RemoveImage),
+}
+
+/// What an action means for the thing that it is done to, as the closing line
+/// of a plan counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It will be there and is not.
+    Add,
+    /// It will be changed in place.
+    Change,
+    /// It will go.
+    Destroy,
+}
+
+/// `docker login` on a node, for people who type `docker pull` there. Tasks do
+/// not use it (facts on Swarm).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LogIn {
+    /// The node's hostname.
+    pub node: NodeName,
+    /// The node's ID, so that no other machine is logged in.
+    pub node_id: String,
+    /// How its engine is reached: over ssh.
+    pub engine: Endpoint,
+    /// Where it logs in.
+    pub registry: RegistryHost,
+    /// As whom.
+    pub username: String,
+    /// Which credential, by its fingerprint.
+    pub credential: String,
+    /// Whether another login stands there.
+    pub replaces: bool,
+}
+
+/// The pull of one image on one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullImage {
+    /// The node's hostname.
+    pub node: NodeName,
+    /// The node's ID, so that it is this one that pulls.
+    pub node_id: String,
+    /// The image of the spec.
+    pub image: ImageName,
+    /// `repository:tag@digest`
+    pub reference: ImageRef,
+    /// Who tells the node to pull.
+    pub via: Via,
+    /// What goes over the network at most, compressed, in bytes; layers that
+    /// the node has are not fetched again. None: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// Who tells a node to pull.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Via {
+    /// The node's own engine is asked.
+    Engine(Endpoint),
+    /// A manager places a task there whose node pulls and which then ends.
+    Manager,
+}
+
+/// The update of one service. The patch touches these fields and no others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateService {
+    /// The service's name, a key of [`StackPlan::seen`].
+    ///
+    /// [`StackPlan::seen`]: crate::StackPlan::seen
+    pub service: ServiceName,
+    /// `TaskTemplate.ContainerSpec.Image`
+    pub image: Change<String>,
+    /// `TaskTemplate.Placement.Platforms`, when they follow the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platforms: Option<Change<Vec<Platform>>>,
+    /// Service labels `dev.imgstack.*`.
+    pub labels: BTreeMap<String, Change<Option<String>>>,
+    /// What the engine will restart.
+    pub restarts: Restarts,
+    /// Which comes first when a task is replaced.
+    pub order: UpdateOrder,
+    /// What the engine does when a new task fails.
+    pub on_failure: FailureAction,
+    /// How long a new task is watched, in milliseconds.
+    pub monitor_ms: u64,
+    /// How long the service may take to converge, in seconds.
+    pub timeout_seconds: u64,
+}
+
+/// An update that carries another credential and changes nothing else but
+/// labels: no task restarts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotateCredential {
+    /// The service's name, a key of [`StackPlan::seen`].
+    ///
+    /// [`StackPlan::seen`]: crate::StackPlan::seen
+    pub service: ServiceName,
+    /// Whose credential the service is to carry.
+    pub repository: Repository,
+    /// The image of the service, which stays.
+    pub image: String,
+    /// Service labels `dev.imgstack.*`, the credential's fingerprint among them.
+    pub labels: BTreeMap<String, Change<Option<String>>>,
+}
+
+/// The removal of one build of one repository from one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoveImage {
+    /// The node's hostname.
+    pub node: NodeName,
+    /// The node's ID, so that no other machine loses an image.
+    pub node_id: String,
+    /// How its engine is reached.
+    pub engine: Endpoint,
+    /// The image of the spec.
+    pub image: ImageName,
+    /// The repository. References of others to the same content stay.
+    pub repository: Repository,
+    /// The build.
+    pub digest: Digest,
+    /// Its tags on that node.
+    pub tags: Vec<Tag>,
+    /// On the node's disk, in bytes; layers that other images share stay.
+    pub bytes: u64,
+}
+
+/// A value before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change<T> {
+    /// What is there.
+    pub from: T,
+    /// What will be.
+    pub to: T,
+}
+
+/// Tasks that a step restarts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restarts {
+    /// How many.
+    pub tasks: u64,
+    /// On which nodes, by hostname, as far as tasks are placed.
+    pub nodes: Vec<NodeName>,
+}
+
+impl Step {
+    /// A step, named after what it does.
+    #[must_use]
+    pub fn new(action: Action, after: Vec<StepId>, reasons: Vec<String>) -> Self {
+        Self {
+            id: action.id(),
+            address: action.address(),
+            action,
+            after,
+            reasons,
+        }
+    }
+}
+
+impl StepId {
+    /// The update of that service.
+    #[must_use]
+    pub fn update(service: &ServiceName) -> Self {
+        Self(format!("update service.{service}"))
+    }
+
+    /// The pull of that image on that node.
+    #[must_use]
+    pub fn pull(node: &NodeName, image: &ImageName) -> Self {
+        Self(format!("pull node.{node} image.{image}"))
+    }
+}
+
+impl Action {
+    /// What it does, in one word.
+    #[must_use]
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::LogIn(_) => "login",
+            Self::PullImage(_) => "pull",
+            Self::UpdateService(_) => "update",
+            Self::RotateCredential(_) => "rotate",
+            Self::RemoveImage(_) => "remove",
+        }
+    }
+
+    /// What it is done to.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        match self {
+            Self::LogIn(LogIn { node, .. })
+            | Self::PullImage(PullImage { node, .. })
+            | Self::RemoveImage(RemoveImage { node, .. }) => Address::Node(node.clone()),
+            Self::UpdateService(update) => Address::Service(update.service.clone()),
+            Self::RotateCredential(rotate) => Address::Service(rotate.service.clone()),
+        }
+    }
+
+    /// What it means for that thing.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::LogIn(LogIn { replaces: true, .. })
+            | Self::UpdateService(_)
+            | Self::RotateCredential(_) => Effect::Change,
+            Self::LogIn(_) | Self::PullImage(_) => Effect::Add,
+            Self::RemoveImage(_) => Effect::Destroy,
+        }
+    }
+
+    fn id(&self) -> StepId {
+        match self {
+            Self::UpdateService(update) => StepId::update(&update.service),
+            Self::PullImage(pull) => StepId::pull(&pull.node, &pull.image),
+            Self::RotateCredential(rotate) => StepId(format!("rotate service.{}", rotate.service)),
+            Self::LogIn(login) => StepId(format!(
+                "login node.{} registry.{}",
+                login.node, login.registry
+            )),
+            Self::RemoveImage(remove) => StepId(format!(
+                "remove node.{} {}@{}",
+                remove.node, remove.repository, remove.digest
+            )),
+        }
+    }
+
+    /// The labels that it sets on a service.
+    pub(crate) fn labels_mut(&mut self) -> Option<&mut BTreeMap<String, Change<Option<String>>>> {
+        match self {
+            Self::UpdateService(update) => Some(&mut update.labels),
+            Self::RotateCredential(rotate) => Some(&mut rotate.labels),
+            Self::LogIn(_) | Self::PullImage(_) | Self::RemoveImage(_) => None,
+        }
+    }
+
+    /// The service that it changes.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceName> {
+        match self {
+            Self::UpdateService(update) => Some(&update.service),
+            Self::RotateCredential(rotate) => Some(&rotate.service),
+            Self::LogIn(_) | Self::PullImage(_) | Self::RemoveImage(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Restarts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noun = if self.tasks == 1 { "task" } else { "tasks" };
+        write!(f, "{} {noun}", self.tasks)?;
+        if self.nodes.is_empty() {
+            return Ok(());
+        }
+        let nodes: Vec<&str> = self.nodes.iter().map(NodeName::as_str).collect();
+        write!(f, " on {}", nodes.join(", "))
+    }
+}
