@@ -18,9 +18,10 @@ use imgstack_swarm::{
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Failure, Progress};
+use crate::event::{Failure, Progress, TaskProgress};
 use crate::evidence::Evidence;
-use crate::send::{SILENCE, is_done};
+use crate::send::{Edit, SILENCE};
+use crate::steps::End;
 use crate::verdict::Verdict;
 
 /// How often tasks are looked at when nothing else happens.
@@ -31,18 +32,6 @@ const BACK: Duration = Duration::from_secs(30);
 /// The longest timeout, whatever a plan file says: a clock ends somewhere.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
-/// How waiting ended.
-pub(crate) enum End {
-    /// Every task runs the new build.
-    Converged,
-    /// It will not, or not in time.
-    Failed(Box<Failure>),
-    /// Somebody asked to stop; the Swarm goes on.
-    Interrupted,
-    /// Somebody asked to stop before anything was sent.
-    NotBegun,
-}
-
 /// One rollout that is being watched.
 pub(crate) struct Rollout<'a> {
     manager: &'a Manager,
@@ -50,7 +39,7 @@ pub(crate) struct Rollout<'a> {
     id: ServiceId,
     deadline: Instant,
     evidence: Evidence,
-    told: Option<Progress>,
+    told: Option<TaskProgress>,
     /// Since when the same tasks have been in place.
     settled: Option<(Instant, Vec<TaskId>)>,
     /// Since when nothing has been on its way, and tasks are missing.
@@ -140,7 +129,7 @@ impl<'a> Rollout<'a> {
                 self.heard = Instant::now();
                 let progress = progress(&look.assessment);
                 if self.told.as_ref() != Some(&progress) {
-                    tell(progress.clone());
+                    tell(Progress::Tasks(progress.clone()));
                     self.told = Some(progress);
                 }
                 self.judge(look).await
@@ -217,7 +206,7 @@ impl<'a> Rollout<'a> {
             }
             Some(UpdateState::Updating | UpdateState::Completed | UpdateState::Unknown) | None => {}
         }
-        if !is_done(&service, self.update) {
+        if !Edit::of_update(self.update).is_done(&service) {
             let message = format!(
                 "somebody else changed the service while it was rolling out; it asks for {} now",
                 service.image()
@@ -229,7 +218,7 @@ impl<'a> Rollout<'a> {
             return Some(self.failed(Verdict::Unstable, Some(&service)));
         }
         self.completed |= state == Some(UpdateState::Completed);
-        (may_end && self.has_settled()).then_some(End::Converged)
+        (may_end && self.has_settled()).then_some(End::Done)
     }
 
     fn monitor(&self) -> Duration {
@@ -325,7 +314,7 @@ impl<'a> Rollout<'a> {
     }
 }
 
-fn progress(assessment: &Assessment) -> Progress {
+fn progress(assessment: &Assessment) -> TaskProgress {
     let undone = assessment
         .current
         .iter()
@@ -337,7 +326,7 @@ fn progress(assessment: &Assessment) -> Progress {
         (_, None, None) if !assessment.outdated.is_empty() => Some("stopping".to_owned()),
         (_, None, None) => None,
     };
-    Progress {
+    TaskProgress {
         running: assessment.running.len() as u64,
         wanted: assessment.desired,
         waiting_for,

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use imgstack_planner::Moved;
-use imgstack_spec::{Address, StackName};
+use imgstack_planner::{Moved, StepId};
+use imgstack_spec::{Address, ByteSize, StackName};
 use serde::Serialize;
 
 /// Something that happened. In `-o ndjson` each is one line.
@@ -19,13 +19,19 @@ pub enum Event {
     },
     /// A step is begun.
     StepStarted {
+        /// Which step.
+        step: StepId,
         /// What it is done to.
         address: Address,
+        /// What is done, in one word: `pull`, `update`.
+        action: &'static str,
         /// Tasks that are expected to restart.
         restarts: u64,
     },
     /// A step is under way, and something changed.
     StepProgress {
+        /// Which step.
+        step: StepId,
         /// What it is done to.
         address: Address,
         /// How far it is.
@@ -33,13 +39,18 @@ pub enum Event {
     },
     /// A step ended well.
     StepSucceeded {
+        /// Which step.
+        step: StepId,
         /// What it was done to.
         address: Address,
         /// How long it took, in milliseconds.
         elapsed_ms: u64,
     },
-    /// A step failed; nothing that comes later is begun.
+    /// A step failed. After a service that failed nothing later is begun; after
+    /// a node that failed, nothing that needs that node.
     StepFailed {
+        /// Which step.
+        step: StepId,
         /// What it was done to.
         address: Address,
         /// Why, and what runs now.
@@ -54,9 +65,37 @@ pub enum Event {
     },
 }
 
+/// How far a step is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "of", rename_all = "snake_case")]
+pub enum Progress {
+    /// A rollout.
+    Tasks(TaskProgress),
+    /// A pull by the node's own engine.
+    Bytes(ByteProgress),
+    /// What a node does, in a word of the engine's.
+    State(NodeProgress),
+}
+
+/// How far a pull is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ByteProgress {
+    /// Bytes that have arrived.
+    pub done: u64,
+    /// Bytes to be fetched, as far as the engine has said by now.
+    pub total: u64,
+}
+
+/// How far a node is that pulls for a manager's task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NodeProgress {
+    /// Such as `preparing`.
+    pub state: String,
+}
+
 /// How far a rollout is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Progress {
+pub struct TaskProgress {
     /// Tasks that run the new build.
     pub running: u64,
     /// Tasks that are wanted.
@@ -107,6 +146,14 @@ pub enum FailureKind {
     Overtaken,
     /// Not converged within the time allowed.
     TimedOut,
+    /// A node could not be reached, or is not the one that was planned for.
+    Unreachable,
+    /// A node could not pull.
+    PullFailed,
+    /// A node could not be logged in.
+    LoginFailed,
+    /// A build could not be removed.
+    RemovalFailed,
 }
 
 /// A task that failed, with the evidence that was there when it was seen.
@@ -133,7 +180,7 @@ pub struct TaskFailure {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Outcome {
     /// Each step of the plan, in its order.
-    pub steps: Vec<(Address, StepOutcome)>,
+    pub steps: Vec<(StepId, StepOutcome)>,
     /// Somebody asked to stop.
     pub interrupted: bool,
 }
@@ -176,13 +223,30 @@ impl Outcome {
     }
 
     /// The steps with that outcome.
-    pub fn with(&self, outcome: StepOutcome) -> impl Iterator<Item = &Address> {
-        let wanted = move |step: &&(Address, StepOutcome)| step.1 == outcome;
-        self.steps.iter().filter(wanted).map(|(address, _)| address)
+    pub fn with(&self, outcome: StepOutcome) -> impl Iterator<Item = &StepId> {
+        let wanted = move |step: &&(StepId, StepOutcome)| step.1 == outcome;
+        self.steps.iter().filter(wanted).map(|(step, _)| step)
     }
 }
 
 impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tasks(tasks) => tasks.fmt(f),
+            Self::Bytes(bytes) => bytes.fmt(f),
+            Self::State(node) => f.write_str(&node.state),
+        }
+    }
+}
+
+impl fmt::Display for ByteProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let size = |bytes| ByteSize::new(bytes).rounded();
+        write!(f, "{} of {}", size(self.done), size(self.total))
+    }
+}
+
+impl fmt::Display for TaskProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{} running", self.running, self.wanted)?;
         match &self.waiting_for {

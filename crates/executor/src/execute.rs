@@ -1,30 +1,56 @@
-//! The steps of a plan, one after another.
+//! The steps of a plan, in three rounds: nodes get what they are to hold,
+//! services follow, nodes lose what nobody needs any more.
+//!
+//! Nodes are independent of one another, so they work side by side; one that
+//! fails stops what needs it and nothing else. Services go one after another,
+//! and the first that fails stops all that is not begun.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
-use imgstack_planner::{Action, StackPlan, Step};
-use imgstack_spec::{ImageRef, Repository};
-use imgstack_swarm::{Manager, RegistryAuth, ServiceId};
+use futures_util::stream::{self, StreamExt as _};
+use imgstack_planner::{Action, StackPlan, Step, StepId};
+use imgstack_spec::{NodeName, RegistryHost, Repository};
+use imgstack_swarm::{Manager, NodeEngine, RegistryAuth};
+use secrecy::SecretString;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::converge::{End, Rollout};
 use crate::event::{Event, Failure, FailureKind, Outcome, StepOutcome};
-use crate::send::{Change, Sent, unread};
+use crate::steps::{End, login, pull, remove, rotate, update};
 
-/// The credentials that nodes pull with, by repository. A repository that is
-/// missing here is pulled with whatever the service already carries.
-pub type Authorisation = BTreeMap<Repository, RegistryAuth>;
+/// Where a plan is carried out.
+#[derive(Debug)]
+pub struct World<'a> {
+    /// The Swarm.
+    pub manager: &'a Manager,
+    /// Engines of nodes that are connected already; a plan that names another
+    /// has it connected.
+    pub engines: &'a BTreeMap<NodeName, NodeEngine>,
+    /// What to log in and to pull with.
+    pub credentials: &'a Credentials,
+    /// How many nodes may work at once.
+    pub parallelism: usize,
+}
+
+/// Secrets, which no plan holds.
+#[derive(Debug, Default)]
+pub struct Credentials {
+    /// What nodes pull with, by repository. A repository that is missing here
+    /// is pulled with whatever the service already carries.
+    pub pulls: BTreeMap<Repository, RegistryAuth>,
+    /// Passwords for logins on nodes, by registry.
+    pub logins: BTreeMap<RegistryHost, SecretString>,
+}
 
 /// Carries out the plan of one stack.
 ///
-/// Stops at the first step that fails. When `cancel` is cancelled, the call in
-/// flight is finished and nothing new is begun; a rollout that the Swarm has
-/// begun goes on without us, and is reported as in flight.
+/// When `cancel` is cancelled, the calls in flight are finished and nothing new
+/// is begun; a rollout that the Swarm has begun goes on without us, and is
+/// reported as in flight.
 pub async fn execute(
     plan: &StackPlan,
-    manager: &Manager,
-    authorisation: &Authorisation,
+    world: &World<'_>,
     cancel: &CancellationToken,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Outcome {
@@ -32,18 +58,19 @@ pub async fn execute(
         stack: plan.stack.name.clone(),
         steps: plan.steps.len(),
     });
-    let mut outcome = Outcome::default();
-    let mut stopped = false;
-    for step in &plan.steps {
-        let ended = if stopped || cancel.is_cancelled() {
-            StepOutcome::NotStarted
-        } else {
-            one_step(plan, step, manager, authorisation, cancel, tell).await
-        };
-        stopped |= ended != StepOutcome::Done;
-        outcome.steps.push((step.address.clone(), ended));
+    let run = Run {
+        plan,
+        world,
+        cancel,
+        tell,
+        ended: Mutex::default(),
+    };
+    run.side_by_side(Round::Nodes).await;
+    run.one_by_one(Round::Services).await;
+    if !run.has_failed(Round::Services) {
+        run.side_by_side(Round::Removals).await;
     }
-    outcome.interrupted = cancel.is_cancelled() && !outcome.is_complete();
+    let outcome = run.outcome();
     tell(Event::ApplyFinished {
         stack: plan.stack.name.clone(),
         outcome: outcome.clone(),
@@ -51,87 +78,169 @@ pub async fn execute(
     outcome
 }
 
-async fn one_step(
-    plan: &StackPlan,
-    step: &Step,
-    manager: &Manager,
-    authorisation: &Authorisation,
-    cancel: &CancellationToken,
-    tell: &(dyn Fn(Event) + Sync),
-) -> StepOutcome {
-    let Action::UpdateService(update) = &step.action;
-    let started = Instant::now();
-    tell(Event::StepStarted {
-        address: step.address.clone(),
-        restarts: update.restarts.tasks,
-    });
-    let ended = match plan.seen.get(&update.service) {
-        Some(seen) => {
-            let repository = update.image.to.parse().ok();
-            let repository = repository.map(|image: ImageRef| image.repository);
-            let change = Change {
-                manager,
-                address: &step.address,
-                update,
-                seen,
-                auth: repository.and_then(|repository| authorisation.get(&repository)),
-            };
-            update_service(&change, cancel, tell).await
+/// One plan that is being carried out.
+pub(crate) struct Run<'a> {
+    pub(crate) plan: &'a StackPlan,
+    pub(crate) world: &'a World<'a>,
+    pub(crate) cancel: &'a CancellationToken,
+    tell: &'a (dyn Fn(Event) + Sync),
+    ended: Mutex<BTreeMap<StepId, StepOutcome>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    Nodes,
+    Services,
+    Removals,
+}
+
+impl Round {
+    fn of(action: &Action) -> Self {
+        match action {
+            Action::LogIn(_) | Action::PullImage(_) => Self::Nodes,
+            Action::UpdateService(_) | Action::RotateCredential(_) => Self::Services,
+            Action::RemoveImage(_) => Self::Removals,
         }
-        None => End::Failed(Box::new(Failure {
-            kind: FailureKind::Drifted,
-            message: "the plan does not say what the service looked like".to_owned(),
-            hint: Some("make a new plan: imgstack plan".to_owned()),
-            ..Failure::empty()
-        })),
-    };
-    let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let address = step.address.clone();
-    match ended {
-        End::Converged => {
-            tell(Event::StepSucceeded {
-                address,
-                elapsed_ms,
-            });
-            StepOutcome::Done
-        }
-        End::Failed(failure) => {
-            // Not known to have failed either: the Swarm may go on with it.
-            let outcome = match failure.kind {
-                FailureKind::Unknown => StepOutcome::InFlight,
-                _ => StepOutcome::Failed,
-            };
-            tell(Event::StepFailed { address, failure });
-            outcome
-        }
-        End::Interrupted => StepOutcome::InFlight,
-        End::NotBegun => StepOutcome::NotStarted,
     }
 }
 
-async fn update_service(
-    change: &Change<'_>,
-    cancel: &CancellationToken,
-    tell: &(dyn Fn(Event) + Sync),
-) -> End {
-    let id = ServiceId::new(change.seen.service_id.clone());
-    let rollout = match Rollout::watch(change.manager, change.update, id).await {
-        Ok(rollout) => rollout,
-        Err(error) => return End::Failed(unread(&error)),
-    };
-    // Opened before the update, so that no word of it is missed. Without
-    // events the beat alone does.
-    let events = change.manager.events().await.ok();
-    match change.send(cancel).await {
-        Ok(Sent::Yes) => {}
-        Ok(Sent::NotBegun) => return End::NotBegun,
-        Err(failure) => return End::Failed(failure),
+impl Run<'_> {
+    fn steps(&self, round: Round) -> impl Iterator<Item = &Step> {
+        let steps = self.plan.steps.iter();
+        steps.filter(move |step| Round::of(&step.action) == round)
     }
-    let progress = |progress| {
-        tell(Event::StepProgress {
-            address: change.address.clone(),
+
+    async fn side_by_side(&self, round: Round) {
+        let width = self.world.parallelism.max(1);
+        stream::iter(self.steps(round))
+            .for_each_concurrent(width, |step| self.one(step))
+            .await;
+    }
+
+    async fn one_by_one(&self, round: Round) {
+        for step in self.steps(round) {
+            if self.has_failed(round) {
+                return;
+            }
+            self.one(step).await;
+        }
+    }
+
+    /// A step that was begun and did not end well; one that was never begun,
+    /// since a node that it needs failed, holds up nobody else.
+    fn has_failed(&self, round: Round) -> bool {
+        let ended = self.ended();
+        self.steps(round).any(|step| {
+            let outcome = ended.get(&step.id);
+            matches!(outcome, Some(StepOutcome::Failed | StepOutcome::InFlight))
+        })
+    }
+
+    /// Does a step, unless somebody asked to stop or it needs one that is not
+    /// done.
+    async fn one(&self, step: &Step) {
+        if self.cancel.is_cancelled() || !self.is_free(step) {
+            return;
+        }
+        let started = Instant::now();
+        self.begin(step);
+        let end = self.act(step).await;
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let outcome = self.end(step, end, elapsed_ms);
+        self.ended().insert(step.id.clone(), outcome);
+    }
+
+    fn is_free(&self, step: &Step) -> bool {
+        let ended = self.ended();
+        let mut after = step.after.iter();
+        after.all(|id| ended.get(id) == Some(&StepOutcome::Done))
+    }
+
+    async fn act(&self, step: &Step) -> End {
+        match &step.action {
+            Action::LogIn(login) => login::log_in(self, login).await,
+            Action::PullImage(pull) => pull::pull(self, step, pull).await,
+            Action::UpdateService(update) => update::update(self, step, update).await,
+            Action::RotateCredential(rotate) => rotate::rotate(self, step, rotate).await,
+            Action::RemoveImage(remove) => remove::remove(self, remove).await,
+        }
+    }
+
+    fn begin(&self, step: &Step) {
+        (self.tell)(Event::StepStarted {
+            step: step.id.clone(),
+            address: step.address.clone(),
+            action: step.action.verb(),
+            restarts: match &step.action {
+                Action::UpdateService(update) => update.restarts.tasks,
+                _ => 0,
+            },
+        });
+    }
+
+    /// Tells how far a step is.
+    pub(crate) fn progress(&self, step: &Step, progress: crate::event::Progress) {
+        (self.tell)(Event::StepProgress {
+            step: step.id.clone(),
+            address: step.address.clone(),
             progress,
         });
-    };
-    rollout.wait(events, cancel, &progress).await
+    }
+
+    fn end(&self, step: &Step, end: End, elapsed_ms: u64) -> StepOutcome {
+        let (id, address) = (step.id.clone(), step.address.clone());
+        match end {
+            End::Done => {
+                (self.tell)(Event::StepSucceeded {
+                    step: id,
+                    address,
+                    elapsed_ms,
+                });
+                StepOutcome::Done
+            }
+            End::Failed(failure) => {
+                // Not known to have failed either: the Swarm may go on with it.
+                let outcome = match failure.kind {
+                    FailureKind::Unknown => StepOutcome::InFlight,
+                    _ => StepOutcome::Failed,
+                };
+                (self.tell)(Event::StepFailed {
+                    step: id,
+                    address,
+                    failure,
+                });
+                outcome
+            }
+            End::Interrupted => StepOutcome::InFlight,
+            End::NotBegun => StepOutcome::NotStarted,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        let ended = self.ended();
+        let steps = self.plan.steps.iter().map(|step| {
+            let outcome = ended.get(&step.id).copied();
+            (step.id.clone(), outcome.unwrap_or(StepOutcome::NotStarted))
+        });
+        let mut outcome = Outcome {
+            steps: steps.collect(),
+            interrupted: false,
+        };
+        outcome.interrupted = self.cancel.is_cancelled() && !outcome.is_complete();
+        outcome
+    }
+
+    fn ended(&self) -> std::sync::MutexGuard<'_, BTreeMap<StepId, StepOutcome>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the plan does not hold and its step needs: a file that somebody edited.
+pub(crate) fn not_in_plan(what: &str) -> End {
+    End::Failed(Box::new(Failure {
+        kind: FailureKind::Drifted,
+        message: format!("the plan does not say {what}"),
+        hint: Some("make a new plan: imgstack plan".to_owned()),
+        ..Failure::empty()
+    }))
 }

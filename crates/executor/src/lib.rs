@@ -12,7 +12,11 @@ mod event;
 mod evidence;
 mod execute;
 mod send;
+mod steps;
 mod verdict;
 
-pub use event::{Event, Failure, FailureKind, Outcome, Progress, StepOutcome, TaskFailure};
-pub use execute::{Authorisation, execute};
+pub use event::{
+    ByteProgress, Event, Failure, FailureKind, NodeProgress, Outcome, Progress, StepOutcome,
+    TaskFailure, TaskProgress,
+};
+pub use execute::{Credentials, World, execute};

@@ -9,10 +9,11 @@
 //! rolled back since. So nothing is sent again before the service was read, nor
 //! once its version index is another one.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use imgstack_planner::{Seen, UpdateService};
-use imgstack_spec::Address;
+use imgstack_planner::{RotateCredential, Seen, UpdateService};
+use imgstack_spec::{Address, Platform};
 use imgstack_swarm::{
     Error, Manager, RawService, RegistryAuth, ServiceId, ServicePatch, UpdateState, open_fields,
     spec_digest,
@@ -40,11 +41,19 @@ pub(crate) enum Sent {
     NotBegun,
 }
 
+/// What becomes of a service's spec; all else stays.
+#[derive(Clone, Copy)]
+pub(crate) struct Edit<'a> {
+    pub(crate) image: &'a str,
+    pub(crate) platforms: Option<&'a [Platform]>,
+    pub(crate) labels: &'a BTreeMap<String, imgstack_planner::Change<Option<String>>>,
+}
+
 /// What is sent, and to whom.
 pub(crate) struct Change<'a> {
     pub(crate) manager: &'a Manager,
     pub(crate) address: &'a Address,
-    pub(crate) update: &'a UpdateService,
+    pub(crate) edit: Edit<'a>,
     pub(crate) seen: &'a Seen,
     pub(crate) auth: Option<&'a RegistryAuth>,
 }
@@ -91,7 +100,7 @@ impl Change<'_> {
     /// What became of an update whose answer was lost. None: nothing, so it
     /// may be sent again.
     fn found(&self, service: &RawService, version: u64) -> Result<Option<Sent>, Box<Failure>> {
-        if is_done(service, self.update) {
+        if self.edit.is_done(service) {
             return Ok(Some(Sent::Yes));
         }
         if service.version() == version {
@@ -144,13 +153,12 @@ impl Change<'_> {
         if spec_digest(service.spec()) != self.seen.spec_digest {
             return Err(drifted(self.address, self.seen, service));
         }
-        let update = self.update;
-        let labels = update.labels.iter();
+        let labels = self.edit.labels.iter();
         let patch = ServicePatch {
-            image: update.image.to.clone(),
-            platforms: update.platforms.as_ref().map(|change| change.to.clone()),
+            image: self.edit.image.to_owned(),
+            platforms: self.edit.platforms.map(<[Platform]>::to_vec),
             labels: labels
-                .filter_map(|(key, change)| Some((key.clone(), change.to.clone()?)))
+                .map(|(key, change)| (key.clone(), change.to.clone()))
                 .collect(),
         };
         let spec = patch.apply(service.spec()).map_err(|error| {
@@ -164,14 +172,30 @@ impl Change<'_> {
     }
 }
 
-/// Whether the service is what the update makes of it. The plan's label tells
-/// our update from somebody else's with the same image.
-pub(crate) fn is_done(service: &RawService, update: &UpdateService) -> bool {
-    service.image() == update.image.to
-        && update
-            .labels
-            .iter()
-            .all(|(key, value)| service.label(key) == value.to.as_deref())
+impl<'a> Edit<'a> {
+    pub(crate) fn of_update(update: &'a UpdateService) -> Self {
+        Self {
+            image: &update.image.to,
+            platforms: update.platforms.as_ref().map(|change| &*change.to),
+            labels: &update.labels,
+        }
+    }
+
+    pub(crate) fn of_rotation(rotate: &'a RotateCredential) -> Self {
+        Self {
+            image: &rotate.image,
+            platforms: None,
+            labels: &rotate.labels,
+        }
+    }
+
+    /// Whether the service is what the edit makes of it. The plan's label tells
+    /// our update from somebody else's with the same image.
+    pub(crate) fn is_done(&self, service: &RawService) -> bool {
+        let mut labels = self.labels.iter();
+        service.image() == self.image
+            && labels.all(|(key, value)| service.label(key) == value.to.as_deref())
+    }
 }
 
 fn drifted(address: &Address, seen: &Seen, service: &RawService) -> Box<Failure> {

@@ -14,7 +14,7 @@ use crate::inventory::{ObservedEngine, ObservedNode, StoredBuild};
 use crate::presence::Presence;
 use crate::step::{Action, RemoveImage, Step, StepId};
 use crate::target::Scope;
-use crate::{Inventory, Known, Observed};
+use crate::{Inventory, Known};
 
 /// The removals that follow `steps`.
 pub(crate) fn judge(
@@ -29,7 +29,12 @@ pub(crate) fn judge(
     let mut removals = Vec::new();
     for image in &scope.stack.images {
         let Some(keep) = image.keep else { continue };
-        let needed = needed(image, inventory, steps);
+        // A build that is wanted and not known to be is not to go (invariant 3).
+        let Some(wanted) = wanted(image, inventory) else {
+            continue;
+        };
+        let mut needed = needed(image, inventory, steps);
+        needed.insert(wanted.clone());
         let after = after(image, scope, steps, presence);
         for (host, node) in nodes {
             let Some(Known::Known(engine)) = &node.engine else {
@@ -59,8 +64,12 @@ fn gains(
 ) -> Option<Option<Timestamp>> {
     let id = StepId::pull(host, &image.name);
     steps.iter().find(|step| step.id == id)?;
-    let digest = inventory.images.get(&image.name)?.digest.present()?;
+    let digest = wanted(image, inventory)?;
     Some(inventory.build(digest).and_then(|build| build.created))
+}
+
+fn wanted<'i>(image: &Image, inventory: &'i Inventory) -> Option<&'i Digest> {
+    inventory.images.get(&image.name)?.digest.present()
 }
 
 /// The builds of the repository that somebody needs once the plan is done.
@@ -91,10 +100,6 @@ fn needed(image: &Image, inventory: &Inventory, steps: &[Step]) -> BTreeSet<Dige
         if let Action::UpdateService(update) = &step.action {
             need(&update.image.to);
         }
-    }
-    if let Some(Observed::Present(digest)) = inventory.images.get(&image.name).map(|it| &it.digest)
-    {
-        needed.insert(digest.clone());
     }
     needed
 }

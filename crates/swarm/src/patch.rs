@@ -26,9 +26,10 @@ pub struct ServicePatch {
     /// with, it restarts them all, and so does a new credential afterwards:
     /// Swarm overlooks a difference in one of the two, not in both.
     pub platforms: Option<Vec<Platform>>,
-    /// Service labels to set (`dev.imgstack.*`); the others stay. They are not
-    /// part of the task, so they restart nothing.
-    pub labels: BTreeMap<String, String>,
+    /// Service labels (`dev.imgstack.*`) to set, or without a value to take
+    /// away; the others stay. They are not part of the task, so they restart
+    /// nothing.
+    pub labels: BTreeMap<String, Option<String>>,
 }
 
 /// Why a spec cannot be patched.
@@ -65,7 +66,10 @@ impl ServicePatch {
         if !self.labels.is_empty() {
             let labels = object(&mut patched, "Labels", "Labels")?;
             for (key, value) in &self.labels {
-                labels.insert(key.clone(), Value::from(value.as_str()));
+                match value {
+                    Some(value) => labels.insert(key.clone(), Value::from(value.as_str())),
+                    None => labels.remove(key),
+                };
             }
         }
         Ok(Value::Object(patched))

@@ -309,7 +309,7 @@ fn patch(image: &str) -> ServicePatch {
     ServicePatch {
         image: image.to_owned(),
         platforms: None,
-        labels: [("dev.imgstack.stack".to_owned(), "test".to_owned())].into(),
+        labels: [("dev.imgstack.stack".to_owned(), Some("test".to_owned()))].into(),
     }
 }
 

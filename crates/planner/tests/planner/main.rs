@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod credentials;
+mod nodes;
 mod order;
 mod support;
 mod verdicts;

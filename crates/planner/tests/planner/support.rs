@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use imgstack_planner::{
-    Availability, Build, FailureAction, Inventory, Known, Observed, ObservedImage, ObservedNode,
-    ObservedService, ObservedTask, Seen, ServiceMode, Trouble, UpdateOrder, UpdateSettings,
-    UpdateState, UpdateStatus,
+    Acceptance, Availability, Build, Disk, FailureAction, Inventory, Known, Observed,
+    ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTask,
+    Only, Options, PullSize, Seen, ServiceMode, StackPlan, StoredBuild, TokenKind, Trouble,
+    UpdateOrder, UpdateSettings, UpdateState, UpdateStatus, plan,
 };
 use imgstack_spec::{
     DEFAULT_TIMEOUT, Digest, Image, ImageRef, Pin, Platform, Repository, Service, Stack,
@@ -99,6 +100,94 @@ impl World {
             minimum_free_disk: None,
         };
         nodes.insert(host.parse().unwrap(), node);
+    }
+
+    pub fn observed_node(&mut self, host: &str) -> &mut ObservedNode {
+        match &mut self.inventory.nodes {
+            Known::Known(nodes) => nodes.get_mut(&host.parse().unwrap()).unwrap(),
+            Known::Unknown(_) => panic!("the nodes are unknown"),
+        }
+    }
+
+    /// The node's own engine answers, and holds these builds: a digit, and how
+    /// many days ago it was built.
+    pub fn holds(&mut self, host: &str, builds: &[(char, i64)]) -> &mut ObservedEngine {
+        let now = self.inventory.observed_at;
+        let stored = builds.iter().map(|(digit, days)| StoredBuild {
+            digest: digest(*digit),
+            tags: Vec::new(),
+            bytes: 300 << 20,
+            created: Some(now - jiff::SignedDuration::from_hours(24 * days)),
+            in_use: false,
+        });
+        let engine = ObservedEngine {
+            endpoint: format!("ssh://root@{host}").parse().unwrap(),
+            images: BTreeMap::from([(REPOSITORY.parse().unwrap(), stored.collect())]),
+            disk: Known::Known(Disk {
+                free: 10 << 30,
+                total: 20 << 30,
+            }),
+            logins: BTreeMap::new(),
+        };
+        let node = self.observed_node(host);
+        node.engine = Some(Known::Known(engine));
+        match &mut node.engine {
+            Some(Known::Known(engine)) => engine,
+            _ => unreachable!(),
+        }
+    }
+
+    /// The nodes that a service may run on.
+    pub fn allows(&mut self, service: &str, hosts: &[&str]) {
+        let hosts = hosts.iter().map(|host| host.parse().unwrap());
+        self.service(service).allowed_nodes = hosts.collect();
+    }
+
+    /// What a pull of the build fetches, in MiB.
+    pub fn size(&mut self, digit: char, mib: u64) {
+        let Some(Known::Known(build)) = self.inventory.builds.get_mut(&digest(digit)) else {
+            panic!("nothing is known of the build {digit}")
+        };
+        build.sizes = vec![PullSize {
+            platform: platform("linux/amd64"),
+            bytes: mib << 20,
+        }];
+    }
+
+    /// A credential of the spec that the registry accepts.
+    pub fn credential(&mut self, fingerprint: &str) -> &mut ObservedCredential {
+        let repository: Repository = REPOSITORY.parse().unwrap();
+        let credential = ObservedCredential {
+            username: Some("robot".to_owned()),
+            source: "GHCR_PAT in the environment".to_owned(),
+            named_by_spec: true,
+            fingerprint: fingerprint.to_owned(),
+            kind: TokenKind::Classic,
+            expires: Known::Known(None),
+            scopes: Known::Known(Some(vec!["read:packages".to_owned()])),
+            accepted: BTreeMap::from([(repository.clone(), Acceptance::Accepted)]),
+        };
+        let host = repository.host().clone();
+        self.inventory.credentials.insert(host.clone(), credential);
+        self.inventory.credentials.get_mut(&host).unwrap()
+    }
+
+    pub fn label(&mut self, service: &str, key: &str, value: &str) {
+        let labels = &mut self.service(service).labels;
+        labels.insert(format!("dev.imgstack.{key}"), value.to_owned());
+    }
+
+    pub fn planned(&self) -> StackPlan {
+        plan(&self.stack, &self.inventory, &Options::default())
+    }
+
+    pub fn planned_with(&self, targets: &[&str], only: Only) -> StackPlan {
+        let targets = targets.iter().map(|target| target.parse().unwrap());
+        let options = Options {
+            targets: targets.collect(),
+            only,
+        };
+        plan(&self.stack, &self.inventory, &options)
     }
 
     pub fn set_active(&mut self, host: &str, active: bool) {
@@ -211,4 +300,25 @@ impl World {
 
 pub fn trouble(why: &str) -> Trouble {
     Trouble::new(why)
+}
+
+/// The steps as their IDs.
+pub fn ids(plan: &StackPlan) -> Vec<String> {
+    plan.steps.iter().map(|step| step.id.to_string()).collect()
+}
+
+/// The findings as "severity address: message".
+pub fn said(plan: &StackPlan) -> Vec<String> {
+    let findings = plan.report.findings.iter();
+    findings
+        .map(|it| {
+            let severity = serde_json::to_value(it.severity).unwrap();
+            format!(
+                "{} {}: {}",
+                severity.as_str().unwrap(),
+                it.address,
+                it.message
+            )
+        })
+        .collect()
 }

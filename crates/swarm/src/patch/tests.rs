@@ -25,7 +25,7 @@ fn patch(platforms: Option<Vec<Platform>>, labels: &[(&str, &str)]) -> ServicePa
         platforms,
         labels: labels
             .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned())))
             .collect(),
     }
 }
@@ -197,6 +197,20 @@ fn labels() {
         let untouched = patch(None, &[]).apply(&spec).unwrap();
         assert_eq!(untouched.get("Labels"), before.as_ref());
     }
+}
+
+#[test]
+fn a_label_without_a_value_goes_and_the_others_stay() {
+    let spec = json!({
+        "Labels": {"team": "data", "dev.imgstack.credential": "1f"},
+        "TaskTemplate": {"ContainerSpec": {"Image": "a"}},
+    });
+    let mut patch = patch(None, &[]);
+    for label in ["dev.imgstack.credential", "dev.imgstack.credential-expires"] {
+        patch.labels.insert(label.to_owned(), None);
+    }
+    let patched = patch.apply(&spec).unwrap();
+    assert_eq!(patched["Labels"], json!({"team": "data"}));
 }
 
 #[test]

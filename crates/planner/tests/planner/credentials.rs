@@ -1,0 +1,391 @@
+//! Credentials: what is said of them, who carries which, logins on nodes.
+
+use std::collections::BTreeMap;
+
+use imgstack_planner::{
+    Acceptance, Action, Change, Known, LoginState, Only, RegistryWarning, StackPlan, TokenKind,
+    UpdateState,
+};
+use imgstack_spec::Registry;
+
+use crate::support::{World, ids, image, said, trouble};
+
+const CARRIED: &str = "dev.imgstack.credential";
+const EXPIRES: &str = "dev.imgstack.credential-expires";
+
+/// `pg` runs the wanted build.
+fn settled() -> World {
+    let mut world = World::new('a');
+    world.both("pg", &[], &image("16", 'a'));
+    world
+}
+
+fn labels(plan: &StackPlan) -> BTreeMap<String, Change<Option<String>>> {
+    let mut labels = match &plan.steps[0].action {
+        Action::UpdateService(update) => update.labels.clone(),
+        Action::RotateCredential(rotate) => rotate.labels.clone(),
+        _ => panic!("no service changes"),
+    };
+    labels.retain(|key, _| key.starts_with(CARRIED));
+    labels
+}
+
+fn change(from: Option<&str>, to: Option<&str>) -> Change<Option<String>> {
+    Change {
+        from: from.map(str::to_owned),
+        to: to.map(str::to_owned),
+    }
+}
+
+/// (what is different, the steps, their reason)
+#[test]
+fn a_service_that_carries_another_credential_gets_the_one_of_the_spec() {
+    type Set = fn(&mut World);
+    let unknown = "which credential it carries is not known";
+    let other = "carries another credential than GHCR_PAT in the environment";
+    let expired =
+        "carries another credential than GHCR_PAT in the environment, which expired on 2026-02-01";
+    let soon = "carries another credential than GHCR_PAT in the environment, which expires in 5 days, on 2026-02-14";
+    let mine: Set = |it| it.credential("new").named_by_spec = false;
+    let cases: [(&str, Set, Option<&str>); 9] = [
+        (
+            "no credential",
+            |it| it.label("pg", "credential", "old"),
+            None,
+        ),
+        (
+            "the same",
+            |it| {
+                it.credential("new");
+                it.label("pg", "credential", "new")
+            },
+            None,
+        ),
+        (
+            "no label",
+            |it| {
+                it.credential("new");
+            },
+            Some(unknown),
+        ),
+        (
+            "another",
+            |it| {
+                it.credential("new");
+                it.label("pg", "credential", "old")
+            },
+            Some(other),
+        ),
+        (
+            "one that has ended",
+            |it| {
+                it.credential("new");
+                it.label("pg", "credential", "old");
+                it.label("pg", "credential-expires", "2026-02-01T00:00:00Z");
+            },
+            Some(expired),
+        ),
+        (
+            "refused by the registry",
+            |it| {
+                it.label("pg", "credential", "old");
+                let refused = Acceptance::Refused(trouble("revoked"));
+                it.credential("new")
+                    .accepted
+                    .values_mut()
+                    .for_each(|it| *it = refused.clone());
+            },
+            None,
+        ),
+        ("somebody's own, and no label", mine, None),
+        (
+            "somebody's own, and another is carried",
+            |it| {
+                it.credential("new").named_by_spec = false;
+                it.label("pg", "credential", "old");
+                it.label("pg", "credential-expires", "2026-06-01T00:00:00Z");
+            },
+            None,
+        ),
+        (
+            "somebody's own, and the carried one ends soon",
+            |it| {
+                it.credential("new").named_by_spec = false;
+                it.label("pg", "credential", "old");
+                it.label("pg", "credential-expires", "2026-02-14T08:00:00Z");
+            },
+            Some(soon),
+        ),
+    ];
+    for (what, set, reason) in cases {
+        let mut world = settled();
+        set(&mut world);
+        let plan = world.planned();
+        let reasons: Vec<&str> = plan
+            .steps
+            .iter()
+            .flat_map(|it| &it.reasons)
+            .map(String::as_str)
+            .collect();
+        assert_eq!(reasons, reason.into_iter().collect::<Vec<_>>(), "{what}");
+        let expected: &[&str] = if reason.is_some() {
+            &["rotate service.pg"]
+        } else {
+            &[]
+        };
+        assert_eq!(ids(&plan), expected, "{what}");
+    }
+}
+
+#[test]
+fn the_labels_say_which_credential_and_until_when() {
+    let mut world = settled();
+    let credential = world.credential("new");
+    credential.expires = Known::Known(Some("2026-10-12T09:00:00Z".parse().unwrap()));
+    world.label("pg", "credential", "old");
+    assert_eq!(
+        labels(&world.planned()),
+        BTreeMap::from([
+            (CARRIED.to_owned(), change(Some("old"), Some("new"))),
+            (
+                EXPIRES.to_owned(),
+                change(None, Some("2026-10-12T09:00:00Z"))
+            ),
+        ])
+    );
+    // An update carries it, too, and needs no step of its own.
+    let mut world = World::new('b');
+    world.both("pg", &[], &image("16", 'a'));
+    world.credential("new");
+    world.label("pg", "credential", "old");
+    world.label("pg", "credential-expires", "2026-02-14T08:00:00Z");
+    let plan = world.planned();
+    assert_eq!(ids(&plan), ["update service.pg"]);
+    assert_eq!(
+        labels(&plan),
+        BTreeMap::from([
+            (CARRIED.to_owned(), change(Some("old"), Some("new"))),
+            (
+                EXPIRES.to_owned(),
+                change(Some("2026-02-14T08:00:00Z"), None)
+            ),
+        ])
+    );
+}
+
+#[test]
+fn an_update_that_takes_a_refused_credential_away_takes_its_label_away() {
+    let mut world = World::new('b');
+    world.both("pg", &[], &image("16", 'a'));
+    world.credential("new").accepted.clear();
+    world.label("pg", "credential", "new");
+    world.inventory.warnings.push(RegistryWarning {
+        host: world.stack.images[0].repository.host().clone(),
+        refused: true,
+        trouble: trouble("refused"),
+    });
+    assert_eq!(
+        labels(&world.planned()),
+        BTreeMap::from([(CARRIED.to_owned(), change(Some("new"), None))])
+    );
+}
+
+#[test]
+fn auth_rotate_reaches_every_service_whatever_it_runs() {
+    let mut world = World::new('b');
+    world.both("old", &[], &image("16", 'a'));
+    world.both("new", &[], &image("16", 'b'));
+    world.credential("f2").named_by_spec = false;
+    let plan = world.planned_with(&[], Only::Credentials);
+    assert_eq!(ids(&plan), ["rotate service.old", "rotate service.new"]);
+    let plan = world.planned_with(&["service.new"], Only::Credentials);
+    assert_eq!(ids(&plan), ["rotate service.new"]);
+    let plan = world.planned_with(&["registry.ghcr.io"], Only::Credentials);
+    assert_eq!(plan.steps.len(), 2);
+}
+
+/// The engine takes every write for an update, and goes on with one that
+/// stopped half-way.
+#[test]
+fn a_service_that_stopped_half_way_keeps_its_credential() {
+    let mut world = World::new('b');
+    let (old, new) = (image("16", 'a'), image("16", 'b'));
+    world
+        .wants("pg", &[])
+        .runs("pg", &new, &[("n1", &new), ("n2", &old)]);
+    world.status("pg", UpdateState::Paused);
+    world.credential("f2");
+    let plan = world.planned_with(&[], Only::Credentials);
+    assert_eq!(ids(&plan), Vec::<String>::new());
+    assert!(
+        said(&plan)[0].starts_with("blocked service.pg: keeps its credential"),
+        "{:?}",
+        said(&plan)
+    );
+    world.status("pg", UpdateState::Updating);
+    let plan = world.planned_with(&[], Only::Credentials);
+    assert_eq!(
+        said(&plan),
+        ["blocked service.pg: an update is going on: Updating"]
+    );
+}
+
+/// (when it ends, what is said)
+#[test]
+fn a_credential_that_ends_is_told_in_time() {
+    let cases = [
+        ("2026-10-12T09:00:00Z", None),
+        ("2026-02-23T06:00:01Z", None),
+        (
+            "2026-02-23T06:00:00Z",
+            Some("expires in 14 days, on 2026-02-23"),
+        ),
+        (
+            "2026-02-11T05:00:00Z",
+            Some("expires in 47 h, on 2026-02-11"),
+        ),
+        (
+            "2026-02-09T06:30:00Z",
+            Some("expires within the hour, at 06:30 UTC"),
+        ),
+        ("2026-02-09T06:00:00Z", Some("expired on 2026-02-09")),
+        ("2025-12-01T00:00:00Z", Some("expired on 2025-12-01")),
+    ];
+    for (ends, expected) in cases {
+        let mut world = settled();
+        world.label("pg", "credential", "same");
+        world.credential("same").expires = Known::Known(Some(ends.parse().unwrap()));
+        let expected = expected.map(|words| {
+            format!("attention registry.ghcr.io: the token of GHCR_PAT in the environment {words}")
+        });
+        assert_eq!(
+            said(&world.planned()),
+            expected.into_iter().collect::<Vec<_>>(),
+            "{ends}"
+        );
+    }
+}
+
+#[test]
+fn the_spec_says_how_long_before_the_end_a_word_is_due() {
+    let mut world = settled();
+    world.label("pg", "credential", "same");
+    world.credential("same").expires = Known::Known(Some("2026-02-11T06:00:00Z".parse().unwrap()));
+    world.stack.registries.push(Registry {
+        host: world.stack.images[0].repository.host().clone(),
+        username: None,
+        password: None,
+        warn_before_expiry: std::time::Duration::from_secs(86_400),
+        insecure: false,
+    });
+    assert_eq!(said(&world.planned()), Vec::<String>::new());
+}
+
+/// (kind, scopes, what is said)
+#[test]
+fn tokens_that_will_not_do_are_named() {
+    let scopes = |list: &[&str]| Some(list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+    let cases = [
+        (TokenKind::Classic, scopes(&["read:packages"]), None),
+        (
+            TokenKind::Classic,
+            scopes(&["repo", "write:packages"]),
+            None,
+        ),
+        (
+            TokenKind::Classic,
+            scopes(&["repo"]),
+            Some("lacks the scope read:packages"),
+        ),
+        (
+            TokenKind::Classic,
+            scopes(&[]),
+            Some("lacks the scope read:packages"),
+        ),
+        (
+            TokenKind::FineGrained,
+            None,
+            Some("is a fine-grained token, and GHCR takes classic ones only"),
+        ),
+        (
+            TokenKind::Actions,
+            None,
+            Some(
+                "is the token of a run of GitHub Actions and ends with it: a service that carries it cannot pull afterwards",
+            ),
+        ),
+        (TokenKind::Other, None, None),
+    ];
+    for (kind, scopes, expected) in cases {
+        let mut world = settled();
+        world.label("pg", "credential", "same");
+        let credential = world.credential("same");
+        (credential.kind, credential.scopes) = (kind, Known::Known(scopes));
+        let expected = expected
+            .map(|it| format!("attention registry.ghcr.io: GHCR_PAT in the environment {it}"));
+        assert_eq!(
+            said(&world.planned()),
+            expected.into_iter().collect::<Vec<_>>(),
+            "{kind:?}"
+        );
+    }
+}
+
+/// (who is logged in, a credential, the steps, what is said)
+#[test]
+fn nodes_are_logged_in_where_the_spec_asks_for_it() {
+    let registry = || imgstack_spec::RegistryHost::new("ghcr.io");
+    let cases = [
+        (Known::Known(LoginState::Same), true, 0, None),
+        (Known::Known(LoginState::None), true, 1, None),
+        (Known::Known(LoginState::Other), true, 1, None),
+        (
+            Known::Known(LoginState::None),
+            false,
+            0,
+            Some("note node.n1: is not logged in to ghcr.io: there is no credential for it"),
+        ),
+        (
+            Known::Unknown(trouble("its helper is missing")),
+            true,
+            0,
+            Some(
+                "attention node.n1: whether it is logged in to ghcr.io is not known: its helper is missing",
+            ),
+        ),
+    ];
+    for (state, has_credential, steps, expected) in cases {
+        let mut world = settled();
+        let replaces = state == Known::Known(LoginState::Other);
+        world.holds("n1", &[('a', 7)]).logins = BTreeMap::from([(registry(), state)]);
+        if has_credential {
+            world.credential("f1");
+            world.label("pg", "credential", "f1");
+        }
+        let plan = world.planned();
+        assert_eq!(said(&plan), expected.into_iter().collect::<Vec<_>>());
+        assert_eq!(plan.steps.len(), steps);
+        if let Some(step) = plan.steps.first() {
+            assert_eq!(step.id.to_string(), "login node.n1 registry.ghcr.io");
+            let Action::LogIn(login) = &step.action else {
+                panic!("no login")
+            };
+            assert_eq!((&*login.username, login.replaces), ("robot", replaces));
+            let summary = (plan.steps[0].action.effect(), replaces);
+            assert!(matches!(
+                summary,
+                (imgstack_planner::Effect::Add, false) | (imgstack_planner::Effect::Change, true)
+            ));
+        }
+    }
+}
+
+#[test]
+fn a_credential_that_is_refused_logs_nobody_in() {
+    let mut world = settled();
+    let registry = imgstack_spec::RegistryHost::new("ghcr.io");
+    world.holds("n1", &[('a', 7)]).logins =
+        BTreeMap::from([(registry, Known::Known(LoginState::None))]);
+    world.credential("f1").accepted.clear();
+    assert_eq!(ids(&world.planned()), Vec::<String>::new());
+}
