@@ -11,8 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::stream::{self, StreamExt as _};
 use imgstack_planner::{Action, StackPlan, Step, StepId};
 use imgstack_spec::{NodeName, RegistryHost, Repository};
-use imgstack_swarm::{Manager, NodeEngine, RegistryAuth};
-use secrecy::SecretString;
+use imgstack_swarm::{Login, Manager, NodeEngine, RegistryAuth};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +23,7 @@ use crate::steps::{End, login, pull, remove, rotate, update};
 pub struct World<'a> {
     /// The Swarm.
     pub manager: &'a Manager,
-    /// Engines of nodes that are connected already; a plan that names another
-    /// has it connected.
+    /// The engines of the nodes that could be reached.
     pub engines: &'a BTreeMap<NodeName, NodeEngine>,
     /// What to log in and to pull with.
     pub credentials: &'a Credentials,
@@ -39,8 +37,8 @@ pub struct Credentials {
     /// What nodes pull with, by repository. A repository that is missing here
     /// is pulled with whatever the service already carries.
     pub pulls: BTreeMap<Repository, RegistryAuth>,
-    /// Passwords for logins on nodes, by registry.
-    pub logins: BTreeMap<RegistryHost, SecretString>,
+    /// What nodes are logged in with, by registry.
+    pub logins: BTreeMap<RegistryHost, Login>,
 }
 
 /// Carries out the plan of one stack.
