@@ -9,4 +9,5 @@
 //! Everything here reads. Deliberately absent: pushing, and GitHub's own API.
 
 pub mod credentials;
+mod http;
 pub mod oci;

@@ -12,15 +12,13 @@ use super::build::Build;
 use super::cache::{Cache, CacheOptions, Scope};
 use super::classify::Subject;
 use super::config::ImageConfig;
-use super::endpoints::Endpoints;
 use super::error::Error;
-use super::flight::Flights;
 use super::integrity;
 use super::manifest::{self, Manifest};
 use super::session::{Errand, Session, Warning};
 use super::tags;
-use super::transport::{Reply, RequestCount, RequestKind};
 use crate::credentials::{Credential, Environment, Keychain};
+use crate::http::{Endpoints, Flights, Reply, RequestCount, RequestKind};
 
 /// The most images of one index: there are not so many platforms.
 const MOST_CHILDREN: usize = 100;
@@ -64,9 +62,9 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     session: Session,
     cache: Option<Cache>,
-    resolved: Flights<(Repository, Wanted), Resolved>,
-    contents: Flights<(Repository, Digest), Arc<[u8]>>,
-    tags: Flights<Repository, Vec<Tag>>,
+    resolved: Flights<(Repository, Wanted), Resolved, Error>,
+    contents: Flights<(Repository, Digest), Arc<[u8]>, Error>,
+    tags: Flights<Repository, Vec<Tag>, Error>,
 }
 
 /// What a reference leads to now.
@@ -288,7 +286,7 @@ impl Inner {
                 kind: RequestKind::Blob,
                 method: Method::GET,
                 target: format!("/v2/{}/blobs/{}", repository.path(), digest.as_str()),
-                accept: None,
+                headers: &[],
                 subject: Subject::Digest(digest),
             },
         };
@@ -340,7 +338,7 @@ fn manifest_errand<'a>(repository: &Repository, wanted: &'a Wanted, method: Meth
         kind: RequestKind::Manifest,
         method,
         target: format!("/v2/{}/manifests/{name}", repository.path()),
-        accept: Some(manifest::ACCEPT),
+        headers: manifest::HEADERS,
         subject,
     }
 }

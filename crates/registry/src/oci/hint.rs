@@ -5,7 +5,8 @@
 
 use imgstack_spec::{RegistryHost, Repository, Tag};
 
-use super::error::{Answer, Error, TlsFault};
+use super::error::Error;
+use crate::http::{Answer, TlsFault};
 
 impl Error {
     /// What helps. One or two sentences, without a line break.

@@ -14,12 +14,10 @@ use reqwest::{Method, Url};
 
 use super::challenge::{Challenge, challenges};
 use super::classify::{Circumstances, Sent, Subject, refusal};
-use super::error::{Error, TlsFault};
-use super::flight::{Flight, Flights};
-use super::plain::PlainHttp;
+use super::error::Error;
 use super::token::{self, Realm, Token};
-use super::transport::{Ask, Reply, RequestKind, Transport};
 use crate::credentials::Credential;
+use crate::http::{Ask, Flight, Flights, PlainHttp, Reply, RequestKind, TlsFault, Transport};
 
 /// GitHub's registry.
 pub(crate) const GHCR: &str = "ghcr.io";
@@ -32,9 +30,9 @@ pub(crate) struct Host {
     /// Where it is asked, if not at its own address.
     endpoint: Option<Url>,
     /// What was found for the host; None within: nobody.
-    pub(crate) credential: Flight<Option<Arc<Credential>>>,
-    greeting: Flight<Arc<Greeting>>,
-    tokens: Flights<(String, Who), Arc<Token>>,
+    pub(crate) credential: Flight<Option<Arc<Credential>>, Error>,
+    greeting: Flight<Arc<Greeting>, Error>,
+    tokens: Flights<(String, Who), Arc<Token>, Error>,
     standings: Mutex<HashMap<String, Standing>>,
 }
 
@@ -212,12 +210,12 @@ impl Host {
                 .map_err(|_| malformed())?,
         };
         let ask = Ask {
-            registry: &self.name,
+            host: &self.name,
             plain: self.plain,
             kind: RequestKind::Ping,
             method: Method::GET,
             url: base.join("v2/").map_err(|_| malformed())?,
-            accept: None,
+            headers: &[],
             authorization: None,
             form: None,
             once: false,

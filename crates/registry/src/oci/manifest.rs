@@ -13,10 +13,13 @@ use super::error::Error;
 
 /// The media types of manifests, most wanted first. GHCR answers 404 to a
 /// request that does not list the one it has.
-pub(crate) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.docker.distribution.manifest.v2+json";
+
+/// What a request for a manifest carries.
+pub(crate) const HEADERS: &[(&str, &str)] = &[("accept", ACCEPT)];
 
 /// Whether a `Content-Type` is that of a manifest.
 pub(crate) fn is_media_type(text: &str) -> bool {

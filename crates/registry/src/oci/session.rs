@@ -14,11 +14,10 @@ use imgstack_spec::{Registry, RegistryHost, Repository};
 use reqwest::{Method, Url};
 
 use super::classify::{Circumstances, Subject, refusal};
-use super::endpoints::Endpoints;
 use super::error::Error;
 use super::host::{Host, Pass, Standing};
-use super::transport::{Ask, Reply, RequestKind, Transport, next_to};
 use crate::credentials::{Credential, Keychain, Problem};
+use crate::http::{Ask, Endpoints, Reply, RequestKind, Transport, next_to};
 
 /// Something that worked, and still wants attention.
 #[derive(Clone, Debug)]
@@ -89,7 +88,7 @@ pub(crate) struct Errand<'a> {
     pub(crate) method: Method,
     /// Path and query, from the root of the host.
     pub(crate) target: String,
-    pub(crate) accept: Option<&'static str>,
+    pub(crate) headers: &'static [(&'static str, &'static str)],
     pub(crate) subject: Subject<'a>,
 }
 
@@ -205,7 +204,7 @@ impl Session {
             let pass = host.pass(&self.transport, repository, credential).await?;
             let ask = ask(host, errand, &pass)?;
             let reply = self.transport.send(&ask).await?;
-            if reply.status == 401 && reply.from_registry && !reconsidered {
+            if reply.status == 401 && reply.from_host && !reconsidered {
                 reconsidered = true;
                 if host.reconsider(repository, &pass, &reply).await? {
                     continue;
@@ -272,12 +271,12 @@ impl Session {
 fn ask<'a>(host: &'a Host, errand: &Errand<'_>, pass: &Pass) -> Result<Ask<'a>, Error> {
     let url = at(&pass.base, &errand.target);
     Ok(Ask {
-        registry: &host.name,
+        host: &host.name,
         plain: host.plain,
         kind: errand.kind,
         method: errand.method.clone(),
         url: url.ok_or_else(|| Error::protocol(&host.name, "not a path that can be asked for"))?,
-        accept: errand.accept,
+        headers: errand.headers,
         authorization: pass.header.clone(),
         form: None,
         once: false,

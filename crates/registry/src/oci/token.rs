@@ -18,8 +18,8 @@ use super::challenge::Challenge;
 use super::classify::{Circumstances, Subject, refusal};
 use super::error::Error;
 use super::host::{Host, sent};
-use super::transport::{Ask, RequestKind, Transport};
 use crate::credentials::{Credential, Identity};
+use crate::http::{Ask, RequestKind, Transport};
 
 /// The protocol's own default, and what it says is the least.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
@@ -80,12 +80,12 @@ pub(crate) async fn fetch(
     credential: Option<&Credential>,
 ) -> Result<Token, Error> {
     let mut ask = Ask {
-        registry: repository.host(),
+        host: repository.host(),
         plain: host.plain,
         kind: RequestKind::Token,
         method: Method::GET,
         url: realm.url.clone(),
-        accept: None,
+        headers: &[],
         authorization: None,
         form: None,
         once: false,
