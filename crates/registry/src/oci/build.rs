@@ -51,13 +51,7 @@ impl Build {
     /// # Errors
     /// [`Error::PlatformMissing`], which names what there is.
     pub fn child(&self, repository: &Repository, wanted: &Platform) -> Result<&Digest, Error> {
-        let fitting = || self.platforms.iter().find(|it| serves(it, wanted));
-        let platform = self
-            .platforms
-            .iter()
-            .find(|it| *it == wanted)
-            .or_else(fitting);
-        platform
+        Platform::best(&self.platforms, wanted)
             .and_then(|platform| self.children.get(platform))
             .ok_or_else(|| Error::PlatformMissing {
                 repository: repository.clone(),
@@ -104,24 +98,6 @@ impl Build {
     }
 }
 
-/// Whether an image made for `made` runs on a node that says it is `node`,
-/// when they are not equal: nodes say less about their variant than images.
-fn serves(made: &Platform, node: &Platform) -> bool {
-    let first = |platform: &Platform| match platform.architecture.as_str() {
-        "arm64" => Some("v8"),
-        "amd64" => Some("v1"),
-        _ => None,
-    };
-    let variant = |platform: &Platform| {
-        let written = platform.variant.clone();
-        written.or_else(|| first(platform).map(str::to_owned))
-    };
-    let unsaid = made.variant.is_none() || node.variant.is_none() && made.architecture != "amd64";
-    made.os == node.os
-        && made.architecture == node.architecture
-        && (variant(made) == variant(node) || unsaid)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,7 +120,7 @@ mod tests {
             ("linux/amd64 linux/arm64/v8", "linux/arm64", Some(1)),
             ("linux/arm64", "linux/arm64/v8", Some(0)),
             ("linux/arm/v6 linux/arm/v7", "linux/arm/v7", Some(1)),
-            ("linux/arm/v6 linux/arm/v7", "linux/arm", Some(0)),
+            ("linux/arm/v6 linux/arm/v7", "linux/arm", Some(1)),
             ("linux/arm/v7", "linux/arm/v6", None),
             ("linux/amd64/v3", "linux/amd64", None),
             ("linux/amd64", "linux/amd64/v3", Some(0)),
