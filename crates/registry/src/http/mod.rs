@@ -26,6 +26,6 @@ pub(crate) use failure::{Cause, Failure};
 pub use fault::TlsFault;
 pub(crate) use flight::{Flight, Flights, Passing};
 pub(crate) use plain::PlainHttp;
-pub(crate) use transport::{Ask, Reply, Transport, next_to};
+pub(crate) use transport::{Ask, Reply, Transport, next_to, sensitive};
 pub use transport::{RequestCount, RequestKind};
 pub(crate) use wait::Wait;

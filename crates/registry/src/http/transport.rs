@@ -13,6 +13,7 @@ use imgstack_spec::RegistryHost;
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::answer::{self, Answer};
@@ -25,6 +26,8 @@ use super::retry::{Again, Attempt, End, Gate};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 const REDIRECTS: usize = 5;
+/// GitHub's wish after a secondary rate limit when it names no time.
+const SECONDARY_PAUSE: Duration = Duration::from_secs(60);
 /// The most that is read of a manifest, a config or a page of tags.
 pub(crate) const LARGEST_BODY: usize = 8 << 20;
 /// The most that is read of an error.
@@ -44,6 +47,8 @@ pub enum RequestKind {
     Blob,
     /// A page of tags.
     Tags,
+    /// Whose a token of GitHub's is.
+    Account,
 }
 
 /// How many requests went to a host, repeated ones and redirects included.
@@ -239,7 +244,8 @@ fn again(reply: &Reply) -> Option<Again> {
             .contains("rate limit");
     let limited = status == 429 || secondary;
     (limited || status == 408 || status >= 500).then(|| Again {
-        after: delay::asked(&reply.headers, &reply.body, Timestamp::now()),
+        after: delay::asked(&reply.headers, &reply.body, Timestamp::now())
+            .or(secondary.then_some(SECONDARY_PAUSE)),
         limited,
     })
 }
@@ -337,6 +343,14 @@ pub(crate) fn authority(url: &Url) -> String {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     }
+}
+
+/// A header's value that is kept out of debug output; None if it holds a
+/// line break or the like.
+pub(crate) fn sensitive(value: &SecretString) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value.expose_secret()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// Whether both are the same host, port and scheme.

@@ -6,6 +6,7 @@ use imgstack_spec::{Digest, Platform, Repository};
 use oci_spec::image::ImageManifest;
 
 use super::error::Error;
+use super::manifest;
 
 const CREATED: &str = "org.opencontainers.image.created";
 const REVISION: &str = "org.opencontainers.image.revision";
@@ -53,19 +54,7 @@ impl Build {
     pub fn child(&self, repository: &Repository, wanted: &Platform) -> Result<&Digest, Error> {
         Platform::best(&self.platforms, wanted)
             .and_then(|platform| self.children.get(platform))
-            .ok_or_else(|| Error::PlatformMissing {
-                repository: repository.clone(),
-                digest: self.digest.clone(),
-                platform: Box::new(wanted.clone()),
-                available: match &self.platforms[..] {
-                    [] => "attestations".to_owned(),
-                    some => some
-                        .iter()
-                        .map(ToString::to_string)
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                },
-            })
+            .ok_or_else(|| missing(repository, &self.digest, wanted, &self.platforms))
     }
 
     /// Adds a platform. The first of two equal ones counts, as for docker.
@@ -73,9 +62,7 @@ impl Build {
         if self.children.contains_key(&platform) {
             return;
         }
-        let layers = image.layers().iter().map(oci_spec::image::Descriptor::size);
-        let size = layers.fold(image.config().size(), u64::saturating_add);
-        self.sizes.insert(platform.clone(), size);
+        self.sizes.insert(platform.clone(), manifest::size(image));
         self.children.insert(platform.clone(), child);
         self.platforms.push(platform);
     }
@@ -95,6 +82,25 @@ impl Build {
     /// Whether a config could still tell something.
     pub(crate) fn is_incomplete(&self) -> bool {
         self.created.is_none() || self.revision.is_none() || self.version.is_none()
+    }
+}
+
+/// The error of a platform that an image was not built for.
+pub(crate) fn missing(
+    repository: &Repository,
+    digest: &Digest,
+    wanted: &Platform,
+    made: &[Platform],
+) -> Error {
+    let names: Vec<String> = made.iter().map(ToString::to_string).collect();
+    Error::PlatformMissing {
+        repository: repository.clone(),
+        digest: digest.clone(),
+        platform: Box::new(wanted.clone()),
+        available: match &names[..] {
+            [] => "attestations".to_owned(),
+            some => some.join(", "),
+        },
     }
 }
 

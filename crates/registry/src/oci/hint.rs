@@ -6,6 +6,7 @@
 use imgstack_spec::{RegistryHost, Repository, Tag};
 
 use super::error::Error;
+use crate::github::GHCR;
 use crate::http::{Answer, TlsFault};
 
 impl Error {
@@ -78,7 +79,7 @@ fn rejected(repository: &Repository, origin: &str, answer: &Answer) -> String {
     )
 }
 
-fn fine_grained(origin: &str) -> String {
+pub(super) fn fine_grained(origin: &str) -> String {
     format!(
         "make a classic personal access token with `read:packages` and put it into {origin}; \
          fine-grained tokens work for GitHub's API, not for its registry"
@@ -119,7 +120,7 @@ fn no_tag(tag: &Tag) -> String {
 }
 
 fn is_ghcr(host: &RegistryHost) -> bool {
-    host.as_str() == "ghcr.io"
+    host.as_str() == GHCR
 }
 
 fn provide_credential(host: &RegistryHost) -> String {

@@ -120,6 +120,17 @@ fn child(descriptor: &Descriptor) -> Option<Child> {
     Some(Child { platform, digest })
 }
 
+/// What a node has to download of an image when it has nothing of it yet: the
+/// config and each layer, compressed, in bytes. A layer that comes twice is
+/// fetched once.
+pub(crate) fn size(image: &ImageManifest) -> u64 {
+    let parts = image.layers().iter().chain([image.config()]);
+    let parts: BTreeMap<_, _> = parts
+        .map(|it| (it.digest().to_string(), it.size()))
+        .collect();
+    parts.values().copied().fold(0, u64::saturating_add)
+}
+
 /// The digest of a descriptor; None if it is of a kind not used here.
 pub(crate) fn digest(descriptor: &Descriptor) -> Option<Digest> {
     descriptor.digest().to_string().parse().ok()

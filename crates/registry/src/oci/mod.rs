@@ -6,6 +6,8 @@
 //!
 //! - `client`: what can be asked; answers are shared, contents are checked
 //!   (`integrity`) and kept (`cache`);
+//! - `check`, `access`: whether a credential is good, and for what; `sizes`: what
+//!   a node would have to fetch;
 //! - `session`: in whose name, and what to do when that is refused;
 //! - `host`, `challenge`, `token`: how one gets in;
 //! - `error`, `classify`, `hint`: what went wrong, and what helps.
@@ -14,9 +16,11 @@
 //! digest names is kept longer. Deliberately absent: pushing, layers, and the
 //! referrers API, which GHCR does not have.
 
+mod access;
 mod build;
 mod cache;
 mod challenge;
+mod check;
 mod classify;
 mod client;
 mod config;
@@ -26,16 +30,20 @@ mod host;
 mod integrity;
 mod manifest;
 mod session;
+mod sizes;
 mod tags;
 mod token;
 
+pub use access::Access;
 pub use build::Build;
 pub use cache::CacheOptions;
+pub use check::{Checked, Concern, CredentialCheck};
 pub use client::{Client, ClientOptions, Resolved};
 pub use config::ImageConfig;
 pub use error::{Error, ErrorKind};
 pub use manifest::{Child, Manifest};
 pub use oci_spec::image as image_spec;
 pub use session::Warning;
+pub use sizes::PlatformImage;
 
 pub use crate::http::{Answer, Endpoints, EndpointsError, RequestCount, RequestKind, TlsFault};
