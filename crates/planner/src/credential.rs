@@ -12,7 +12,7 @@ use imgstack_spec::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::inventory::{ObservedCredential, ObservedService, TokenKind};
+use crate::inventory::{ObservedCredential, ObservedService};
 use crate::report::{Code, Finding, Severity};
 use crate::service::{finding, must_not_be_touched, observed};
 use crate::step::{Action, Change, RotateCredential, Step};
@@ -23,11 +23,6 @@ use crate::{Inventory, Known};
 pub(crate) const CREDENTIAL_LABEL: &str = "dev.imgstack.credential";
 /// Until when that credential is good.
 const EXPIRES_LABEL: &str = "dev.imgstack.credential-expires";
-/// The scope that GHCR wants of a classic token.
-const READ_PACKAGES: &str = "read:packages";
-/// Where classic tokens are made.
-const CLASSIC: &str =
-    "make a classic token with read:packages at https://github.com/settings/tokens";
 
 /// What the labels of a service say once an update of it has carried the
 /// credential for that repository; a label without a value goes.
@@ -160,8 +155,8 @@ fn one(
     stack: &Stack,
     inventory: &Inventory,
 ) -> Vec<Finding> {
-    let say = |code, message: String, hint: &str| Finding {
-        hint: Some(hint.to_owned()),
+    let say = |code, message: String, hint: Option<String>| Finding {
+        hint,
         ..finding(
             Severity::Attention,
             code,
@@ -169,46 +164,24 @@ fn one(
             message,
         )
     };
-    let source = &credential.source;
-    let mut findings = Vec::new();
-    if host.as_str() == "ghcr.io" && credential.kind == TokenKind::FineGrained {
-        findings.push(say(
-            Code::UnsupportedToken,
-            format!("{source} is a fine-grained token, and GHCR takes classic ones only"),
-            CLASSIC,
-        ));
-    }
-    if credential.kind == TokenKind::Actions {
-        findings.push(say(
-            Code::UnsupportedToken,
-            format!("{source} is the token of a run of GitHub Actions and ends with it: a service that carries it cannot pull afterwards"),
-            CLASSIC,
-        ));
-    }
-    if let Known::Known(Some(scopes)) = &credential.scopes
-        && !scopes.iter().any(|scope| reads_packages(scope))
-    {
-        findings.push(say(
-            Code::MissingScope,
-            format!("{source} lacks the scope {READ_PACKAGES}"),
-            "give it the scope at https://github.com/settings/tokens; the token stays the same",
-        ));
-    }
+    let concerns = credential.concerns.iter();
+    let mut findings: Vec<Finding> = concerns
+        .map(|it| say(Code::CredentialConcern, it.why.clone(), it.hint.clone()))
+        .collect();
     if let Known::Known(Some(ends)) = credential.expires
         && is_near(ends, host, stack, inventory)
     {
         findings.push(say(
             Code::CredentialExpires,
-            format!("the token of {source} {}", end(ends, inventory.observed_at)),
-            "put a new one in its place, then: imgstack auth rotate",
+            format!(
+                "the credential from {} {}",
+                credential.source,
+                end(ends, inventory.observed_at)
+            ),
+            Some("put a new one in its place, then: imgstack auth rotate".to_owned()),
         ));
     }
     findings
-}
-
-/// `write:packages` includes it; `repo` does not.
-fn reads_packages(scope: &str) -> bool {
-    [READ_PACKAGES, "write:packages"].contains(&scope)
 }
 
 fn is_near(ends: Timestamp, host: &RegistryHost, stack: &Stack, inventory: &Inventory) -> bool {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Known, Observed, Trouble};
 
-pub use credential::{Acceptance, ObservedCredential, TokenKind};
+pub use credential::{Acceptance, ObservedCredential};
 pub use node::{Availability, Disk, LoginState, ObservedEngine, ObservedNode, StoredBuild};
 pub use service::{
     FailureAction, ObservedService, ObservedTask, ServiceMode, UpdateOrder, UpdateSettings,

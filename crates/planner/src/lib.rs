@@ -30,7 +30,7 @@ pub use drift::{Drift, Moved, Unseen, drift};
 pub use inventory::{
     Acceptance, Availability, Build, Disk, FailureAction, Inventory, LoginState,
     ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTask,
-    PullSize, References, RegistryWarning, ServiceMode, StoredBuild, TokenKind, UpdateOrder,
+    PullSize, References, RegistryWarning, ServiceMode, StoredBuild, UpdateOrder,
     UpdateSettings, UpdateState, UpdateStatus,
 };
 pub use observed::{Known, Observed, Trouble};

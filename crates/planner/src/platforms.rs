@@ -82,8 +82,11 @@ pub(crate) fn judge(
     let Known::Known(nodes) = &inventory.nodes else {
         return Ok(Vec::new());
     };
-    let fits = |platform: &Platform| {
-        build.platforms.is_empty() || build.platforms.iter().any(|p| runs_on(p, platform))
+    let placed = as_swarm_has_them(build);
+    let fits = |node: &Platform| {
+        let placeable = observed.platforms.is_empty() || lets(&placed, node);
+        build.platforms.is_empty()
+            || placeable && build.platforms.iter().any(|made| made.runs_on(node))
     };
     let mut usable = nodes.values().filter(|node| node.takes_tasks()).peekable();
     if usable.peek().is_some() && !usable.any(|node| fits(&node.platform)) {
@@ -103,12 +106,11 @@ pub(crate) fn judge(
         .collect())
 }
 
-/// A variant is compared only where both sides name one: Swarm reports none
-/// for arm64, indexes often write `v8`.
-pub(crate) fn runs_on(image: &Platform, node: &Platform) -> bool {
-    image.os == node.os
-        && image.architecture == node.architecture
-        && (image.variant.is_none() || node.variant.is_none() || image.variant == node.variant)
+/// Whether the scheduler lets a service with those `Placement.Platforms` onto a
+/// node: unlike the node, it has no 386 run on amd64.
+fn lets(platforms: &[Platform], node: &Platform) -> bool {
+    let open = |it: &Platform| it.architecture.is_empty() || it.architecture == node.architecture;
+    platforms.iter().any(|it| it.os == node.os && open(it))
 }
 
 fn nowhere(address: &Address, build: &Build) -> Finding {

@@ -16,7 +16,7 @@ use crate::service::{Verdict, finding, observed, wanted_reference};
 use crate::step::{Action, PullImage, Step, StepId, Via};
 use crate::target::Scope;
 use crate::{Build, Inventory, Known, Trouble};
-use crate::{disk, platforms};
+use crate::disk;
 
 /// What the nodes have to do, and what they cannot.
 #[derive(Default)]
@@ -251,7 +251,7 @@ impl<'a> Need<'a> {
     /// The services of the scope that may run on that node.
     fn on(&self, host: &NodeName, node: &ObservedNode, scope: Scope<'_>) -> Vec<&Needing<'a>> {
         let has = self.build.map_or(&[][..], |build| &build.platforms);
-        if !has.is_empty() && !has.iter().any(|it| platforms::runs_on(it, &node.platform)) {
+        if !has.is_empty() && !has.iter().any(|it| it.runs_on(&node.platform)) {
             return Vec::new();
         }
         let services = self.services.iter().filter(|it| it.allowed.contains(host));

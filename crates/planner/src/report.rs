@@ -96,10 +96,8 @@ pub enum Code {
     DiskUnknown,
     /// A service waits for a node that has no room for its image.
     NodeBlocked,
-    /// A kind of token that the registry does not take, or that ends too soon.
-    UnsupportedToken,
-    /// A token lacks a scope.
-    MissingScope,
+    /// Something is wrong with a credential, refused by now or not.
+    CredentialConcern,
     /// A credential ends soon, or has ended.
     CredentialExpires,
     /// The credential of a service is not changed now.

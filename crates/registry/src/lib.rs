@@ -3,10 +3,13 @@
 //!
 //! - [`oci`]: digests of tags, manifests, configs, lists of tags, with as few
 //!   requests as can be.
+//! - [`github`]: what GitHub tells of a token, which its registry does not.
 //! - [`credentials`]: where the credential of a registry is read, and the form
 //!   in which a Swarm wants it.
 //!
-//! Everything here reads. Deliberately absent: pushing, and GitHub's own API.
+//! Everything here reads. Deliberately absent: pushing.
 
 pub mod credentials;
+pub mod github;
+mod http;
 pub mod oci;

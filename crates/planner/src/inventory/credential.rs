@@ -21,30 +21,18 @@ pub struct ObservedCredential {
     pub named_by_spec: bool,
     /// Tells it from other credentials, and nothing else about it.
     pub fingerprint: String,
-    /// What kind of secret it is.
-    pub kind: TokenKind,
+    /// What kind of token it is, in words, where that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// Until when it is good; None inside: no end is known.
     pub expires: Known<Option<Timestamp>>,
-    /// What GitHub lets a classic token do; None inside: not such a token.
-    pub scopes: Known<Option<Vec<String>>>,
+    /// What it may, such as `read:packages`, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// What is wrong with it, whether or not a registry has refused it yet.
+    pub concerns: Vec<Trouble>,
     /// Whether the registry lets it in, for each repository of the stack.
     pub accepted: BTreeMap<Repository, Acceptance>,
-}
-
-/// What kind of secret a credential holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum TokenKind {
-    /// A classic personal access token of GitHub.
-    Classic,
-    /// A fine-grained one, which GHCR does not take.
-    FineGrained,
-    /// Of a GitHub app or an OAuth login.
-    App,
-    /// Of one run of GitHub Actions: it ends with the run.
-    Actions,
-    /// Anything else.
-    Other,
 }
 
 /// Whether a registry lets a credential pull from a repository.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use imgstack_planner::{
-    Acceptance, Action, Change, Known, LoginState, Only, RegistryWarning, StackPlan, TokenKind,
+    Acceptance, Action, Change, Known, LoginState, Only, RegistryWarning, StackPlan,
     UpdateState,
 };
 use imgstack_spec::Registry;
@@ -256,7 +256,7 @@ fn a_credential_that_ends_is_told_in_time() {
         world.label("pg", "credential", "same");
         world.credential("same").expires = Known::Known(Some(ends.parse().unwrap()));
         let expected = expected.map(|words| {
-            format!("attention registry.ghcr.io: the token of GHCR_PAT in the environment {words}")
+            format!("attention registry.ghcr.io: the credential from GHCR_PAT in the environment {words}")
         });
         assert_eq!(
             said(&world.planned()),
@@ -281,54 +281,18 @@ fn the_spec_says_how_long_before_the_end_a_word_is_due() {
     assert_eq!(said(&world.planned()), Vec::<String>::new());
 }
 
-/// (kind, scopes, what is said)
 #[test]
-fn tokens_that_will_not_do_are_named() {
-    let scopes = |list: &[&str]| Some(list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
-    let cases = [
-        (TokenKind::Classic, scopes(&["read:packages"]), None),
-        (
-            TokenKind::Classic,
-            scopes(&["repo", "write:packages"]),
-            None,
-        ),
-        (
-            TokenKind::Classic,
-            scopes(&["repo"]),
-            Some("lacks the scope read:packages"),
-        ),
-        (
-            TokenKind::Classic,
-            scopes(&[]),
-            Some("lacks the scope read:packages"),
-        ),
-        (
-            TokenKind::FineGrained,
-            None,
-            Some("is a fine-grained token, and GHCR takes classic ones only"),
-        ),
-        (
-            TokenKind::Actions,
-            None,
-            Some(
-                "is the token of a run of GitHub Actions and ends with it: a service that carries it cannot pull afterwards",
-            ),
-        ),
-        (TokenKind::Other, None, None),
-    ];
-    for (kind, scopes, expected) in cases {
-        let mut world = settled();
-        world.label("pg", "credential", "same");
-        let credential = world.credential("same");
-        (credential.kind, credential.scopes) = (kind, Known::Known(scopes));
-        let expected = expected
-            .map(|it| format!("attention registry.ghcr.io: GHCR_PAT in the environment {it}"));
-        assert_eq!(
-            said(&world.planned()),
-            expected.into_iter().collect::<Vec<_>>(),
-            "{kind:?}"
-        );
-    }
+fn what_is_wrong_with_a_credential_is_said_though_the_registry_took_it() {
+    let mut world = settled();
+    world.label("pg", "credential", "same");
+    world.credential("same").concerns = vec![trouble("lacks a scope"), trouble("ends with its run")];
+    assert_eq!(
+        said(&world.planned()),
+        [
+            "attention registry.ghcr.io: ends with its run",
+            "attention registry.ghcr.io: lacks a scope",
+        ]
+    );
 }
 
 /// (who is logged in, a credential, the steps, what is said)

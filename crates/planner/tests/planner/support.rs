@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use imgstack_planner::{
     Acceptance, Availability, Build, Disk, FailureAction, Inventory, Known, Observed,
     ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTask,
-    Only, Options, PullSize, Seen, ServiceMode, StackPlan, StoredBuild, TokenKind, Trouble,
+    Only, Options, PullSize, Seen, ServiceMode, StackPlan, StoredBuild, Trouble,
     UpdateOrder, UpdateSettings, UpdateState, UpdateStatus, plan,
 };
 use imgstack_spec::{
@@ -162,9 +162,10 @@ impl World {
             source: "GHCR_PAT in the environment".to_owned(),
             named_by_spec: true,
             fingerprint: fingerprint.to_owned(),
-            kind: TokenKind::Classic,
+            kind: Some("classic token".to_owned()),
             expires: Known::Known(None),
-            scopes: Known::Known(Some(vec!["read:packages".to_owned()])),
+            scopes: Some(vec!["read:packages".to_owned()]),
+            concerns: Vec::new(),
             accepted: BTreeMap::from([(repository.clone(), Acceptance::Accepted)]),
         };
         let host = repository.host().clone();

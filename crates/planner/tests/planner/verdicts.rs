@@ -246,6 +246,23 @@ fn a_build_without_the_nodes_platform_is_blocked_or_warned_of() {
     assert_eq!(codes(&plan), [(Severity::Attention, Code::PlatformMissing)]);
 }
 
+/// The node would run it, and the scheduler keeps it away where the service
+/// says on which platforms it may be.
+#[test]
+fn a_node_runs_386_where_the_scheduler_does_not_look() {
+    let mut world = World::new('b');
+    world.both("pg-1", &[], &image("16", 'a'));
+    world.build('b', &["linux/386"]);
+    let plan = planned(&world);
+    assert_eq!(plan.steps.len(), 1);
+    assert!(plan.report.findings.is_empty());
+
+    world.service("pg-1").platforms = vec![platform("linux/amd64")];
+    let plan = planned(&world);
+    assert!(plan.steps.is_empty());
+    assert_eq!(codes(&plan), [(Severity::Blocked, Code::PlatformMissing)]);
+}
+
 #[test]
 fn an_arm64_node_takes_an_image_that_names_the_variant() {
     let mut world = World::new('b');

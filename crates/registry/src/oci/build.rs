@@ -6,6 +6,7 @@ use imgstack_spec::{Digest, Platform, Repository};
 use oci_spec::image::ImageManifest;
 
 use super::error::Error;
+use super::manifest;
 
 const CREATED: &str = "org.opencontainers.image.created";
 const REVISION: &str = "org.opencontainers.image.revision";
@@ -51,27 +52,9 @@ impl Build {
     /// # Errors
     /// [`Error::PlatformMissing`], which names what there is.
     pub fn child(&self, repository: &Repository, wanted: &Platform) -> Result<&Digest, Error> {
-        let fitting = || self.platforms.iter().find(|it| serves(it, wanted));
-        let platform = self
-            .platforms
-            .iter()
-            .find(|it| *it == wanted)
-            .or_else(fitting);
-        platform
+        Platform::best(&self.platforms, wanted)
             .and_then(|platform| self.children.get(platform))
-            .ok_or_else(|| Error::PlatformMissing {
-                repository: repository.clone(),
-                digest: self.digest.clone(),
-                platform: Box::new(wanted.clone()),
-                available: match &self.platforms[..] {
-                    [] => "attestations".to_owned(),
-                    some => some
-                        .iter()
-                        .map(ToString::to_string)
-                        .collect::<Vec<_>>()
-                        .join(", "),
-                },
-            })
+            .ok_or_else(|| missing(repository, &self.digest, wanted, &self.platforms))
     }
 
     /// Adds a platform. The first of two equal ones counts, as for docker.
@@ -79,9 +62,7 @@ impl Build {
         if self.children.contains_key(&platform) {
             return;
         }
-        let layers = image.layers().iter().map(oci_spec::image::Descriptor::size);
-        let size = layers.fold(image.config().size(), u64::saturating_add);
-        self.sizes.insert(platform.clone(), size);
+        self.sizes.insert(platform.clone(), manifest::size(image));
         self.children.insert(platform.clone(), child);
         self.platforms.push(platform);
     }
@@ -104,22 +85,23 @@ impl Build {
     }
 }
 
-/// Whether an image made for `made` runs on a node that says it is `node`,
-/// when they are not equal: nodes say less about their variant than images.
-fn serves(made: &Platform, node: &Platform) -> bool {
-    let first = |platform: &Platform| match platform.architecture.as_str() {
-        "arm64" => Some("v8"),
-        "amd64" => Some("v1"),
-        _ => None,
-    };
-    let variant = |platform: &Platform| {
-        let written = platform.variant.clone();
-        written.or_else(|| first(platform).map(str::to_owned))
-    };
-    let unsaid = made.variant.is_none() || node.variant.is_none() && made.architecture != "amd64";
-    made.os == node.os
-        && made.architecture == node.architecture
-        && (variant(made) == variant(node) || unsaid)
+/// The error of a platform that an image was not built for.
+pub(crate) fn missing(
+    repository: &Repository,
+    digest: &Digest,
+    wanted: &Platform,
+    made: &[Platform],
+) -> Error {
+    let names: Vec<String> = made.iter().map(ToString::to_string).collect();
+    Error::PlatformMissing {
+        repository: repository.clone(),
+        digest: digest.clone(),
+        platform: Box::new(wanted.clone()),
+        available: match &names[..] {
+            [] => "attestations".to_owned(),
+            some => some.join(", "),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -144,7 +126,7 @@ mod tests {
             ("linux/amd64 linux/arm64/v8", "linux/arm64", Some(1)),
             ("linux/arm64", "linux/arm64/v8", Some(0)),
             ("linux/arm/v6 linux/arm/v7", "linux/arm/v7", Some(1)),
-            ("linux/arm/v6 linux/arm/v7", "linux/arm", Some(0)),
+            ("linux/arm/v6 linux/arm/v7", "linux/arm", Some(1)),
             ("linux/arm/v7", "linux/arm/v6", None),
             ("linux/amd64/v3", "linux/amd64", None),
             ("linux/amd64", "linux/amd64/v3", Some(0)),

@@ -7,14 +7,9 @@
 use std::time::Duration;
 
 use imgstack_spec::{Digest, Repository, Tag};
-use reqwest::header::HeaderMap;
-use serde::Deserialize;
 
-use super::error::{Answer, Error, TlsFault};
-use super::transport::Reply;
-
-/// The longest message that is kept of an answer.
-const LONGEST_MESSAGE: usize = 200;
+use super::error::Error;
+use crate::http::{Answer, Reply, TlsFault};
 
 /// What a request was about.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +52,7 @@ pub(crate) enum Sent<'a> {
 
 /// The error that a refusal amounts to.
 pub(crate) fn refusal(circumstances: Circumstances<'_>, reply: &Reply) -> Error {
-    let answer = Box::new(answer(&reply.headers, reply.status.as_u16(), &reply.body));
+    let answer = Box::new(reply.answer());
     let Circumstances { repository, .. } = circumstances;
     let host = repository.host().clone();
     match answer.status {
@@ -65,7 +60,7 @@ pub(crate) fn refusal(circumstances: Circumstances<'_>, reply: &Reply) -> Error 
         401 | 403 if says(&answer, "rate limit") => {
             rate_limited(circumstances, answer, reply.resets_in)
         }
-        401 | 403 if !reply.from_registry => Error::Unavailable {
+        401 | 403 if !reply.from_host => Error::Unavailable {
             host,
             cause: "the storage that the registry points to refuses".to_owned(),
             answer: Some(answer),
@@ -187,67 +182,6 @@ fn says(answer: &Answer, words: &str) -> bool {
         .message
         .as_ref()
         .is_some_and(|message| message.to_ascii_lowercase().contains(words))
-}
-
-/// The shapes of an error's body that registries and token servers use.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Body {
-    /// The distribution protocol.
-    errors: Vec<OciError>,
-    /// GitHub, and token servers.
-    message: Option<String>,
-    /// Docker Hub's token server.
-    details: Option<String>,
-    /// OAuth 2.
-    error: Option<String>,
-    error_description: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct OciError {
-    code: Option<String>,
-    message: Option<String>,
-}
-
-/// Reads what a refusal says of itself.
-pub(crate) fn answer(headers: &HeaderMap, status: u16, body: &[u8]) -> Answer {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let (code, message) = match serde_json::from_slice::<Body>(body) {
-        Ok(mut body) => {
-            let first = body.errors.drain(..).next().unwrap_or_default();
-            let message = first.message.or(body.message).or(body.details);
-            (
-                first.code,
-                message.or(body.error_description).or(body.error),
-            )
-        }
-        Err(_) => {
-            let text = String::from_utf8_lossy(body);
-            let page = text.trim_start().starts_with('<');
-            (None, (!page).then(|| text.into_owned()))
-        }
-    };
-    Answer {
-        status,
-        code: code.and_then(|code| one_line(&code)),
-        message: message.and_then(|message| one_line(&message)),
-        request_id: header("x-github-request-id").and_then(one_line),
-    }
-}
-
-/// One line that a terminal can be trusted with; None for an empty one.
-fn one_line(text: &str) -> Option<String> {
-    let line: String = text
-        .split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    match line.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => Some(format!("{}…", &line[..end])),
-        None => Some(line).filter(|line| !line.is_empty()),
-    }
 }
 
 #[cfg(test)]

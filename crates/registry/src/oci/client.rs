@@ -1,10 +1,12 @@
 //! The client: questions about images, each answered once a run.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use imgstack_spec::{Digest, ImageRef, Registry, Repository, Tag};
+use imgstack_spec::{Digest, ImageRef, Registry, RegistryHost, Repository, Tag};
+use oci_spec::image::ImageManifest;
 use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 
@@ -12,20 +14,20 @@ use super::build::Build;
 use super::cache::{Cache, CacheOptions, Scope};
 use super::classify::Subject;
 use super::config::ImageConfig;
-use super::endpoints::Endpoints;
 use super::error::Error;
-use super::flight::Flights;
+use super::host::Standing;
 use super::integrity;
-use super::manifest::{self, Manifest};
+use super::manifest::{self, Child, Manifest};
 use super::session::{Errand, Session, Warning};
 use super::tags;
-use super::transport::{Reply, RequestCount, RequestKind};
-use crate::credentials::{Credential, Environment, Keychain};
+use crate::credentials::{Credential, Environment, Fingerprint, Keychain};
+use crate::github;
+use crate::http::{Endpoints, Flights, Reply, RequestCount, RequestKind, Transport};
 
 /// The most images of one index: there are not so many platforms.
 const MOST_CHILDREN: usize = 100;
 /// Manifests of one index that are asked for at once.
-const CONCURRENT: usize = 8;
+pub(super) const CONCURRENT: usize = 8;
 
 /// What a client is told when it is made.
 #[derive(Clone, Debug)]
@@ -59,14 +61,18 @@ impl ClientOptions {
 /// at once or one after the other, share one answer, so that a client sees one
 /// state of the world: make another one to look again.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(pub(super) Arc<Inner>);
 
-struct Inner {
-    session: Session,
+pub(super) struct Inner {
+    pub(super) session: Session,
+    pub(super) github: github::Client,
+    pub(super) fingerprints: Flights<(RegistryHost, String), Option<Fingerprint>, Error>,
     cache: Option<Cache>,
-    resolved: Flights<(Repository, Wanted), Resolved>,
-    contents: Flights<(Repository, Digest), Arc<[u8]>>,
-    tags: Flights<Repository, Vec<Tag>>,
+    resolved: Flights<(Repository, Wanted), Resolved, Error>,
+    contents: Flights<(Repository, Digest), Arc<[u8]>, Error>,
+    /// Contents that came from the registry in this run.
+    fetched: Mutex<HashSet<(Repository, Digest)>>,
+    tags: Flights<Repository, Vec<Tag>, Error>,
 }
 
 /// What a reference leads to now.
@@ -81,7 +87,7 @@ pub struct Resolved {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Wanted {
+pub(super) enum Wanted {
     Tag(Tag),
     Digest(Digest),
 }
@@ -97,12 +103,22 @@ impl Client {
     /// A client. Nothing is read or asked before the first question.
     #[must_use]
     pub fn new(options: ClientOptions) -> Self {
-        let keychain = Keychain::new(options.environment);
+        let ClientOptions {
+            registries,
+            environment,
+            endpoints,
+            cache,
+        } = options;
+        let keychain = Keychain::new(environment);
+        let transport = Arc::new(Transport::default());
         Self(Arc::new(Inner {
-            session: Session::new(options.registries, options.endpoints, keychain),
-            cache: options.cache.map(Cache::new),
+            github: github::Client::new(Arc::clone(&transport), &endpoints),
+            session: Session::new(transport, registries, endpoints, keychain),
+            fingerprints: Flights::default(),
+            cache: cache.map(Cache::new),
             resolved: Flights::default(),
             contents: Flights::default(),
+            fetched: Mutex::default(),
             tags: Flights::default(),
         }))
     }
@@ -120,12 +136,7 @@ impl Client {
             (None, Some(tag)) => Wanted::Tag(tag.clone()),
             (None, None) => Wanted::Tag(latest(&image.repository)?),
         };
-        let flight = self
-            .0
-            .resolved
-            .to((image.repository.clone(), wanted.clone()));
-        let look = || self.0.look_up(&image.repository, &wanted);
-        flight.get(|_| true, look).await
+        self.look_up_once(&image.repository, wanted).await
     }
 
     /// A manifest by its digest, from the cache if it is there.
@@ -191,12 +202,9 @@ impl Client {
             build.learn(&Manifest::Image(image).annotations());
         }
         if let Manifest::Image(image) = &manifest {
-            // Only its config says what a lone image runs on.
-            if let Some(config) = manifest::digest(image.config()) {
-                let facts = self.config(repository, &config).await?;
-                build.add(facts.platform, digest.clone(), image);
-                first = Some(config);
-            }
+            let alone = self.alone(repository, digest, image).await?;
+            build.add(alone.platform, alone.digest, image);
+            first = manifest::digest(image.config());
         }
         if let Some(config) = first.filter(|_| build.is_incomplete()) {
             let facts = self.config(repository, &config).await?;
@@ -221,7 +229,13 @@ impl Client {
     /// let in, or nothing was asked yet.
     #[must_use]
     pub fn accepted_credential(&self, repository: &Repository) -> Option<Arc<Credential>> {
-        self.0.session.accepted(repository)
+        match self.0.session.standing(repository)? {
+            Standing::Accepted(credential) => Some(credential),
+            Standing::Refused(_)
+            | Standing::Open
+            | Standing::ShutOut(_)
+            | Standing::Unanswered(_) => None,
+        }
     }
 
     /// Whether the registry refused the credential in this run, and reads the
@@ -229,7 +243,8 @@ impl Client {
     /// credential that is refused breaks even a public pull.
     #[must_use]
     pub fn has_refused_credential(&self, repository: &Repository) -> bool {
-        self.0.session.is_refused(repository)
+        let standing = self.0.session.standing(repository);
+        matches!(standing, Some(Standing::Refused(_)))
     }
 
     /// What worked so far and still wants attention.
@@ -238,10 +253,62 @@ impl Client {
         self.0.session.warnings()
     }
 
+    /// The client of GitHub's API that goes with this one: their requests are
+    /// counted together.
+    #[must_use]
+    pub fn github(&self) -> &github::Client {
+        &self.0.github
+    }
+
     /// How many requests were sent so far, by host, method and kind.
     #[must_use]
     pub fn requests(&self) -> Vec<RequestCount> {
         self.0.session.transport.counts()
+    }
+
+    /// An image that is in no index, as if it were. Only its config says what
+    /// it runs on.
+    pub(super) async fn alone(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        image: &ImageManifest,
+    ) -> Result<Child, Error> {
+        let config = manifest::digest(image.config()).ok_or_else(|| {
+            let cause = format!("sends a manifest of {repository} whose config has no digest");
+            Error::protocol(repository.host(), cause)
+        })?;
+        let facts = self.config(repository, &config).await?;
+        Ok(Child {
+            platform: facts.platform,
+            digest: digest.clone(),
+        })
+    }
+
+    /// Whether a digest is in the registry: one HEAD, unless its content was
+    /// fetched in this run.
+    pub(super) async fn prove(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<(), Error> {
+        let content = (repository.clone(), digest.clone());
+        let fetched = self.0.fetched().contains(&content);
+        if !fetched {
+            let wanted = Wanted::Digest(digest.clone());
+            self.look_up_once(repository, wanted).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_up_once(
+        &self,
+        repository: &Repository,
+        wanted: Wanted,
+    ) -> Result<Resolved, Error> {
+        let flight = self.0.resolved.to((repository.clone(), wanted.clone()));
+        let look = || self.0.look_up(repository, &wanted);
+        flight.get(|_| true, look).await
     }
 
     async fn content(
@@ -288,17 +355,22 @@ impl Inner {
                 kind: RequestKind::Blob,
                 method: Method::GET,
                 target: format!("/v2/{}/blobs/{}", repository.path(), digest.as_str()),
-                accept: None,
+                headers: &[],
                 subject: Subject::Digest(digest),
             },
         };
         let reply = self.session.run(repository, &errand).await?;
         integrity::check(repository, digest, &reply.body)?;
+        self.fetched().insert((repository.clone(), digest.clone()));
         if let Some(cache) = &self.cache {
             let scope = self.scope(repository).await?;
             cache.write(&scope, digest, reply.body.clone()).await;
         }
         Ok(reply.body.into())
+    }
+
+    fn fetched(&self) -> MutexGuard<'_, HashSet<(Repository, Digest)>> {
+        self.fetched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the identity in use has seen before, or anybody could have.
@@ -340,7 +412,7 @@ fn manifest_errand<'a>(repository: &Repository, wanted: &'a Wanted, method: Meth
         kind: RequestKind::Manifest,
         method,
         target: format!("/v2/{}/manifests/{name}", repository.path()),
-        accept: Some(manifest::ACCEPT),
+        headers: manifest::HEADERS,
         subject,
     }
 }

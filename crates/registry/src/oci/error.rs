@@ -4,13 +4,13 @@
 //! do about it is [`Error::hint`]. No credential, token or query string is in
 //! any of them.
 
-use std::fmt;
 use std::time::Duration;
 
 use imgstack_spec::{Digest, Platform, RegistryHost, Repository, Tag};
 use serde::{Deserialize, Serialize};
 
 use crate::credentials::CredentialError;
+use crate::http::{Answer, Cause, Failure, Passing, TlsFault, Wait};
 
 /// Why a registry could not be read.
 ///
@@ -76,7 +76,7 @@ pub enum Error {
         answer: Box<Answer>,
     },
     /// Too many requests, and the limit does not reset soon enough to wait.
-    #[error("{host}: rate limited{}{answer}", Resets(*.resets_in))]
+    #[error("{host}: rate limited{}{answer}", Wait(*.resets_in))]
     RateLimited {
         /// The registry.
         host: RegistryHost,
@@ -169,69 +169,6 @@ pub enum Error {
         /// What the registry said, if that is what is wrong.
         answer: Option<Box<Answer>>,
     },
-}
-
-/// How TLS failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsFault {
-    /// We spoke https, the port speaks plain http.
-    PlainPort,
-    /// We spoke plain http, the port speaks https.
-    TlsPort,
-    /// Both spoke TLS, and the certificate or the handshake failed.
-    Handshake,
-}
-
-impl fmt::Display for TlsFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::PlainPort => "answers in plain http where https was spoken",
-            Self::TlsPort => "answers in https where plain http was spoken",
-            Self::Handshake => "no secure connection",
-        })
-    }
-}
-
-/// What a registry said when it refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// The HTTP status; 0 when there was no answer.
-    pub status: u16,
-    /// The error code of the distribution protocol, such as `DENIED`.
-    pub code: Option<String>,
-    /// The registry's words: one line, shortened.
-    pub message: Option<String>,
-    /// `x-github-request-id`: what GitHub's support asks for.
-    pub request_id: Option<String>,
-}
-
-impl Answer {
-    const NONE: Self = Self {
-        status: 0,
-        code: None,
-        message: None,
-        request_id: None,
-    };
-}
-
-/// In parentheses, with a space before it, to end an error's message.
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.status == 0 {
-            return Ok(());
-        }
-        write!(f, " (HTTP {}", self.status)?;
-        if let Some(code) = &self.code {
-            write!(f, " {code}")?;
-        }
-        if let Some(message) = &self.message {
-            write!(f, ": {message}")?;
-        }
-        if let Some(id) = &self.request_id {
-            write!(f, "; request ID {id}")?;
-        }
-        f.write_str(")")
-    }
 }
 
 /// The kinds of [`Error`], for those who decide by it or write it down.
@@ -365,17 +302,32 @@ impl Error {
     }
 }
 
-struct Resets(Option<Duration>);
-
-impl fmt::Display for Resets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(wait) = self.0 else { return Ok(()) };
-        // Rounded up: who waits as long as it says must not be too early.
-        let seconds = wait.as_millis().div_ceil(1000);
-        match seconds {
-            0..=120 => write!(f, ", the limit resets in {seconds} s"),
-            121..=7200 => write!(f, ", the limit resets in {} min", seconds.div_ceil(60)),
-            _ => write!(f, ", the limit resets in {} h", seconds.div_ceil(3600)),
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        let Failure { host, cause } = failure;
+        match cause {
+            Cause::Closed(wait) => Self::RateLimited {
+                host,
+                resets_in: Some(wait),
+                answer: Box::default(),
+            },
+            Cause::Network(cause) => Self::Unavailable {
+                host,
+                cause,
+                answer: None,
+            },
+            Cause::Tls(fault, cause) => Self::Tls { host, fault, cause },
+            Cause::Protocol(cause) => Self::Protocol {
+                host,
+                cause,
+                answer: None,
+            },
         }
+    }
+}
+
+impl Passing for Error {
+    fn is_passing(&self) -> bool {
+        self.is_retryable()
     }
 }

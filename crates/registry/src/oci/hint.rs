@@ -5,7 +5,9 @@
 
 use imgstack_spec::{RegistryHost, Repository, Tag};
 
-use super::error::{Answer, Error, TlsFault};
+use super::error::Error;
+use crate::github::GHCR;
+use crate::http::{Answer, TlsFault};
 
 impl Error {
     /// What helps. One or two sentences, without a line break.
@@ -77,7 +79,7 @@ fn rejected(repository: &Repository, origin: &str, answer: &Answer) -> String {
     )
 }
 
-fn fine_grained(origin: &str) -> String {
+pub(super) fn fine_grained(origin: &str) -> String {
     format!(
         "make a classic personal access token with `read:packages` and put it into {origin}; \
          fine-grained tokens work for GitHub's API, not for its registry"
@@ -118,7 +120,7 @@ fn no_tag(tag: &Tag) -> String {
 }
 
 fn is_ghcr(host: &RegistryHost) -> bool {
-    host.as_str() == "ghcr.io"
+    host.as_str() == GHCR
 }
 
 fn provide_credential(host: &RegistryHost) -> String {

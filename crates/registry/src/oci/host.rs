@@ -14,15 +14,13 @@ use reqwest::{Method, Url};
 
 use super::challenge::{Challenge, challenges};
 use super::classify::{Circumstances, Sent, Subject, refusal};
-use super::error::{Error, TlsFault};
-use super::flight::{Flight, Flights};
-use super::plain::PlainHttp;
+use super::error::Error;
 use super::token::{self, Realm, Token};
-use super::transport::{Ask, Reply, RequestKind, Transport};
 use crate::credentials::Credential;
-
-/// GitHub's registry.
-pub(crate) const GHCR: &str = "ghcr.io";
+use crate::github::GHCR;
+use crate::http::{
+    Ask, Flight, Flights, PlainHttp, Reply, RequestKind, TlsFault, Transport, sensitive,
+};
 
 /// A registry host and what is known of it.
 pub(crate) struct Host {
@@ -32,9 +30,9 @@ pub(crate) struct Host {
     /// Where it is asked, if not at its own address.
     endpoint: Option<Url>,
     /// What was found for the host; None within: nobody.
-    pub(crate) credential: Flight<Option<Arc<Credential>>>,
-    greeting: Flight<Arc<Greeting>>,
-    tokens: Flights<(String, Who), Arc<Token>>,
+    pub(crate) credential: Flight<Option<Arc<Credential>>, Error>,
+    greeting: Flight<Arc<Greeting>, Error>,
+    tokens: Flights<(String, Who), Arc<Token>, Error>,
     standings: Mutex<HashMap<String, Standing>>,
 }
 
@@ -47,13 +45,19 @@ pub(crate) enum Who {
     Anonymous,
 }
 
-/// What has become of the credential at a repository.
+/// What has become of questions about a repository, and so of the credential.
 #[derive(Clone)]
 pub(crate) enum Standing {
-    /// It was let in.
+    /// The credential was let in.
     Accepted(Arc<Credential>),
-    /// It was not, but nobody was.
-    Anonymous,
+    /// It was refused, for that reason, and nobody in particular was let in.
+    Refused(Error),
+    /// None was sent, and none was wanted.
+    Open,
+    /// Nobody was let in, with it or without.
+    ShutOut(Error),
+    /// There was no answer that tells.
+    Unanswered(Error),
 }
 
 /// How a host asks.
@@ -107,11 +111,17 @@ impl Host {
         standings.get(repository.path()).cloned()
     }
 
-    /// Remembers what has become of the credential at a repository.
+    /// Remembers what has become of a question. What one question has settled
+    /// is not unsettled by another that has less to tell.
     pub(crate) fn stands(&self, repository: &Repository, standing: Standing) {
         let standings = self.standings.lock();
         let mut standings = standings.unwrap_or_else(PoisonError::into_inner);
-        standings.insert(repository.path().to_owned(), standing);
+        let known = standings.get(repository.path());
+        let settled = matches!(known, Some(Standing::Accepted(_) | Standing::Refused(_)));
+        let settles = matches!(standing, Standing::Accepted(_) | Standing::Refused(_));
+        if settles || !settled {
+            standings.insert(repository.path().to_owned(), standing);
+        }
     }
 
     /// What it takes to be let into a repository.
@@ -133,7 +143,7 @@ impl Host {
             Scheme::Open => {}
             Scheme::Basic => {
                 let basic = credential.and_then(|credential| credential.basic());
-                pass.header = basic.as_ref().and_then(token::sensitive);
+                pass.header = basic.as_ref().and_then(sensitive);
                 pass.credential = pass.header.as_ref().and(credential).cloned();
             }
             Scheme::Bearer(realm) => {
@@ -212,12 +222,12 @@ impl Host {
                 .map_err(|_| malformed())?,
         };
         let ask = Ask {
-            registry: &self.name,
+            host: &self.name,
             plain: self.plain,
             kind: RequestKind::Ping,
             method: Method::GET,
             url: base.join("v2/").map_err(|_| malformed())?,
-            accept: None,
+            headers: &[],
             authorization: None,
             form: None,
             once: false,

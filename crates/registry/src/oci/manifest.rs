@@ -13,10 +13,13 @@ use super::error::Error;
 
 /// The media types of manifests, most wanted first. GHCR answers 404 to a
 /// request that does not list the one it has.
-pub(crate) const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
+const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, \
      application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, \
      application/vnd.docker.distribution.manifest.v2+json";
+
+/// What a request for a manifest carries.
+pub(crate) const HEADERS: &[(&str, &str)] = &[("accept", ACCEPT)];
 
 /// Whether a `Content-Type` is that of a manifest.
 pub(crate) fn is_media_type(text: &str) -> bool {
@@ -115,6 +118,17 @@ fn child(descriptor: &Descriptor) -> Option<Child> {
     }
     let digest = digest(descriptor)?;
     Some(Child { platform, digest })
+}
+
+/// What a node has to download of an image when it has nothing of it yet: the
+/// config and each layer, compressed, in bytes. A layer that comes twice is
+/// fetched once.
+pub(crate) fn size(image: &ImageManifest) -> u64 {
+    let parts = image.layers().iter().chain([image.config()]);
+    let parts: BTreeMap<_, _> = parts
+        .map(|it| (it.digest().to_string(), it.size()))
+        .collect();
+    parts.values().copied().fold(0, u64::saturating_add)
 }
 
 /// The digest of a descriptor; None if it is of a kind not used here.

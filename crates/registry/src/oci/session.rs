@@ -14,11 +14,10 @@ use imgstack_spec::{Registry, RegistryHost, Repository};
 use reqwest::{Method, Url};
 
 use super::classify::{Circumstances, Subject, refusal};
-use super::endpoints::Endpoints;
 use super::error::Error;
 use super::host::{Host, Pass, Standing};
-use super::transport::{Ask, Reply, RequestKind, Transport, next_to};
 use crate::credentials::{Credential, Keychain, Problem};
+use crate::http::{Ask, Endpoints, Reply, RequestKind, Transport, next_to};
 
 /// Something that worked, and still wants attention.
 #[derive(Clone, Debug)]
@@ -89,13 +88,13 @@ pub(crate) struct Errand<'a> {
     pub(crate) method: Method,
     /// Path and query, from the root of the host.
     pub(crate) target: String,
-    pub(crate) accept: Option<&'static str>,
+    pub(crate) headers: &'static [(&'static str, &'static str)],
     pub(crate) subject: Subject<'a>,
 }
 
 /// Hosts, credentials and the way out, for one run.
 pub(crate) struct Session {
-    pub(crate) transport: Transport,
+    pub(crate) transport: Arc<Transport>,
     registries: Vec<Registry>,
     endpoints: Endpoints,
     keychain: Keychain,
@@ -104,9 +103,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(registries: Vec<Registry>, endpoints: Endpoints, keychain: Keychain) -> Self {
+    pub(crate) fn new(
+        transport: Arc<Transport>,
+        registries: Vec<Registry>,
+        endpoints: Endpoints,
+        keychain: Keychain,
+    ) -> Self {
         Self {
-            transport: Transport::default(),
+            transport,
             registries,
             endpoints,
             keychain,
@@ -122,21 +126,38 @@ impl Session {
         errand: &Errand<'_>,
     ) -> Result<Reply, Error> {
         let host = self.host(repository.host());
-        let Some(credential) = self.credential(repository).await? else {
-            return self.run_as(&host, repository, errand, None).await;
+        let credential = self.credential(repository).await?;
+        let result = self
+            .run_for(&host, repository, errand, credential.as_ref())
+            .await;
+        if let Some(standing) = result.as_ref().err().and_then(standing_after) {
+            host.stands(repository, standing);
+        }
+        result
+    }
+
+    async fn run_for(
+        &self,
+        host: &Host,
+        repository: &Repository,
+        errand: &Errand<'_>,
+        credential: Option<&Arc<Credential>>,
+    ) -> Result<Reply, Error> {
+        let Some(credential) = credential else {
+            return self.run_as(host, repository, errand, None).await;
         };
         let refused = match self
-            .run_as(&host, repository, errand, Some(&credential))
+            .run_as(host, repository, errand, Some(credential))
             .await
         {
             Err(error) if error.blames_credential() => error,
             other => return other,
         };
         let cause = refused.clone();
-        let anonymous = self.run_as(&host, repository, errand, None).await;
+        let anonymous = self.run_as(host, repository, errand, None).await;
         match anonymous {
             Ok(_) => {
-                host.stands(repository, Standing::Anonymous);
+                host.stands(repository, Standing::Refused(cause.clone()));
                 self.warn(Warning::StaleCredential {
                     repository: repository.clone(),
                     origin: credential.source().to_owned(),
@@ -156,6 +177,25 @@ impl Session {
         repository: &Repository,
     ) -> Result<Option<Arc<Credential>>, Error> {
         let host = self.host(repository.host());
+        let credential = self.found(repository.host()).await?;
+        Ok(match host.standing(repository) {
+            Some(Standing::Refused(_)) => None,
+            Some(
+                Standing::Accepted(_)
+                | Standing::Open
+                | Standing::ShutOut(_)
+                | Standing::Unanswered(_),
+            )
+            | None => credential,
+        })
+    }
+
+    /// The credential that was found for a registry.
+    pub(crate) async fn found(
+        &self,
+        registry: &RegistryHost,
+    ) -> Result<Option<Arc<Credential>>, Error> {
+        let host = self.host(registry);
         let find = || async {
             let found = self.keychain.find(&host.name, host.spec.as_ref()).await;
             let found = found.map_err(|cause| Error::CredentialUnavailable {
@@ -167,25 +207,12 @@ impl Session {
             }
             Ok(found.credential.map(Arc::new))
         };
-        let credential = host.credential.get(|_| true, find).await?;
-        Ok(match host.standing(repository) {
-            Some(Standing::Anonymous) => None,
-            Some(Standing::Accepted(_)) | None => credential,
-        })
+        host.credential.get(|_| true, find).await
     }
 
-    /// The credential that was let into a repository.
-    pub(crate) fn accepted(&self, repository: &Repository) -> Option<Arc<Credential>> {
-        match self.host(repository.host()).standing(repository)? {
-            Standing::Accepted(credential) => Some(credential),
-            Standing::Anonymous => None,
-        }
-    }
-
-    /// Whether the registry refused the credential, and lets nobody in as well.
-    pub(crate) fn is_refused(&self, repository: &Repository) -> bool {
-        let standing = self.host(repository.host()).standing(repository);
-        matches!(standing, Some(Standing::Anonymous))
+    /// What has become of questions about a repository so far.
+    pub(crate) fn standing(&self, repository: &Repository) -> Option<Standing> {
+        self.host(repository.host()).standing(repository)
     }
 
     pub(crate) fn warnings(&self) -> Vec<Warning> {
@@ -205,7 +232,7 @@ impl Session {
             let pass = host.pass(&self.transport, repository, credential).await?;
             let ask = ask(host, errand, &pass)?;
             let reply = self.transport.send(&ask).await?;
-            if reply.status == 401 && reply.from_registry && !reconsidered {
+            if reply.status == 401 && reply.from_host && !reconsidered {
                 reconsidered = true;
                 if host.reconsider(repository, &pass, &reply).await? {
                     continue;
@@ -217,9 +244,13 @@ impl Session {
             };
             if is_answer(errand, &reply) {
                 pass.prove();
-                if let Some(credential) = &pass.credential {
-                    host.stands(repository, Standing::Accepted(Arc::clone(credential)));
-                }
+                host.stands(
+                    repository,
+                    match &pass.credential {
+                        Some(credential) => Standing::Accepted(Arc::clone(credential)),
+                        None => Standing::Open,
+                    },
+                );
                 return Ok(reply);
             }
             let circumstances = Circumstances {
@@ -269,15 +300,26 @@ impl Session {
     }
 }
 
+/// What a failure tells of the credential. That a tag or a digest is not there
+/// tells nothing: registries say it of what they hide, too.
+fn standing_after(error: &Error) -> Option<Standing> {
+    match error {
+        Error::TagNotFound { .. } | Error::ManifestDeleted { .. } => None,
+        Error::AuthenticationRequired { .. } => Some(Standing::ShutOut(error.clone())),
+        refused if refused.blames_credential() => Some(Standing::ShutOut(error.clone())),
+        _ => Some(Standing::Unanswered(error.clone())),
+    }
+}
+
 fn ask<'a>(host: &'a Host, errand: &Errand<'_>, pass: &Pass) -> Result<Ask<'a>, Error> {
     let url = at(&pass.base, &errand.target);
     Ok(Ask {
-        registry: &host.name,
+        host: &host.name,
         plain: host.plain,
         kind: errand.kind,
         method: errand.method.clone(),
         url: url.ok_or_else(|| Error::protocol(&host.name, "not a path that can be asked for"))?,
-        accept: errand.accept,
+        headers: errand.headers,
         authorization: pass.header.clone(),
         form: None,
         once: false,

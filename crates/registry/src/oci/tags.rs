@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::classify::Subject;
 use super::error::Error;
 use super::session::{Errand, Session};
-use super::transport::{Reply, RequestKind};
+use crate::http::{Reply, RequestKind};
 
 /// What is asked for a page; registries give as many as they like.
 const PER_PAGE: u32 = 1000;
@@ -37,7 +37,7 @@ pub(crate) async fn list(session: &Session, repository: &Repository) -> Result<V
             kind: RequestKind::Tags,
             method: Method::GET,
             target: target.clone(),
-            accept: None,
+            headers: &[],
             subject: Subject::Repository,
         };
         let reply = session.run(repository, &errand).await?;

@@ -18,8 +18,8 @@ use super::challenge::Challenge;
 use super::classify::{Circumstances, Subject, refusal};
 use super::error::Error;
 use super::host::{Host, sent};
-use super::transport::{Ask, RequestKind, Transport};
 use crate::credentials::{Credential, Identity};
+use crate::http::{Ask, RequestKind, Transport, sensitive};
 
 /// The protocol's own default, and what it says is the least.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
@@ -80,12 +80,12 @@ pub(crate) async fn fetch(
     credential: Option<&Credential>,
 ) -> Result<Token, Error> {
     let mut ask = Ask {
-        registry: repository.host(),
+        host: repository.host(),
         plain: host.plain,
         kind: RequestKind::Token,
         method: Method::GET,
         url: realm.url.clone(),
-        accept: None,
+        headers: &[],
         authorization: None,
         form: None,
         once: false,
@@ -158,14 +158,6 @@ fn form<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     };
     url.query_pairs_mut().extend_pairs(fields);
     url.query().unwrap_or_default().to_owned()
-}
-
-/// A header's value that is kept out of debug output; None if it holds a
-/// line break or the like.
-pub(crate) fn sensitive(value: &SecretString) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(value.expose_secret()).ok()?;
-    value.set_sensitive(true);
-    Some(value)
 }
 
 /// Shows no token.

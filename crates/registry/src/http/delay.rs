@@ -1,5 +1,5 @@
-//! How long a registry wants to be left alone: `Retry-After`, and the Go
-//! duration that GHCR writes into the body of a 429.
+//! How long a host wants to be left alone: `Retry-After`, the Go duration that
+//! GHCR writes into the body of a 429, and the end of a used-up hour at GitHub.
 
 use std::time::Duration;
 
@@ -9,15 +9,26 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 /// No wish for a longer wait is believed: the clock has an end.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// The longer of what the header and the body say, if either says anything;
-/// a day at most.
+/// The longest of what the headers and the body say, if any says anything; a
+/// day at most.
 pub(crate) fn asked(headers: &HeaderMap, body: &[u8], now: Timestamp) -> Option<Duration> {
     let header = headers
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| retry_after(value, now));
     let wait = header.max(in_body(&String::from_utf8_lossy(body)));
+    let wait = wait.max(used_up(headers, now));
     wait.map(|wait| wait.min(LONGEST))
+}
+
+/// Until the limit that GitHub's headers say is used up begins anew.
+fn used_up(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<i64>().ok();
+    if number("x-ratelimit-remaining")? > 0 {
+        return None;
+    }
+    let reset = Timestamp::from_second(number("x-ratelimit-reset")?).ok()?;
+    Some(Duration::try_from(reset.duration_since(now)).unwrap_or_default())
 }
 
 /// Seconds, or a date.
@@ -136,6 +147,27 @@ mod tests {
                 expected,
                 "{header:?} {body}"
             );
+        }
+    }
+
+    #[test]
+    fn an_hour_of_githubs_that_is_used_up() {
+        let now: Timestamp = "2026-08-30T12:00:00Z".parse().unwrap();
+        let at = |seconds: i64| (now.as_second() + seconds).to_string();
+        let table = [
+            ("0", at(90), Some(Duration::from_secs(90))),
+            ("0", at(-90), Some(Duration::ZERO)),
+            ("0", at(900_000), Some(LONGEST)),
+            ("1", at(90), None),
+            ("0", "soon".to_owned(), None),
+            ("0", i64::MAX.to_string(), None),
+            ("", at(90), None),
+        ];
+        for (remaining, reset, expected) in table {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-ratelimit-remaining", remaining.parse().unwrap());
+            headers.insert("x-ratelimit-reset", reset.parse().unwrap());
+            assert_eq!(asked(&headers, b"", now), expected, "{remaining} {reset}");
         }
     }
 }

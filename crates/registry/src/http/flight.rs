@@ -13,19 +13,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use super::Error;
+/// An error that may be about the moment alone.
+pub(crate) trait Passing {
+    /// Whether the same question may be answered later, with nothing changed
+    /// by anybody.
+    fn is_passing(&self) -> bool;
+}
 
 /// The place of one answer.
-pub(crate) struct Flight<T> {
-    slot: tokio::sync::Mutex<Option<Landed<T>>>,
+pub(crate) struct Flight<T, E> {
+    slot: tokio::sync::Mutex<Option<Landed<T, E>>>,
 }
 
-struct Landed<T> {
+struct Landed<T, E> {
     at: Instant,
-    result: Result<T, Error>,
+    result: Result<T, E>,
 }
 
-impl<T> Default for Flight<T> {
+impl<T, E> Default for Flight<T, E> {
     fn default() -> Self {
         Self {
             slot: tokio::sync::Mutex::new(None),
@@ -33,7 +38,7 @@ impl<T> Default for Flight<T> {
     }
 }
 
-impl<T: Clone> Flight<T> {
+impl<T: Clone, E: Clone + Passing> Flight<T, E> {
     /// An answer known beforehand.
     pub(crate) fn landed(value: T) -> Self {
         Self {
@@ -50,15 +55,15 @@ impl<T: Clone> Flight<T> {
         &self,
         usable: impl Fn(&T) -> bool,
         fetch: impl FnOnce() -> F,
-    ) -> Result<T, Error>
+    ) -> Result<T, E>
     where
-        F: Future<Output = Result<T, Error>>,
+        F: Future<Output = Result<T, E>>,
     {
         let asked = Instant::now();
         let mut slot = self.slot.lock().await;
         match slot.as_ref().map(|landed| (landed.at, &landed.result)) {
             Some((_, Ok(value))) if usable(value) => return Ok(value.clone()),
-            Some((at, Err(error))) if !error.is_retryable() || at >= asked => {
+            Some((at, Err(error))) if !error.is_passing() || at >= asked => {
                 return Err(error.clone());
             }
             _ => {}
@@ -93,17 +98,17 @@ impl<T: Clone> Flight<T> {
 }
 
 /// Flights by key.
-pub(crate) struct Flights<K, T>(Mutex<HashMap<K, Arc<Flight<T>>>>);
+pub(crate) struct Flights<K, T, E>(Mutex<HashMap<K, Arc<Flight<T, E>>>>);
 
-impl<K, T> Default for Flights<K, T> {
+impl<K, T, E> Default for Flights<K, T, E> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K: Eq + Hash, T> Flights<K, T> {
+impl<K: Eq + Hash, T, E> Flights<K, T, E> {
     /// The flight for that question.
-    pub(crate) fn to(&self, key: K) -> Arc<Flight<T>> {
+    pub(crate) fn to(&self, key: K) -> Arc<Flight<T, E>> {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(flights.entry(key).or_default())
     }
@@ -114,21 +119,20 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::time::Duration;
 
-    use imgstack_spec::RegistryHost;
-
     use super::*;
 
-    fn down() -> Error {
-        Error::Unavailable {
-            host: RegistryHost::new("registry.test"),
-            cause: "down".to_owned(),
-            answer: None,
+    #[derive(Clone, Debug)]
+    struct Down;
+
+    impl Passing for Down {
+        fn is_passing(&self) -> bool {
+            true
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_passing_failure_is_shared_by_those_who_waited_and_then_forgotten() {
-        let flight = Arc::new(Flight::<u32>::default());
+        let flight = Arc::new(Flight::<u32, Down>::default());
         let asked = Arc::new(AtomicU32::new(0));
         let callers: Vec<_> = (0..10)
             .map(|_| {
@@ -137,7 +141,7 @@ mod tests {
                     let fetch = || async {
                         asked.fetch_add(1, Ordering::SeqCst);
                         tokio::time::sleep(Duration::from_secs(1)).await;
-                        Err(down())
+                        Err(Down)
                     };
                     flight.get(|_| true, fetch).await
                 })
@@ -153,7 +157,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dropped_fetcher_leaves_the_question_to_the_next() {
-        let flight = Flight::<u32>::default();
+        let flight = Flight::<u32, Down>::default();
         let never = flight.get(|_| true, std::future::pending);
         let _ = tokio::time::timeout(Duration::from_millis(5), never).await;
         assert_eq!(flight.get(|_| true, || async { Ok(7) }).await.unwrap(), 7);

@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use imgstack_spec::RegistryHost;
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::answer::{self, Answer};
 use super::delay;
-use super::error::Error;
+use super::failure::{Cause, Failure};
 use super::fault;
 use super::plain::PlainHttp;
 use super::retry::{Again, Attempt, End, Gate};
@@ -24,6 +26,8 @@ use super::retry::{Again, Attempt, End, Gate};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 const REDIRECTS: usize = 5;
+/// GitHub's wish after a secondary rate limit when it names no time.
+const SECONDARY_PAUSE: Duration = Duration::from_secs(60);
 /// The most that is read of a manifest, a config or a page of tags.
 pub(crate) const LARGEST_BODY: usize = 8 << 20;
 /// The most that is read of an error.
@@ -43,6 +47,8 @@ pub enum RequestKind {
     Blob,
     /// A page of tags.
     Tags,
+    /// Whose a token of GitHub's is.
+    Account,
 }
 
 /// How many requests went to a host, repeated ones and redirects included.
@@ -60,13 +66,13 @@ pub struct RequestCount {
 
 /// A request to be made.
 pub(crate) struct Ask<'a> {
-    /// The registry it is about, which is not always where it goes.
-    pub(crate) registry: &'a RegistryHost,
+    /// The host it is about, which is not always where it goes.
+    pub(crate) host: &'a RegistryHost,
     pub(crate) plain: PlainHttp,
     pub(crate) kind: RequestKind,
     pub(crate) method: Method,
     pub(crate) url: Url,
-    pub(crate) accept: Option<&'static str>,
+    pub(crate) headers: &'static [(&'static str, &'static str)],
     pub(crate) authorization: Option<HeaderValue>,
     /// A form to POST.
     pub(crate) form: Option<String>,
@@ -81,9 +87,16 @@ pub(crate) struct Reply {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     /// The host that was asked has answered, not one that it redirected to.
-    pub(crate) from_registry: bool,
+    pub(crate) from_host: bool,
     /// Until the host wants to be asked again, if that is too long to wait.
     pub(crate) resets_in: Option<Duration>,
+}
+
+impl Reply {
+    /// What a refusal says of itself.
+    pub(crate) fn answer(&self) -> Answer {
+        answer::read(&self.headers, self.status.as_u16(), &self.body)
+    }
 }
 
 /// The way out.
@@ -97,15 +110,14 @@ pub(crate) struct Transport {
 
 impl Transport {
     /// Sends the request, again if need be. Any status is a reply.
-    pub(crate) async fn send(&self, ask: &Ask<'_>) -> Result<Reply, Error> {
+    pub(crate) async fn send(&self, ask: &Ask<'_>) -> Result<Reply, Failure> {
         let gate = self.gate(&ask.url);
         match gate.pass(|| self.attempt(ask)).await {
             End::Said(Ok(reply), resets_in) => Ok(Reply { resets_in, ..reply }),
             End::Said(Err(error), _) => Err(error),
-            End::Closed(wait) => Err(Error::RateLimited {
-                host: ask.registry.clone(),
-                resets_in: Some(wait),
-                answer: Box::default(),
+            End::Closed(wait) => Err(Failure {
+                host: ask.host.clone(),
+                cause: Cause::Closed(wait),
             }),
         }
     }
@@ -123,11 +135,11 @@ impl Transport {
         counts.iter().map(one).collect()
     }
 
-    async fn attempt(&self, ask: &Ask<'_>) -> Attempt<Result<Reply, Error>> {
+    async fn attempt(&self, ask: &Ask<'_>) -> Attempt<Result<Reply, Failure>> {
         let result = self.follow(ask).await;
         let again = match &result {
             Ok(reply) => again(reply),
-            Err(error) => error.is_retryable().then(Again::default),
+            Err(failure) => failure.is_passing().then(Again::default),
         };
         let once = ask.once;
         Attempt {
@@ -138,14 +150,14 @@ impl Transport {
     }
 
     /// The request, and where it is redirected to.
-    async fn follow(&self, ask: &Ask<'_>) -> Result<Reply, Error> {
+    async fn follow(&self, ask: &Ask<'_>) -> Result<Reply, Failure> {
         let mut url = ask.url.clone();
         let mut authorization = ask.authorization.clone();
         for _ in 0..=REDIRECTS {
             let response = self.exchange(ask, &url, authorization.as_ref()).await?;
             let Some(next) = redirect(ask, &url, &response)? else {
-                let from_registry = next_to(&url, &ask.url);
-                return read(ask, response, from_registry).await;
+                let from_host = next_to(&url, &ask.url);
+                return read(ask, response, from_host).await;
             };
             if !next_to(&next, &url) {
                 authorization = None;
@@ -153,7 +165,7 @@ impl Transport {
             url = next;
         }
         let cause = format!("redirects more than {REDIRECTS} times");
-        Err(Error::protocol(ask.registry, cause))
+        Err(Failure::protocol(ask.host, cause))
     }
 
     async fn exchange(
@@ -161,12 +173,12 @@ impl Transport {
         ask: &Ask<'_>,
         url: &Url,
         authorization: Option<&HeaderValue>,
-    ) -> Result<reqwest::Response, Error> {
+    ) -> Result<reqwest::Response, Failure> {
         self.count(ask, url);
         let client = self.client(url).map_err(|error| unsent(ask, url, error))?;
         let mut request = client.request(ask.method.clone(), url.clone());
-        if let Some(accept) = ask.accept {
-            request = request.header(ACCEPT, accept);
+        for (name, value) in ask.headers {
+            request = request.header(*name, *value);
         }
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
@@ -232,13 +244,18 @@ fn again(reply: &Reply) -> Option<Again> {
             .contains("rate limit");
     let limited = status == 429 || secondary;
     (limited || status == 408 || status >= 500).then(|| Again {
-        after: delay::asked(&reply.headers, &reply.body, Timestamp::now()),
+        after: delay::asked(&reply.headers, &reply.body, Timestamp::now())
+            .or(secondary.then_some(SECONDARY_PAUSE)),
         limited,
     })
 }
 
 /// Where the response points to, if it does and may.
-fn redirect(ask: &Ask<'_>, url: &Url, response: &reqwest::Response) -> Result<Option<Url>, Error> {
+fn redirect(
+    ask: &Ask<'_>,
+    url: &Url,
+    response: &reqwest::Response,
+) -> Result<Option<Url>, Failure> {
     let reading = ask.method == Method::GET || ask.method == Method::HEAD;
     if !reading || !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
@@ -251,14 +268,14 @@ fn redirect(ask: &Ask<'_>, url: &Url, response: &reqwest::Response) -> Result<Op
         .ok()
         .and_then(|location| url.join(location).ok())
         .filter(Url::has_host)
-        .ok_or_else(|| Error::protocol(ask.registry, "redirects to something that is no URL"))?;
+        .ok_or_else(|| Failure::protocol(ask.host, "redirects to something that is no URL"))?;
     if !ask.plain.allows(&next) {
         let cause = format!(
             "redirects to {}://{}, which is not https",
             next.scheme(),
             authority(&next)
         );
-        return Err(Error::protocol(ask.registry, cause));
+        return Err(Failure::protocol(ask.host, cause));
     }
     Ok(Some(next))
 }
@@ -266,8 +283,8 @@ fn redirect(ask: &Ask<'_>, url: &Url, response: &reqwest::Response) -> Result<Op
 async fn read(
     ask: &Ask<'_>,
     mut response: reqwest::Response,
-    from_registry: bool,
-) -> Result<Reply, Error> {
+    from_host: bool,
+) -> Result<Reply, Failure> {
     let status = response.status();
     let most = if status.is_success() {
         LARGEST_BODY
@@ -284,7 +301,7 @@ async fn read(
         let room = most - body.len();
         if chunk.len() > room && status.is_success() {
             let cause = format!("sends more than {} MiB where that is the limit", most >> 20);
-            return Err(Error::protocol(ask.registry, cause));
+            return Err(Failure::protocol(ask.host, cause));
         }
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
         if body.len() == most && !status.is_success() {
@@ -295,32 +312,26 @@ async fn read(
         status,
         headers: response.headers().clone(),
         body,
-        from_registry,
+        from_host,
         resets_in: None,
     })
 }
 
-/// The error of a request that got no answer.
-fn unsent(ask: &Ask<'_>, url: &Url, error: reqwest::Error) -> Error {
-    let host = ask.registry.clone();
+/// The failure of a request that got no answer.
+fn unsent(ask: &Ask<'_>, url: &Url, error: reqwest::Error) -> Failure {
     let there = authority(url);
     let elsewhere = |cause: String| {
-        if there == ask.registry.as_str() {
+        if there == ask.host.as_str() {
             cause
         } else {
             format!("{there}: {cause}")
         }
     };
-    match fault::of(&error) {
-        fault::Fault::Network(cause) => Error::Unavailable {
-            host,
-            cause: elsewhere(cause),
-            answer: None,
-        },
-        fault::Fault::Tls(fault, cause) => Error::Tls {
-            host,
-            fault,
-            cause: elsewhere(cause),
+    Failure {
+        host: ask.host.clone(),
+        cause: match fault::of(&error) {
+            fault::Fault::Network(cause) => Cause::Network(elsewhere(cause)),
+            fault::Fault::Tls(fault, cause) => Cause::Tls(fault, elsewhere(cause)),
         },
     }
 }
@@ -332,6 +343,14 @@ pub(crate) fn authority(url: &Url) -> String {
         Some(port) => format!("{host}:{port}"),
         None => host.to_owned(),
     }
+}
+
+/// A header's value that is kept out of debug output; None if it holds a
+/// line break or the like.
+pub(crate) fn sensitive(value: &SecretString) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_str(value.expose_secret()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// Whether both are the same host, port and scheme.

@@ -4,9 +4,28 @@
 //! URLs are kept out: their query may name accounts.
 
 use std::error::Error as StdError;
-use std::io;
+use std::{fmt, io};
 
-use super::error::TlsFault;
+/// How TLS failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsFault {
+    /// We spoke https, the port speaks plain http.
+    PlainPort,
+    /// We spoke plain http, the port speaks https.
+    TlsPort,
+    /// Both spoke TLS, and the certificate or the handshake failed.
+    Handshake,
+}
+
+impl fmt::Display for TlsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PlainPort => "answers in plain http where https was spoken",
+            Self::TlsPort => "answers in https where plain http was spoken",
+            Self::Handshake => "no secure connection",
+        })
+    }
+}
 
 /// The two families of failure, with the cause in words.
 #[derive(Debug)]
