@@ -165,7 +165,7 @@ impl Error {
                 "the managers have no quorum: bring them back before changing anything".to_owned(),
             ),
             Self::Deadline { .. } | Self::Broken { .. } => {
-                Some("check the manager and the way to it, then run the command again".to_owned())
+                Some("check the engine and the way to it, then run the command again".to_owned())
             }
             Self::Refused { .. } | Self::Unintelligible { .. } => None,
         }
@@ -202,6 +202,13 @@ impl Error {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
+    }
+
+    /// Whether the engine says that it would be in the way of something that
+    /// is there, such as a name or a container (status 409).
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused { status: 409, .. })
     }
 }
 

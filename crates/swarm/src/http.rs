@@ -75,37 +75,47 @@ impl Http {
         })
     }
 
-    /// A change, sent once. Any failure after it may have gone out is
-    /// [`Error::AnswerLost`].
-    pub(crate) async fn update_service(
+    /// A change, sent once: JSON posted, and the answer to it. Any failure after
+    /// it may have gone out is [`Error::AnswerLost`].
+    pub(crate) async fn post(
         &self,
-        service: &ServiceId,
-        version: u64,
-        spec: &Value,
+        call: &str,
+        path: &str,
+        query: &[(&str, String)],
+        body: &Value,
         auth: Option<HeaderValue>,
-    ) -> Result<Vec<String>, Error> {
-        let call = format!("the update of service {}", service.short());
+    ) -> Result<Response, Error> {
         let mut request = self
             .client
-            .post(self.url(&format!("/services/{service}/update")))
-            .query(&[("version", version)])
+            .post(self.url(path))
+            .query(query)
             .header(CONTENT_TYPE, "application/json")
-            .timeout(self.request)
-            .body(spec.to_string());
+            .body(body.to_string());
         if let Some(auth) = auth {
             request = request.header(&REGISTRY_AUTH, auth);
         }
-        let lost = |error| match error {
+        self.change(call, request).await
+    }
+
+    /// A removal, sent once, and the answer to it; as [`Http::post`].
+    pub(crate) async fn delete(
+        &self,
+        call: &str,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<Response, Error> {
+        let request = self.client.delete(self.url(path)).query(query);
+        self.change(call, request).await
+    }
+
+    async fn change(&self, call: &str, request: RequestBuilder) -> Result<Response, Error> {
+        let answer = self.answer(call, request.timeout(self.request)).await;
+        answer.map_err(|error| match error {
             Error::Broken { call, cause } => Error::AnswerLost { call, cause },
             Error::Deadline { call, seconds } => Error::AnswerLost {
                 call,
                 cause: format!("none came within {seconds} s"),
             },
-            Error::Refused {
-                status, message, ..
-            } if message.contains("update out of sequence") && status >= 400 => {
-                Error::OutOfSequence { message }
-            }
             // The manager, or a proxy before it, may have passed it on.
             Error::Refused {
                 call,
@@ -116,8 +126,27 @@ impl Http {
                 cause: message,
             },
             other => other,
-        };
-        let response = self.answer(&call, request).await.map_err(lost)?;
+        })
+    }
+
+    /// Writes a service's spec, once; the engine's warnings.
+    pub(crate) async fn update_service(
+        &self,
+        service: &ServiceId,
+        version: u64,
+        spec: &Value,
+        auth: Option<HeaderValue>,
+    ) -> Result<Vec<String>, Error> {
+        let call = format!("the update of service {}", service.short());
+        let path = format!("/services/{service}/update");
+        let query = [("version", version.to_string())];
+        let answer = self.post(&call, &path, &query, spec, auth).await;
+        let response = answer.map_err(|error| match error {
+            Error::Refused { message, .. } if message.contains("update out of sequence") => {
+                Error::OutOfSequence { message }
+            }
+            other => other,
+        })?;
         // The status has said that it is done; warnings are an extra.
         let warnings: Option<Value> = response.json().await.ok();
         let warnings = warnings.as_ref().and_then(|answer| answer.get("Warnings"));
@@ -143,6 +172,37 @@ impl Http {
             }
         })
         .await?;
+        Ok(self.chunks(call, response))
+    }
+
+    /// A change whose answer tells of it while it goes on, sent once. Returned
+    /// once the engine has begun to answer, which may take `within`.
+    pub(crate) async fn post_stream(
+        &self,
+        call: &'static str,
+        path: &str,
+        query: &[(&str, String)],
+        auth: Option<HeaderValue>,
+        within: Duration,
+    ) -> Result<BoxStream<'static, Result<Vec<u8>, Error>>, Error> {
+        let mut request = self.client.post(self.url(path)).query(query);
+        if let Some(auth) = auth {
+            request = request.header(&REGISTRY_AUTH, auth);
+        }
+        match timeout(within, self.answer(call, request)).await {
+            Ok(answer) => Ok(self.chunks(call, answer?)),
+            Err(_) => Err(Error::Deadline {
+                call: call.to_owned(),
+                seconds: within.as_secs(),
+            }),
+        }
+    }
+
+    fn chunks(
+        &self,
+        call: &'static str,
+        response: Response,
+    ) -> BoxStream<'static, Result<Vec<u8>, Error>> {
         let link = Arc::clone(&self.link);
         let chunks = response.bytes_stream().map(move |chunk| match chunk {
             Ok(bytes) => Ok(bytes.to_vec()),
@@ -151,7 +211,7 @@ impl Http {
                 cause: link.explain(chain(&error.without_url())),
             }),
         });
-        Ok(chunks.boxed())
+        chunks.boxed()
     }
 
     /// Sends, and tells a yes from the kinds of no.

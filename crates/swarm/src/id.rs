@@ -52,3 +52,8 @@ id! {
     /// A task's identifier. A restarted task is a new task.
     TaskId
 }
+id! {
+    /// An image's identifier on one engine, such as `sha256:96cd…`: the digest
+    /// of what lies there, not the one that a registry knows it by.
+    ImageId
+}

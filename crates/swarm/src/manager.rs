@@ -18,7 +18,7 @@ use imgstack_spec::{Endpoint, ServiceName};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::error::ConnectFailure;
+use crate::error::{ConnectFailure, chain};
 use crate::event::{self, EventStream};
 use crate::http::{Http, REQUEST, retrying};
 use crate::logs::{self, LogLine};
@@ -181,6 +181,67 @@ impl Manager {
         Ok(UpdateOutcome { warnings })
     }
 
+    /// The services that carry this label with this value.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn services_labelled(
+        &self,
+        key: &str,
+        value: &str,
+    ) -> Result<Vec<RawService>, Error> {
+        let label = format!("{key}={value}");
+        let query = [("filters", json!({ "label": [label] }).to_string())];
+        let services: Vec<Value> = self
+            .http
+            .get("the list of services", "/services", &query)
+            .await?;
+        Ok(services.into_iter().map(RawService::new).collect())
+    }
+
+    /// Makes a service of a spec. Sent once, never again.
+    ///
+    /// # Errors
+    /// [`Error::is_conflict`] when there is one of that name;
+    /// [`Error::AnswerLost`] when it is unknown whether it was made.
+    pub async fn create_service(
+        &self,
+        spec: &Value,
+        auth: Option<&RegistryAuth>,
+    ) -> Result<ServiceId, Error> {
+        let name = spec.get("Name").and_then(Value::as_str).unwrap_or_default();
+        let call = format!("the creation of service {name}");
+        let auth = auth.map(RegistryAuth::header);
+        let answer = self
+            .http
+            .post(&call, "/services/create", &[], spec, auth)
+            .await?;
+        let lost = |cause: String| Error::AnswerLost {
+            call: call.clone(),
+            cause,
+        };
+        let made: Value = answer
+            .json()
+            .await
+            .map_err(|error| lost(chain(&error.without_url())))?;
+        match made.get("ID").and_then(Value::as_str) {
+            Some(id) if !id.is_empty() => Ok(ServiceId::new(id)),
+            _ => Err(lost("it names no ID".to_owned())),
+        }
+    }
+
+    /// Removes a service and its tasks. None of that name is an error, too:
+    /// [`Error::is_not_found`].
+    ///
+    /// # Errors
+    /// See [`Error`]; [`Error::AnswerLost`] when it is unknown whether it was
+    /// done, and then it may be sent again.
+    pub async fn remove_service(&self, id: &ServiceId) -> Result<(), Error> {
+        let call = format!("the removal of service {}", id.short());
+        let path = format!("/services/{id}");
+        self.http.delete(&call, &path, &[]).await.map(drop)
+    }
+
     /// The tasks of these services, history included. None of no services.
     ///
     /// # Errors
@@ -292,7 +353,10 @@ impl Manager {
 }
 
 /// Version of the engine and of its API, which must not be below the floor.
-async fn version(typed: &Docker, endpoint: &Endpoint) -> Result<(String, String), Error> {
+pub(crate) async fn version(
+    typed: &Docker,
+    endpoint: &Endpoint,
+) -> Result<(String, String), Error> {
     let call = "the engine's version";
     let version = retrying(|| async {
         let version = typed.version().await;
@@ -348,7 +412,7 @@ async fn swarm_id(typed: &Docker, endpoint: &Endpoint) -> Result<String, Error> 
     })
 }
 
-fn from_bollard(call: &str, endpoint: &Endpoint, error: &BollardError) -> Error {
+pub(crate) fn from_bollard(call: &str, endpoint: &Endpoint, error: &BollardError) -> Error {
     let call = call.to_owned();
     match error {
         BollardError::DockerResponseServerError {
@@ -378,7 +442,7 @@ fn from_bollard(call: &str, endpoint: &Endpoint, error: &BollardError) -> Error 
         },
         other => Error::Broken {
             call,
-            cause: crate::error::chain(other),
+            cause: chain(other),
         },
     }
 }

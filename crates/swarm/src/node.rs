@@ -26,10 +26,15 @@ pub struct Node {
     pub address: Option<String>,
     /// What it runs, in OCI's words (`linux/amd64`).
     pub platform: Platform,
+    /// Its architecture in the words of its kernel (`x86_64`), which are the
+    /// ones that constraints and the scheduler see.
+    pub machine: String,
     /// Version of its engine.
     pub engine_version: String,
     /// Labels of the node, not those of its engine.
     pub labels: BTreeMap<String, String>,
+    /// Labels that its engine was started with.
+    pub engine_labels: BTreeMap<String, String>,
     /// Whether it leads the managers.
     pub leader: bool,
 }
@@ -39,6 +44,12 @@ impl Node {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.state == NodeState::Ready
+    }
+
+    /// Whether Swarm places new tasks there, as things are now.
+    #[must_use]
+    pub fn takes_tasks(&self) -> bool {
+        self.is_live() && self.availability == Availability::Active
     }
 }
 
@@ -81,6 +92,8 @@ impl From<models::Node> for Node {
         let description = node.description.unwrap_or_default();
         let status = node.status.unwrap_or_default();
         let platform = description.platform.unwrap_or_default();
+        let machine = platform.architecture.unwrap_or_default();
+        let engine = description.engine.unwrap_or_default();
         Self {
             id: NodeId::new(node.id.unwrap_or_default()),
             hostname: description.hostname.unwrap_or_default(),
@@ -101,15 +114,11 @@ impl From<models::Node> for Node {
             },
             message: status.message.filter(|message| !message.is_empty()),
             address: status.addr.filter(|address| !address.is_empty()),
-            platform: oci_platform(
-                &platform.os.unwrap_or_default(),
-                &platform.architecture.unwrap_or_default(),
-            ),
-            engine_version: description
-                .engine
-                .and_then(|engine| engine.engine_version)
-                .unwrap_or_default(),
+            platform: oci_platform(&platform.os.unwrap_or_default(), &machine),
+            machine,
+            engine_version: engine.engine_version.unwrap_or_default(),
             labels: spec.labels.unwrap_or_default().into_iter().collect(),
+            engine_labels: engine.labels.unwrap_or_default().into_iter().collect(),
             leader: node
                 .manager_status
                 .is_some_and(|status| status.leader == Some(true)),
@@ -120,7 +129,7 @@ impl From<models::Node> for Node {
 /// A node names its architecture as its kernel does; images and their indexes
 /// use Go's words, and put the generation of a 32-bit ARM in the variant.
 /// Source: containerd `platforms/database.go`.
-fn oci_platform(os: &str, architecture: &str) -> Platform {
+pub(crate) fn oci_platform(os: &str, architecture: &str) -> Platform {
     let (architecture, variant) = match architecture {
         "x86_64" | "x86-64" => ("amd64", None),
         "i386" | "i686" => ("386", None),

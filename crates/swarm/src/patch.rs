@@ -94,7 +94,7 @@ fn set_platforms(
 /// 32-bit ARM node calls itself `armv7l`, which no image does: the client
 /// leaves the architecture of `arm` open, else nothing would be schedulable.
 /// Source: `cli/command/service` of docker/cli and swarmkit issue 2294.
-fn platforms_json(platforms: &[Platform]) -> Value {
+pub(crate) fn platforms_json(platforms: &[Platform]) -> Value {
     let mut list: Vec<Value> = Vec::new();
     for platform in platforms {
         let architecture = match platform.architecture.as_str() {

@@ -268,6 +268,14 @@ impl RawService {
         })
     }
 
+    /// `Placement.Constraints` as written; all of them must hold.
+    #[must_use]
+    pub fn constraints(&self) -> Vec<&str> {
+        let constraints = self.at("/Spec/TaskTemplate/Placement/Constraints");
+        let constraints = constraints.as_array().into_iter().flatten();
+        constraints.filter_map(Value::as_str).collect()
+    }
+
     /// `Placement.Platforms` as written. An empty architecture, or an empty
     /// list, means any.
     #[must_use]

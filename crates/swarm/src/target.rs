@@ -193,7 +193,12 @@ impl Target {
         }
     }
 
-    fn named(
+    /// The engine at an address that `source` names, such as
+    /// `spec.nodes`; with TLS as the environment has it, over tcp.
+    ///
+    /// # Errors
+    /// See [`TargetError`].
+    pub fn named(
         endpoint: Endpoint,
         source: &str,
         environment: &Environment,

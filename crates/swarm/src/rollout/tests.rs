@@ -32,8 +32,10 @@ fn node(id: &str, state: NodeState) -> Node {
             architecture: "amd64".to_owned(),
             variant: None,
         },
+        machine: "x86_64".to_owned(),
         engine_version: String::new(),
         labels: std::collections::BTreeMap::new(),
+        engine_labels: std::collections::BTreeMap::new(),
         leader: false,
     }
 }

@@ -11,6 +11,7 @@
 
 mod bridge;
 mod ping;
+mod program;
 mod ssh;
 mod ssh_error;
 mod tls;
@@ -31,6 +32,7 @@ use crate::error::{ConnectFailure, chain};
 use crate::{Error, Target};
 use bridge::{Bridge, Dial, Trouble};
 
+pub(crate) use program::{Finished, Program};
 pub use ssh_error::{SshError, SshFailure};
 
 /// How long a connection may take to come about.
@@ -43,7 +45,7 @@ pub(crate) struct Link {
     trouble: Trouble,
     // The order is that of dropping: what uses the folder, then the folder.
     _bridge: Option<Bridge>,
-    _ssh: Option<ssh::Master>,
+    ssh: Option<ssh::Master>,
     _folder: Option<TempDir>,
 }
 
@@ -64,7 +66,7 @@ impl Link {
                     socket: path.clone(),
                     trouble: Trouble::default(),
                     _bridge: None,
-                    _ssh: None,
+                    ssh: None,
                     _folder: None,
                     endpoint,
                 })
@@ -97,7 +99,7 @@ impl Link {
                 socket,
                 trouble: Trouble::default(),
                 _bridge: None,
-                _ssh: Some(master),
+                ssh: Some(master),
                 _folder: Some(folder),
             });
         }
@@ -123,7 +125,7 @@ impl Link {
             socket,
             trouble,
             _bridge: Some(bridge),
-            _ssh: ssh,
+            ssh,
             _folder: Some(folder),
         };
         match answer {
@@ -138,6 +140,11 @@ impl Link {
 
     pub(crate) fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// The ssh connection, where the way goes over one.
+    pub(crate) fn ssh(&self) -> Option<&ssh::Master> {
+        self.ssh.as_ref()
     }
 
     /// What broke a connection: the far side's words, where they are known.

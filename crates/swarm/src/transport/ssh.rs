@@ -38,9 +38,10 @@ const ORPHANED: NonZeroUsize = NonZeroUsize::new(60).unwrap();
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The ssh connection; closed when dropped.
-pub(super) struct Master {
+pub(crate) struct Master {
     _lease: Option<(Child<Arc<Session>>, Option<ChildStdin>)>,
     session: Arc<Session>,
+    host: String,
 }
 
 impl Master {
@@ -87,7 +88,18 @@ impl Master {
         Ok(Self {
             _lease: lease(&session).await,
             session,
+            host: name,
         })
+    }
+
+    /// The connection itself, for programs to run over it.
+    pub(super) fn session(&self) -> Arc<Session> {
+        Arc::clone(&self.session)
+    }
+
+    /// The host as a person would give it to `ssh`.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
     }
 
     /// Forwards the far socket to a local one. That it could be asked for does
@@ -174,8 +186,13 @@ pub(super) fn engine_error(endpoint: &Endpoint, detail: String) -> SshError {
 
 /// The error of a connection that was there and ended.
 pub(super) fn lost(endpoint: &Endpoint, detail: String) -> SshError {
+    lost_to(&name(endpoint), detail)
+}
+
+/// The same, by the host's name.
+pub(super) fn lost_to(host: &str, detail: String) -> SshError {
     SshError {
-        host: name(endpoint),
+        host: host.to_owned(),
         failure: SshFailure::Lost,
         detail,
     }
@@ -213,7 +230,7 @@ fn ssh_exists() -> bool {
 }
 
 /// The innermost words; those around them only name layers.
-fn words(error: &openssh::Error) -> String {
+pub(super) fn words(error: &openssh::Error) -> String {
     let mut error: &dyn std::error::Error = error;
     while let Some(cause) = error.source() {
         error = cause;
@@ -223,7 +240,7 @@ fn words(error: &openssh::Error) -> String {
 
 /// Tells kinds by the words of ssh, of a shell and of docker: none of them
 /// says it in any other way.
-fn classify(host: &str, detail: String) -> SshError {
+pub(super) fn classify(host: &str, detail: String) -> SshError {
     use SshFailure as F;
     const KINDS: &[(&str, SshFailure)] = &[
         ("host key verification failed", F::HostKey),
