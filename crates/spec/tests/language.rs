@@ -229,6 +229,77 @@ fn a_node_without_a_rule_has_none() {
     assert_eq!(rule("b"), None);
 }
 
+/// What is refused is wrong whichever nodes the selectors match.
+#[test]
+fn logins_are_refused_when_they_cannot_be_right() {
+    const SSH: &str = "engine: 'ssh://{hostname}'";
+    const TCP: &str = "engine: 'tcp://{hostname}:2376'";
+    let cases = [
+        ("{name: a, SSH, login: true}", vec![]),
+        ("{name: a, TCP, login: true}", vec![Kind::Node]),
+        ("{name: a, login: true}", vec![Kind::Node]),
+        // Every node may have a rule by name.
+        ("{name: a, SSH}, {selector: {}, login: true}", vec![]),
+        (
+            "{name: a, TCP}, {selector: {}, login: true}",
+            vec![Kind::Node, Kind::Node],
+        ),
+        // The node may be a worker, and the worker in the zone.
+        (
+            "{name: a, login: true}, {selector: {role: worker}, SSH}",
+            vec![],
+        ),
+        (
+            "{selector: {role: worker}, login: true}, {selector: {labels: {z: a}}, SSH}",
+            vec![],
+        ),
+        // No node is both.
+        (
+            "{selector: {role: worker}, login: true}, {selector: {role: manager}, SSH}",
+            vec![Kind::Node],
+        ),
+        (
+            "{selector: {labels: {z: b}}, login: true}, {selector: {labels: {z: a}}, SSH}",
+            vec![Kind::Node],
+        ),
+        // The first selector that gives an engine wins.
+        (
+            "{selector: {}, TCP}, {selector: {role: worker}, SSH, login: true}",
+            vec![Kind::Node],
+        ),
+        (
+            "{selector: {role: worker}, SSH, login: true}, {selector: {}, TCP}",
+            vec![],
+        ),
+        // The node may be in the zone that is not logged in.
+        (
+            "{selector: {labels: {z: a}}, login: false}, {selector: {}, SSH, login: true}, {name: a, TCP}",
+            vec![],
+        ),
+        (
+            "{selector: {labels: {z: a}}, login: true}, {selector: {}, SSH, login: true}, {name: a, TCP}",
+            vec![Kind::Node],
+        ),
+        // Of what is wrong itself nothing is concluded.
+        (
+            "{name: a b, SSH}, {selector: {}, login: true}",
+            vec![Kind::Name],
+        ),
+        ("{name: a, engine: b, login: true}", vec![Kind::Endpoint]),
+    ];
+    for (rules, expected) in cases {
+        let rules = rules.replace("SSH", SSH).replace("TCP", TCP);
+        let text = format!(
+            "apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\nmetadata: {{name: a}}\nspec: {{images: [], nodes: [{rules}]}}"
+        );
+        let told = match read(&[Input::new("a", text)]) {
+            Ok(_) => Vec::new(),
+            Err(told) => told.iter().map(|it| it.kind()).collect(),
+        };
+        assert_eq!(told, expected, "{rules}");
+    }
+}
+
 #[test]
 fn defaults_and_what_is_kept() {
     let stack = stack(
