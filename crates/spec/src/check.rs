@@ -4,8 +4,11 @@
 //! each part is checked whether or not its neighbours are right, and a `Stack`
 //! comes out only when all are.
 
+use std::time::Duration;
+
 use crate::diagnostic::{Finding, Kind, quoted};
 use crate::document::{API_VERSION, ApiVersionText, Document, KIND, KindText, Spec};
+use crate::duration;
 use crate::model::Stack;
 use crate::name::NameError;
 use crate::near::nearest;
@@ -13,7 +16,9 @@ use crate::section::{At, Context};
 use crate::{Endpoint, EndpointError};
 
 mod image;
+mod login;
 mod names;
+mod node;
 mod order;
 mod registry;
 mod service;
@@ -35,13 +40,14 @@ pub(crate) fn stack(
     let endpoint = endpoint(spec, context);
     let registries = registry::all(spec, context);
     let images = image::all(spec, context);
+    let nodes = node::all(spec, context);
     let services = service::all(document, spec, names, context);
     Some(Stack {
         name: name?,
         endpoint,
         registries,
         images,
-        nodes: Vec::new(),
+        nodes,
         services,
     })
 }
@@ -70,7 +76,20 @@ fn endpoint(spec: &Spec, context: &mut Context<'_>) -> Option<Endpoint> {
     };
     let finding = Finding::new(Kind::Endpoint, error.to_string());
     let finding = finding.at(text.span, "not an endpoint");
-    let guess = match &error {
+    let is_right = |guess: &str| guess.parse::<Endpoint>().is_ok();
+    context
+        .findings
+        .push(endpoint_remedy(finding, &error, is_right));
+    None
+}
+
+/// What to write instead of what is no endpoint.
+fn endpoint_remedy(
+    finding: Finding,
+    error: &EndpointError,
+    is_right: impl Fn(&str) -> bool,
+) -> Finding {
+    let guess = match error {
         EndpointError::Scheme(text) => match text.split_once("://") {
             Some(("http" | "https", rest)) => format!("tcp://{rest}"),
             Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
@@ -82,20 +101,31 @@ fn endpoint(spec: &Spec, context: &mut Context<'_>) -> Option<Endpoint> {
         EndpointError::Trailing(text) => text.rsplit_once('/').map_or("", |(head, _)| head).into(),
         EndpointError::Host(_) | EndpointError::User(_) => String::new(),
         EndpointError::Password => {
-            let help = "remove the password and log in with a key: `ssh://USER@HOST`";
-            context.findings.push(finding.help(help));
-            return None;
+            return finding.help("remove the password and log in with a key: `ssh://USER@HOST`");
         }
     };
-    context.findings.push(if guess.parse::<Endpoint>().is_ok() {
+    if is_right(&guess) {
         finding.did_you_mean(Some(&guess))
     } else {
         finding.help("write `ssh://[USER@]HOST`, `tcp://HOST:PORT` or `unix:///PATH`")
-    });
-    None
+    }
 }
 
-/// Reads a name; `whose` is "a stack", "an image" or "a service".
+fn duration(text: &At<String>, context: &mut Context<'_>) -> Option<Duration> {
+    match duration::parse(&text.value) {
+        Ok(duration) => Some(duration),
+        Err(error) => {
+            let finding = Finding::new(Kind::Duration, error.to_string());
+            let finding = finding.at(text.span, error.label());
+            context
+                .findings
+                .push(finding.help(error.remedy(&text.value)));
+            None
+        }
+    }
+}
+
+/// Reads a name; `whose` is "a stack", "an image", "a service" or "a node".
 fn parse_name<T>(text: &At<String>, whose: &str, context: &mut Context<'_>) -> Option<T>
 where
     T: std::str::FromStr<Err = NameError>,

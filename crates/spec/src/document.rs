@@ -8,10 +8,12 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::json;
 
 use crate::diagnostic::{Finding, Kind};
 use crate::duration;
-use crate::section::{At, Context, Read, sections};
+use crate::section::{At, Context, Pairs, Read, sections};
+use crate::size;
 use crate::source::Span;
 use crate::yaml::{Node, Value};
 
@@ -21,18 +23,18 @@ pub(crate) const API_VERSION: &str = "imgstack.dev/v1alpha1";
 /// The kind of document that is read here.
 pub(crate) const KIND: &str = "ImageStack";
 
-/// Text of which more is known than that it is text: what the schema tells an
+/// Scalars of which more is known than their type: what the schema tells an
 /// editor. Reading leaves the check to `check`, whose words are better than a
 /// pattern's.
-macro_rules! texts {
-    ($($(#[$doc:meta])* $type:ident = $schema:tt;)*) => {$(
+macro_rules! scalars {
+    ($($(#[$doc:meta])* $type:ident($scalar:ty) = $schema:tt;)*) => {$(
         $(#[$doc])*
         #[derive(Debug)]
-        pub(crate) struct $type(pub(crate) At<String>);
+        pub(crate) struct $type(pub(crate) At<$scalar>);
 
         impl Read for $type {
             fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
-                At::<String>::read(node, what, context).map(Self)
+                At::<$scalar>::read(node, what, context).map(Self)
             }
         }
 
@@ -52,15 +54,23 @@ macro_rules! texts {
     )*};
 }
 
-texts! {
+scalars! {
     /// `apiVersion`.
-    ApiVersionText = {"type": "string", "const": API_VERSION};
+    ApiVersionText(String) = {"type": "string", "const": API_VERSION};
     /// `kind`.
-    KindText = {"type": "string", "const": KIND};
+    KindText(String) = {"type": "string", "const": KIND};
     /// A tag, which a plain number is as well.
-    TagText = {"type": ["string", "number"]};
+    TagText(String) = {"type": ["string", "number"]};
     /// A duration such as `10m`.
-    DurationText = {"type": "string", "minLength": 2, "pattern": duration::PATTERN};
+    DurationText(String) = {"type": "string", "minLength": 2, "pattern": duration::PATTERN};
+    /// A size such as `5GiB`; a plain number is bytes.
+    SizeText(String) = {"type": ["string", "integer"], "pattern": size::PATTERN, "minimum": 1};
+    /// How many of something.
+    Count(u32) = {"type": "integer", "minimum": 1, "maximum": u32::MAX};
+    /// The role of a node.
+    RoleText(String) = {"type": "string", "enum": ["manager", "worker"]};
+    /// The value of a label, which is text whatever it looks like.
+    LabelText(String) = {"type": ["string", "number", "boolean"]};
 }
 
 sections! {
@@ -94,6 +104,9 @@ sections! {
         optional "registries" registries: At<Vec<Registry>>;
         /// The images that services run.
         required "images" images: At<Vec<Image>>, "images: []";
+        /// How nodes are reached and kept. Without it, every node that may run
+        /// a service is reached through the manager.
+        optional "nodes" nodes: At<Vec<NodeRule>>;
         /// The Swarm services whose images are managed. Services of one image
         /// without `after` are rolled out one at a time, in this order.
         optional "services" services: At<Vec<Service>>;
@@ -117,6 +130,9 @@ sections! {
         /// Where to read the password. It never stands in this file. Default:
         /// the docker config.
         optional "password" password: Password;
+        /// How long before a credential expires to warn of it, such as `14d`,
+        /// which is the default.
+        optional "warnBeforeExpiry" warn_before_expiry: DurationText;
         /// Use plain http. Registries on this machine may always.
         optional "insecure" insecure: At<bool>;
     }
@@ -134,6 +150,10 @@ sections! {
         required "tag" tag: TagText, "tag: \"16\"";
         /// Holds this build, a tag or `sha256:…`, until the line goes.
         optional "pin" pin: TagText;
+        /// How many builds to keep on each node when old ones are removed. What
+        /// runs, and what a service would be rolled back to, is kept as well.
+        /// Without it nothing is removed.
+        optional "keep" keep: Count;
     }
 
     /// A Swarm service whose image is managed.
@@ -153,6 +173,75 @@ sections! {
         /// How long the service may take to converge, such as `90s` or
         /// `1h30m`. Default: `10m`.
         optional "timeout" timeout: DurationText;
+    }
+}
+
+sections! {
+    /// What is said of one node, or of those that a selector matches: exactly
+    /// one of `name` and `selector`. Rules are merged: for each key the rule by
+    /// `name` wins, then the first in the file that matches and gives it.
+    struct NodeKeys "node rule" {
+        /// The hostname of a node.
+        optional "name" name: At<String>;
+        /// The nodes that have these properties, also those that join later;
+        /// `{}` is every node.
+        optional "selector" selector: Selector;
+        /// How to reach the node's own engine: `ssh://[USER@]HOST`,
+        /// `tcp://HOST:PORT` (TLS) or `unix:///PATH`, in which `{hostname}` and
+        /// `{address}` stand for those of the node. Default: through the
+        /// manager.
+        optional "engine" engine: At<String>;
+        /// Log the node's docker in to the registries that have a credential,
+        /// for people who type `docker pull` there. It needs an engine that is
+        /// reached by ssh. Default: `false`.
+        optional "login" login: At<bool>;
+        /// The space that pulls must leave free where the engine keeps its
+        /// images, such as `5GiB`.
+        optional "minimumFreeDisk" minimum_free_disk: SizeText;
+    }
+
+    /// Properties that a node has, all of them.
+    struct Selector "`selector`" {
+        /// Its role: `manager` or `worker`.
+        optional "role" role: RoleText;
+        /// Its labels, those that a constraint calls `node.labels.NAME`, and
+        /// their values.
+        optional "labels" labels: Pairs<LabelText>;
+    }
+}
+
+/// An entry of `nodes`. Written out for its schema, which says that there is
+/// one of the two keys, and for the place of what has neither.
+#[derive(Debug)]
+pub(crate) struct NodeRule {
+    pub(crate) keys: NodeKeys,
+    pub(crate) place: Span,
+    /// Whether no mistake has been told of its keys.
+    pub(crate) is_whole: bool,
+}
+
+impl Read for NodeRule {
+    fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
+        let before = context.findings.count();
+        let keys = NodeKeys::read(node, what, context)?;
+        Some(Self {
+            keys,
+            place: node.span,
+            is_whole: context.findings.count() == before,
+        })
+    }
+}
+
+impl JsonSchema for NodeRule {
+    fn schema_name() -> Cow<'static, str> {
+        "NodeRule".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = NodeKeys::json_schema(generator);
+        let one_of = json!([{"required": ["name"]}, {"required": ["selector"]}]);
+        schema.insert("oneOf".into(), one_of);
+        schema
     }
 }
 

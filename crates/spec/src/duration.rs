@@ -54,10 +54,10 @@ impl DurationError {
                 format!("did you mean `{}`?", abbreviated(text))
             }
             Self::Unit(number) => {
-                format!("write `{number}s` for seconds, or `{number}m` for minutes")
+                format!("write the unit: `{number}s`, `{number}m`, `{number}h` or `{number}d`")
             }
             Self::Negative | Self::Zero | Self::TooLong | Self::Form => {
-                "write a duration such as `90s`, `10m` or `1h30m`".to_owned()
+                "write a duration such as `90s`, `1h30m` or `14d`".to_owned()
             }
         }
     }

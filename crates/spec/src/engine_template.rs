@@ -143,6 +143,19 @@ fn placeholders(text: &str) -> Result<Vec<Range<usize>>, EngineTemplateError> {
     }
 }
 
+/// The placeholder that was meant by another word between braces.
+pub(crate) fn meant(placeholder: &str) -> Option<&'static str> {
+    let word = placeholder.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|it| word.contains(it));
+    if has(&["host", "name"]) {
+        Some(HOSTNAME)
+    } else if has(&["addr", "ip"]) {
+        Some(ADDRESS)
+    } else {
+        None
+    }
+}
+
 impl fmt::Display for EngineTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -160,5 +173,172 @@ impl TryFrom<String> for EngineTemplate {
 impl From<EngineTemplate> for String {
     fn from(template: EngineTemplate) -> String {
         template.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(template: &str, hostname: &str, address: Option<&str>) -> String {
+        let template: EngineTemplate = template
+            .parse()
+            .unwrap_or_else(|error| panic!("{template}: {error}"));
+        match template.endpoint(hostname, address) {
+            Ok(endpoint) => endpoint.to_string(),
+            Err(error) => format!("error: {error}"),
+        }
+    }
+
+    #[test]
+    fn placeholders_are_filled_in() {
+        let known = Some("10.0.0.7");
+        let cases = [
+            ("ssh://root@{hostname}", known, "ssh://root@Node_1.example"),
+            ("ssh://{hostname}", None, "ssh://Node_1.example"),
+            (
+                "ssh://{hostname}.lan:2222",
+                None,
+                "ssh://Node_1.example.lan:2222",
+            ),
+            (
+                "ssh://{hostname}@{address}",
+                known,
+                "ssh://Node_1.example@10.0.0.7",
+            ),
+            ("tcp://{address}:2376", known, "tcp://10.0.0.7:2376"),
+            (
+                "tcp://{address}:2376",
+                Some("fd00::7"),
+                "tcp://[fd00::7]:2376",
+            ),
+            (
+                "ssh://root@{address}",
+                Some("fd00::7"),
+                "ssh://root@[fd00::7]",
+            ),
+            (
+                "unix:///run/{hostname}.sock",
+                None,
+                "unix:///run/Node_1.example.sock",
+            ),
+            (
+                "unix:///var/run/docker.sock",
+                None,
+                "unix:///var/run/docker.sock",
+            ),
+        ];
+        for (template, address, expected) in cases {
+            let filled = filled(template, "Node_1.example", address);
+            assert_eq!(filled, expected, "{template}");
+        }
+    }
+
+    /// A node says itself what it is called.
+    #[test]
+    fn a_node_cannot_lead_elsewhere() {
+        for hostname in [
+            "",
+            "evil@elsewhere",
+            "a:b@c",
+            "elsewhere/run/evil.sock",
+            "elsewhere:22",
+            "-oProxyCommand=x",
+            "a b",
+            "{address}",
+            "a\nb",
+        ] {
+            let error =
+                format!("error: the node calls itself `{hostname}`, which is not a hostname");
+            let template = "ssh://root@{hostname}";
+            assert_eq!(filled(template, hostname, Some("10.0.0.7")), error);
+            // Where its name is not wanted, it may be what it is.
+            let own = filled("ssh://root@{address}", hostname, Some("10.0.0.7"));
+            assert_eq!(own, "ssh://root@10.0.0.7");
+        }
+        for address in [
+            None,
+            Some(""),
+            Some("elsewhere"),
+            Some("10.0.0.7@evil"),
+            Some("0.0.0.0"),
+        ] {
+            let error =
+                "error: the Swarm knows no address of the node, and `tcp://{address}:1` needs it";
+            assert_eq!(
+                filled("tcp://{address}:1", "a", address),
+                error,
+                "{address:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused_for_the_right_reason() {
+        use EngineTemplateError as E;
+        let own = str::to_owned;
+        let endpoint =
+            |error: fn(String) -> EndpointError, text: &str| E::Endpoint(error(text.to_owned()));
+        let cases = [
+            ("", endpoint(EndpointError::Scheme, "")),
+            ("{hostname}", endpoint(EndpointError::Scheme, "{hostname}")),
+            (
+                "http://{hostname}",
+                endpoint(EndpointError::Scheme, "http://{hostname}"),
+            ),
+            (
+                "tcp://{hostname}",
+                endpoint(EndpointError::Port, "tcp://{hostname}"),
+            ),
+            (
+                "tcp://a:{hostname}",
+                endpoint(EndpointError::Port, "tcp://a:{hostname}"),
+            ),
+            (
+                "{hostname}://a",
+                endpoint(EndpointError::Scheme, "{hostname}://a"),
+            ),
+            (
+                "unix://{hostname}",
+                endpoint(EndpointError::Path, "unix://{hostname}"),
+            ),
+            (
+                "ssh://[{address}]",
+                endpoint(EndpointError::Host, "ssh://[{address}]"),
+            ),
+            ("ssh://{host}", E::Placeholder(own("{host}"))),
+            ("ssh://{Hostname}", E::Placeholder(own("{Hostname}"))),
+            ("ssh://{ hostname }", E::Placeholder(own("{ hostname }"))),
+            ("ssh://{}", E::Placeholder(own("{}"))),
+            ("ssh://{hostname", E::Brace(own("ssh://{hostname"))),
+            ("ssh://hostname}", E::Brace(own("ssh://hostname}"))),
+            ("ssh://{{hostname}}", E::Brace(own("ssh://{{hostname}}"))),
+            (
+                "ssh://root:hunter2@{host",
+                E::Endpoint(EndpointError::Password),
+            ),
+            (
+                "ssh://root:{hostname}@a",
+                E::Endpoint(EndpointError::Password),
+            ),
+        ];
+        for (text, error) in cases {
+            assert_eq!(text.parse::<EngineTemplate>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_meant() {
+        for (placeholder, expected) in [
+            ("{host}", Some(HOSTNAME)),
+            ("{node.name}", Some(HOSTNAME)),
+            ("{HOSTNAME}", Some(HOSTNAME)),
+            ("{addr}", Some(ADDRESS)),
+            ("{ip}", Some(ADDRESS)),
+            ("{user}", None),
+            ("{}", None),
+        ] {
+            assert_eq!(meant(placeholder), expected, "{placeholder}");
+        }
     }
 }

@@ -138,33 +138,37 @@ mod tests {
     #[test]
     fn names_by_kind() {
         let long = |length| "a".repeat(length);
-        // The name; whether a stack, an image, a service can have it.
+        // The name; whether a stack, an image, a service, a node can have it.
         let cases = [
-            ("a", [true, true, true]),
-            ("7", [true, true, true]),
-            ("postgres-ha", [true, true, true]),
-            ("postgres_postgres-1", [true, true, true]),
-            ("A--b__c", [true, true, true]),
-            ("a.b", [true, true, false]),
-            ("", [false, false, false]),
-            ("-a", [false, false, false]),
-            ("a-", [false, false, false]),
-            ("_a", [false, false, false]),
-            ("a.", [false, false, false]),
-            ("a b", [false, false, false]),
-            ("a/b", [false, false, false]),
-            ("ä", [false, false, false]),
-            ("a\n", [false, false, false]),
-            (&long(40), [true, true, true]),
-            (&long(41), [false, true, true]),
-            (&long(63), [false, true, true]),
-            (&long(64), [false, false, false]),
+            ("a", [true, true, true, true]),
+            ("7", [true, true, true, true]),
+            ("postgres-ha", [true, true, true, true]),
+            ("postgres_postgres-1", [true, true, true, true]),
+            ("A--b__c", [true, true, true, true]),
+            ("a.b", [true, true, false, true]),
+            ("", [false, false, false, false]),
+            ("-a", [false, false, false, false]),
+            ("a-", [false, false, false, false]),
+            ("_a", [false, false, false, false]),
+            ("a.", [false, false, false, false]),
+            ("a b", [false, false, false, false]),
+            ("a/b", [false, false, false, false]),
+            ("ä", [false, false, false, false]),
+            ("a\n", [false, false, false, false]),
+            (&long(40), [true, true, true, true]),
+            (&long(41), [false, true, true, true]),
+            (&long(63), [false, true, true, true]),
+            (&long(64), [false, false, false, true]),
+            ("docker-infra-1.Example.org", [true, true, false, true]),
+            (&long(253), [false, false, false, true]),
+            (&long(254), [false, false, false, false]),
         ];
         for (text, expected) in cases {
             let fits = [
                 text.parse::<StackName>().is_ok(),
                 text.parse::<ImageName>().is_ok(),
                 text.parse::<ServiceName>().is_ok(),
+                text.parse::<NodeName>().is_ok(),
             ];
             assert_eq!(fits, expected, "{text}");
         }

@@ -87,6 +87,46 @@ impl Read for At<bool> {
     }
 }
 
+/// A whole number as people count: without a sign, zeros before it, or quotes.
+/// Zero is one, of which the check knows more to say.
+impl Read for At<u32> {
+    fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
+        let span = node.span;
+        let Value::Scalar(scalar) = &node.value else {
+            context.wrong_type(node, what, "a positive whole number");
+            return None;
+        };
+        let text = scalar.text.as_str();
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let bare = match text.trim_start_matches('0') {
+            "" => "0",
+            bare => bare,
+        };
+        let number = bare.parse().ok().filter(|_| digits);
+        if let Some(value) = number
+            && scalar.plain
+            && bare == text
+        {
+            return Some(Self { value, span });
+        }
+        let message = format!("{what} must be a positive whole number");
+        let finding = Finding::new(Kind::WrongType, message);
+        let without = if scalar.plain { "" } else { ", without quotes" };
+        context.findings.push(match number {
+            Some(number) => finding
+                .at(span, "not written as a number")
+                .help(format!("write `{number}`{without}")),
+            None if digits => finding
+                .at(span, "too large")
+                .help(format!("write at most {}", u32::MAX)),
+            None => finding
+                .at(span, "not such a number")
+                .help("write a number such as `3`"),
+        });
+        None
+    }
+}
+
 impl<T: Read> Read for At<Vec<T>> {
     fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
         let Value::List(items) = &node.value else {
@@ -108,6 +148,49 @@ impl<T: Read> Read for At<Vec<T>> {
             value: items.iter().filter_map(read).collect(),
             span: node.span,
         })
+    }
+}
+
+/// A mapping whose keys are the user's own, in file order.
+#[derive(Debug)]
+pub(crate) struct Pairs<T>(pub(crate) Vec<(At<String>, T)>);
+
+impl<T: Read> Read for Pairs<T> {
+    fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
+        let Value::Map(entries) = &node.value else {
+            context.wrong_type(node, what, "a mapping");
+            return None;
+        };
+        let mut read = |entry: &Entry| {
+            let key = At {
+                value: entry.key.text.clone(),
+                span: entry.key.span,
+            };
+            let name = quoted(&key.value);
+            if entry.value.is_null() {
+                let finding = no_value(&name, key.span);
+                context
+                    .findings
+                    .push(finding.help("write a value, or remove the line"));
+                return None;
+            }
+            T::read(&entry.value, &name, context).map(|value| (key, value))
+        };
+        Some(Self(entries.iter().filter_map(&mut read).collect()))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Pairs<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        BTreeMap::<String, T>::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        BTreeMap::<String, T>::json_schema(generator)
     }
 }
 
@@ -150,9 +233,17 @@ impl Context<'_> {
                 finding.help("write its keys on lines of their own, as `key: value`")
             }
             (Value::List(_) | Value::Map(_), "text") => finding.help("write one value"),
+            (Value::List(_) | Value::Map(_), "a positive whole number") => {
+                finding.help("write a number such as `3`")
+            }
             _ => finding,
         });
     }
+}
+
+fn no_value(what: &str, place: Span) -> Finding {
+    let finding = Finding::new(Kind::NoValue, format!("{what} has no value"));
+    finding.at(place, "no value")
 }
 
 /// A section while its keys are taken one by one.
@@ -224,9 +315,7 @@ impl<'n, 'c, 'r> Fields<'n, 'c, 'r> {
     fn read<T: Read>(&mut self, entry: &Entry, help: String) -> Option<T> {
         let what = format!("`{}`", entry.key.text);
         if entry.value.is_null() {
-            let message = format!("{what} has no value");
-            let finding = Finding::new(Kind::NoValue, message);
-            let finding = finding.at(entry.key.span, "no value");
+            let finding = no_value(&what, entry.key.span);
             self.context.findings.push(finding.help(help));
             return None;
         }

@@ -58,20 +58,21 @@ impl ByteSize {
     /// `5 GiB`, `112.4 MiB`, `512 B`.
     #[must_use]
     pub fn rounded(self) -> String {
-        let binary = UNITS.iter().filter(|(unit, _)| unit.ends_with("iB"));
-        for (unit, factor) in binary {
+        let binary = UNITS.iter().filter(|(unit, _)| unit.ends_with("iB")).rev();
+        let in_unit = |(unit, factor): &(&'static str, u64)| {
             let factor = u128::from(*factor);
-            // Tenths of the unit, to the nearest, so that what rounds to 1024
-            // of the unit below is one of this.
             let tenths = (u128::from(self.0) * 10 + factor / 2) / factor;
-            if tenths >= 10 {
-                return match tenths % 10 {
-                    0 => format!("{} {unit}", tenths / 10),
-                    tenth => format!("{}.{tenth} {unit}", tenths / 10),
-                };
-            }
+            (tenths, *unit)
+        };
+        // What rounds to 1024 of a unit is one of the next.
+        let fits = |(tenths, unit): &(u128, &str)| *tenths < 10_240 || *unit == "TiB";
+        match binary.map(in_unit).find(fits) {
+            Some((tenths, unit)) if self.0 >= 1024 => match tenths % 10 {
+                0 => format!("{} {unit}", tenths / 10),
+                tenth => format!("{}.{tenth} {unit}", tenths / 10),
+            },
+            _ => format!("{} B", self.0),
         }
-        format!("{} B", self.0)
     }
 }
 

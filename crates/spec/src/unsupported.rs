@@ -6,14 +6,11 @@
 
 /// Section, by the noun in its declaration, and key.
 const NOT_YET: &[(&str, &str)] = &[
-    ("`spec`", "nodes"),
-    ("registry", "warnBeforeExpiry"),
     ("image", "policy"),
     ("image", "minimumAge"),
     ("image", "base"),
     ("image", "build"),
     ("image", "majorUpgrade"),
-    ("image", "keep"),
     ("service", "stackFile"),
     ("`rollout`", "order"),
     ("`rollout`", "parallelism"),

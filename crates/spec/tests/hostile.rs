@@ -203,6 +203,22 @@ fn long_cycles_are_found_and_shortened() {
 }
 
 #[test]
+fn many_rules_for_nodes_are_read_in_time() {
+    let rules = |count, rule: fn(usize) -> String| {
+        let rules: String = (0..count).map(rule).collect();
+        told(format!("{HEAD}spec:\n  images: []\n  nodes:\n{rules}"))
+    };
+    // None has an engine, which is looked for among all the others.
+    let worst = |at| format!("    - {{selector: {{labels: {{a{at}: b}}}}, login: true}}\n");
+    assert!(rules(900, worst).0.iter().all(|kind| *kind == Kind::Node));
+    rules(10_000, worst);
+    rules(10_000, |at| format!("    - {{name: n{at}, login: true}}\n"));
+    let twice = |at| format!("    - {{name: n{}, engine: 'ssh://{{x{at}}}'}}\n", at % 7);
+    let (kinds, _) = rules(5000, twice);
+    assert!(kinds.contains(&Kind::DuplicateName) && kinds.contains(&Kind::Endpoint));
+}
+
+#[test]
 fn long_lines_and_names_are_shown_in_part() {
     let long = "a".repeat(1 << 19);
     let cases = [
@@ -210,6 +226,15 @@ fn long_lines_and_names_are_shown_in_part() {
         format!("{HEAD}spec:\n  images: [{{name: {long}, repository: {long}, tag: {long}}}]"),
         format!("{HEAD}spec:\n  images: []\n  services: [{{name: '{long}', image: '{long}'}}]"),
         format!("{HEAD}spec:\n  swarm: {{endpoint: '{long}'}}\n  images: []"),
+        format!(
+            "{HEAD}spec:\n  images: []\n  nodes: [{{name: '{long}', minimumFreeDisk: {long}}}]"
+        ),
+        format!("{HEAD}spec:\n  images: []\n  nodes: [{{selector: {{role: {long}}}}}]"),
+        format!("{HEAD}spec:\n  images: []\n  nodes: [{{name: a, engine: '{{{long}}}'}}]"),
+        format!(
+            "{HEAD}spec:\n  images: []\n  nodes: [{{name: a, engine: '{}'}}]",
+            "{a}".repeat(1 << 17)
+        ),
         format!("{HEAD}spec:\n  images: []\n  registries: [{{host: '{long}', password: {long}}}]"),
         format!("{HEAD}spec:\n  images: []\n  ? {long}\n  : {long}"),
         format!("{long}: {long}"),

@@ -1,8 +1,11 @@
 //! The language of specs that are right, and of the page that defines it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use imgstack_spec::{Input, Kind, Pin, SecretSource, Stack, StackSet, read};
+use imgstack_spec::{
+    Input, Kind, NodeRole, NodeSettings, Pin, SecretSource, Stack, StackSet, read,
+};
 
 const HEX: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
@@ -140,6 +143,190 @@ spec:
     assert_eq!(insecure, [false, true, false]);
 }
 
+const NODES: &str = "metadata: {name: a}
+spec:
+  images: []
+  nodes:
+    - selector: {role: worker, labels: {zone: a, rack: 7}}
+      engine: ssh://root@{hostname}
+      login: true
+      minimumFreeDisk: 5GiB
+    - name: worker-1
+      login: false
+    - selector: {role: manager}
+      engine: tcp://{address}:2376
+    - selector: {}
+      minimumFreeDisk: 1024
+    - name: Odd-One
+      engine: unix:///var/run/docker.sock
+";
+
+#[test]
+fn rules_for_a_node_are_merged() {
+    let stack = stack(NODES);
+    let labels = |pairs: &[(&str, &str)]| {
+        let own = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        own.collect::<BTreeMap<_, _>>()
+    };
+    let settings = |hostname: &str, role, pairs: &[(&str, &str)]| {
+        let settings = stack.node_rule(hostname, role, &labels(pairs)).unwrap();
+        let engine = settings.engine.map(|engine| engine.to_string());
+        (
+            engine.unwrap_or_default(),
+            settings.login,
+            settings.minimum_free_disk.unwrap().to_string(),
+        )
+    };
+    let is = |engine: &str, login, free: &str| (engine.to_owned(), login, free.to_owned());
+    use NodeRole::{Manager, Worker};
+    let rack = [("zone", "a"), ("rack", "7"), ("other", "x")];
+    let cases = [
+        (
+            settings("w", Worker, &rack),
+            is("ssh://root@{hostname}", true, "5GiB"),
+        ),
+        // Case makes no difference to values, as in a constraint.
+        (
+            settings("w", Worker, &[("zone", "A"), ("rack", "7")]),
+            is("ssh://root@{hostname}", true, "5GiB"),
+        ),
+        // A rule by name wins, also with `false`, and leaves the rest.
+        (
+            settings("worker-1", Worker, &rack),
+            is("ssh://root@{hostname}", false, "5GiB"),
+        ),
+        (
+            settings("w", Worker, &[("zone", "a")]),
+            is("", false, "1KiB"),
+        ),
+        (
+            settings("w", Worker, &[("Zone", "a"), ("rack", "7")]),
+            is("", false, "1KiB"),
+        ),
+        (
+            settings("m", Manager, &rack),
+            is("tcp://{address}:2376", false, "1KiB"),
+        ),
+        // Though it stands last.
+        (
+            settings("odd-one", Worker, &rack),
+            is("unix:///var/run/docker.sock", true, "5GiB"),
+        ),
+    ];
+    for (found, expected) in cases {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn a_node_without_a_rule_has_none() {
+    let text = "metadata: {name: a}\nspec:\n  images: []\n  nodes: [{name: a}]\n";
+    let stack = stack(text);
+    let rule = |name| stack.node_rule(name, NodeRole::Worker, &BTreeMap::new());
+    assert_eq!(rule("a"), Some(NodeSettings::default()));
+    assert_eq!(rule("b"), None);
+}
+
+/// What is refused is wrong whichever nodes the selectors match.
+#[test]
+fn logins_are_refused_when_they_cannot_be_right() {
+    const SSH: &str = "engine: 'ssh://{hostname}'";
+    const TCP: &str = "engine: 'tcp://{hostname}:2376'";
+    let cases = [
+        ("{name: a, SSH, login: true}", vec![]),
+        ("{name: a, TCP, login: true}", vec![Kind::Node]),
+        ("{name: a, login: true}", vec![Kind::Node]),
+        // Every node may have a rule by name.
+        ("{name: a, SSH}, {selector: {}, login: true}", vec![]),
+        (
+            "{name: a, TCP}, {selector: {}, login: true}",
+            vec![Kind::Node, Kind::Node],
+        ),
+        // The node may be a worker, and the worker in the zone.
+        (
+            "{name: a, login: true}, {selector: {role: worker}, SSH}",
+            vec![],
+        ),
+        (
+            "{selector: {role: worker}, login: true}, {selector: {labels: {z: a}}, SSH}",
+            vec![],
+        ),
+        // No node is both.
+        (
+            "{selector: {role: worker}, login: true}, {selector: {role: manager}, SSH}",
+            vec![Kind::Node],
+        ),
+        (
+            "{selector: {labels: {z: b}}, login: true}, {selector: {labels: {z: a}}, SSH}",
+            vec![Kind::Node],
+        ),
+        // The first selector that gives an engine wins.
+        (
+            "{selector: {}, TCP}, {selector: {role: worker}, SSH, login: true}",
+            vec![Kind::Node],
+        ),
+        (
+            "{selector: {role: worker}, SSH, login: true}, {selector: {}, TCP}",
+            vec![],
+        ),
+        // The node may be in the zone that is not logged in.
+        (
+            "{selector: {labels: {z: a}}, login: false}, {selector: {}, SSH, login: true}, {name: a, TCP}",
+            vec![],
+        ),
+        (
+            "{selector: {labels: {z: a}}, login: true}, {selector: {}, SSH, login: true}, {name: a, TCP}",
+            vec![Kind::Node],
+        ),
+        // Of what is wrong itself nothing is concluded.
+        (
+            "{name: a b, SSH}, {selector: {}, login: true}",
+            vec![Kind::Name],
+        ),
+        ("{name: a, engine: b, login: true}", vec![Kind::Endpoint]),
+    ];
+    for (rules, expected) in cases {
+        let rules = rules.replace("SSH", SSH).replace("TCP", TCP);
+        let text = format!(
+            "apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\nmetadata: {{name: a}}\nspec: {{images: [], nodes: [{rules}]}}"
+        );
+        let told = match read(&[Input::new("a", text)]) {
+            Ok(_) => Vec::new(),
+            Err(told) => told.iter().map(|it| it.kind()).collect(),
+        };
+        assert_eq!(told, expected, "{rules}");
+    }
+}
+
+#[test]
+fn defaults_and_what_is_kept() {
+    let stack = stack(
+        "metadata: {name: a}
+spec:
+  registries:
+    - {host: a.example, warnBeforeExpiry: 30d}
+    - {host: b.example}
+  images:
+    - {name: a, repository: a, tag: b, keep: 3}
+    - {name: b, repository: a, tag: b}
+",
+    );
+    let warn: Vec<_> = stack
+        .registries
+        .iter()
+        .map(|it| it.warn_before_expiry)
+        .collect();
+    assert_eq!(
+        warn,
+        [30, 14].map(|days| Duration::from_secs(days * 86_400))
+    );
+    let keep: Vec<_> = stack.images.iter().map(|it| it.keep).collect();
+    assert_eq!(keep, [Some(3), None]);
+    assert_eq!(stack.nodes, []);
+}
+
 #[test]
 fn line_ends_and_marks_make_no_difference() {
     let text = "apiVersion: imgstack.dev/v1alpha1
@@ -173,14 +360,11 @@ fn what_is_to_come_is_refused_by_name_in_one_run() {
     assert!(diagnostics.iter().all(|it| it.kind() == Kind::NotSupported));
     let told: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
     let keys = [
-        "warnBeforeExpiry",
         "minimumAge",
         "base",
         "build",
         "majorUpgrade",
-        "keep",
         "policy",
-        "nodes",
         "stackFile",
         "order",
         "parallelism",

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use granit_parser::{Event, Parser};
-use imgstack_spec::{Input, Kind, SecretSource, StackSet, read, schema, schema_text};
+use granit_parser::{Event, Parser, ScalarStyle};
+use imgstack_spec::{Input, Kind, NodeRole, SecretSource, StackSet, read, schema, schema_text};
 use serde_json::{Map, Value};
 
 const EXAMPLE: &str = "examples/postgres-ha/imgstack.yaml";
@@ -55,6 +55,11 @@ fn the_example_is_read() {
         stack.images[0].reference().to_string(),
         "ghcr.io/thorstenhornung1/swarm-stacks/patroni-postgres:16"
     );
+    assert_eq!(stack.images[0].keep, Some(3));
+    let worker = [("zone".to_owned(), "a".to_owned())].into();
+    let worker = stack.node_rule("new", NodeRole::Worker, &worker).unwrap();
+    assert_eq!(worker.engine.unwrap().as_str(), "ssh://root@{hostname}");
+    assert!(worker.login);
     let after: Vec<_> = stack.services.iter().map(|it| it.after.len()).collect();
     assert_eq!(after, [0, 1, 2]);
     let timeouts: Vec<_> = stack.services.iter().map(|it| it.timeout).collect();
@@ -70,7 +75,7 @@ fn the_example_is_what_the_schema_describes() {
     assert_eq!(wrong(&example, &schema, &schema), Vec::<String>::new());
 }
 
-/// A YAML text of mappings, lists and strings as an editor sees it.
+/// A YAML text as an editor sees it: without quotes, a number is one.
 fn json(yaml: &str) -> Value {
     let mut open: Vec<Value> = Vec::new();
     let mut keys: Vec<Option<String>> = Vec::new();
@@ -86,6 +91,10 @@ fn json(yaml: &str) -> Value {
                 open.push(Value::Array(Vec::new()));
                 keys.push(None);
                 continue;
+            }
+            Event::Scalar(text, ScalarStyle::Plain, ..) => {
+                let text = text.into_owned();
+                serde_json::from_str(&text).unwrap_or(Value::from(text))
             }
             Event::Scalar(text, ..) => Value::from(text.into_owned()),
             Event::MappingEnd | Event::SequenceEnd => {
@@ -114,13 +123,20 @@ const FULL: &str = r#"{
     "spec": {
         "swarm": {"endpoint": "ssh://root@a"},
         "registries": [
-            {"host": "a.example", "username": "b", "password": {"env": "C"}, "insecure": true},
+            {"host": "a.example", "username": "b", "password": {"env": "C"}, "insecure": true,
+                "warnBeforeExpiry": "30d"},
             {"host": "b.example", "username": "b", "password": {"file": "c"}},
             {"host": "c.example", "username": "b", "password": {"command": ["c", "d"]}}
         ],
         "images": [
-            {"name": "a", "purpose": "b", "repository": "c", "tag": "d", "pin": "e"},
+            {"name": "a", "purpose": "b", "repository": "c", "tag": "d", "pin": "e", "keep": 3},
             {"name": "b", "repository": "c", "tag": 1.10}
+        ],
+        "nodes": [
+            {"name": "a", "engine": "ssh://root@a", "login": true, "minimumFreeDisk": "5GiB"},
+            {"selector": {"role": "worker", "labels": {"zone": "a", "rack": 7, "ssd": true}},
+                "minimumFreeDisk": 1024},
+            {"selector": {}, "engine": "tcp://{address}:2376"}
         ],
         "services": [
             {"name": "a", "image": "a"},
@@ -205,6 +221,8 @@ fn what_the_schema_refuses_is_refused() {
         let mut changed = full.clone();
         let place = changed.pointer_mut(&path).unwrap();
         match place {
+            // Its keys are the user's own.
+            Value::Object(_) if path.ends_with("/labels") => *place = serde_json::json!([1]),
             Value::Object(map) => {
                 map.insert("zzz".to_owned(), Value::from(1));
             }
@@ -231,6 +249,51 @@ fn what_the_schema_refuses_is_refused() {
                 .is_some_and(|list| list.contains(&key.as_str().into()));
             assert_eq!(missing_is_told(&section, &key), required, "{section}.{key}");
         }
+    }
+}
+
+#[test]
+fn an_editor_and_reading_agree_on_values() {
+    let rule = |json: &str| ("nodes", format!("[{json}]"));
+    let keep = |number: &str| {
+        let image =
+            format!(r#"[{{"name": "a", "repository": "c", "tag": "d", "keep": {number}}}]"#);
+        ("images", image)
+    };
+    let cases = [
+        (rule(r#"{"name": "A.b-c_d"}"#), true),
+        (rule(r#"{"selector": {}}"#), true),
+        (rule(r#"{"name": "a", "selector": {}}"#), false),
+        (rule(r#"{"login": false}"#), false),
+        (rule(r#"{"selector": {"role": "manager"}}"#), true),
+        (rule(r#"{"selector": {"role": "Manager"}}"#), false),
+        (rule(r#"{"selector": {"labels": {}}}"#), true),
+        (rule(r#"{"selector": {"labels": {"a": ["b"]}}}"#), false),
+        (rule(r#"{"name": "a", "login": "yes"}"#), false),
+        (rule(r#"{"name": "a", "minimumFreeDisk": "500MiB"}"#), true),
+        (rule(r#"{"name": "a", "minimumFreeDisk": "1024"}"#), true),
+        (rule(r#"{"name": "a", "minimumFreeDisk": 1024}"#), true),
+        (rule(r#"{"name": "a", "minimumFreeDisk": 0}"#), false),
+        (rule(r#"{"name": "a", "minimumFreeDisk": -1}"#), false),
+        (rule(r#"{"name": "a", "minimumFreeDisk": 1.5}"#), false),
+        (rule(r#"{"name": "a", "minimumFreeDisk": "5 gigs"}"#), false),
+        (keep("1"), true),
+        (keep("4294967295"), true),
+        (keep("4294967296"), false),
+        (keep("0"), false),
+        (keep("-1"), false),
+        (keep("2.5"), false),
+        (keep("\"3\""), false),
+    ];
+    let schema = schema();
+    for ((key, value), expected) in cases {
+        let mut document: Value = serde_json::from_str(FULL).unwrap();
+        document["spec"][key] = serde_json::from_str(&value).unwrap();
+        document["spec"]["services"] = Value::Array(Vec::new());
+        let valid = wrong(&document, &schema, &schema).is_empty();
+        assert_eq!(valid, expected, "the schema: {value}");
+        let told = read(&[Input::new("a.yaml", document.to_string())]);
+        assert_eq!(told.is_ok(), expected, "reading: {value}");
     }
 }
 
@@ -297,7 +360,11 @@ fn wrong(value: &Value, schema: &Value, root: &Value) -> Vec<String> {
     let below: Vec<_> = match value {
         Value::Object(map) => map
             .iter()
-            .filter_map(|(key, value)| Some((value, schema["properties"].get(key)?)))
+            .filter_map(|(key, value)| {
+                let own = schema["properties"].get(key);
+                let rest = schema.get("additionalProperties");
+                Some((value, own.or(rest.filter(|it| it.is_object()))?))
+            })
             .collect(),
         Value::Array(items) => {
             let schema = schema.get("items");
@@ -340,6 +407,19 @@ fn broken_rules(value: &Value, schema: &Value) -> Vec<String> {
                 let has = |key: &Value| map.contains_key(key.as_str().unwrap());
                 check(keys.iter().all(has), "required");
             }
+            ("minimum", Value::Number(number)) => {
+                check(number.as_f64() >= rule.as_f64(), "minimum");
+            }
+            ("maximum", Value::Number(number)) => {
+                check(number.as_f64() <= rule.as_f64(), "maximum");
+            }
+            ("enum", _) => check(rule.as_array().unwrap().contains(value), "enum"),
+            ("oneOf", _) => {
+                let rules = rule.as_array().unwrap().iter();
+                let kept = rules.filter(|rule| broken_rules(value, rule).is_empty());
+                check(kept.count() == 1, "oneOf");
+            }
+            ("additionalProperties", Value::Object(_)) if rule.is_object() => {}
             ("additionalProperties", Value::Object(map)) => {
                 assert_eq!(*rule, Value::Bool(false));
                 let known = |key: &String| schema["properties"].get(key).is_some();
@@ -352,6 +432,8 @@ fn broken_rules(value: &Value, schema: &Value) -> Vec<String> {
                 | "items"
                 | "pattern"
                 | "minLength"
+                | "minimum"
+                | "maximum"
                 | "required"
                 | "additionalProperties"
                 | "minProperties"
@@ -370,6 +452,7 @@ fn is_type(value: &Value, types: &Value) -> bool {
         "array" => value.is_array(),
         "string" => value.is_string(),
         "number" => value.is_number(),
+        "integer" => value.is_u64() || value.is_i64(),
         "boolean" => value.is_boolean(),
         other => panic!("this test does not know the type {other}"),
     };

@@ -21,13 +21,14 @@ fn one(image: &document::Image, context: &mut Context<'_>) -> Option<Image> {
     let repository = repository.and_then(|text| self::repository(text, context));
     let tag = image.tag.as_ref().and_then(|text| tag(&text.0, context));
     let pin = image.pin.as_ref().and_then(|text| pin(&text.0, context));
+    let keep = image.keep.as_ref().and_then(|it| keep(&it.0, context));
     Some(Image {
         name: name?,
         purpose,
         repository: repository?,
         tag: tag?,
         pin,
-        keep: None,
+        keep,
     })
 }
 
@@ -135,6 +136,18 @@ fn pin(text: &At<String>, context: &mut Context<'_>) -> Option<Pin> {
         } else {
             finding.help("write a tag such as `16-abc1234`, or a whole digest, `sha256:…`")
         });
+    None
+}
+
+/// The build that runs is always kept, so that none to keep would be one.
+fn keep(builds: &At<u32>, context: &mut Context<'_>) -> Option<u32> {
+    if builds.value > 0 {
+        return Some(builds.value);
+    }
+    let finding = Finding::new(Kind::Keep, "`keep` must be at least 1");
+    let finding = finding.at(builds.span, "too few");
+    let help = "write how many builds each node keeps, such as `keep: 3`; without the line nothing is removed";
+    context.findings.push(finding.help(help));
     None
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::duration;
 use crate::RegistryHost;
 use crate::diagnostic::{Finding, Kind, quoted};
 use crate::document::{self, Password, PasswordSource, Spec};
-use crate::model::{Registry, SecretSource};
+use crate::model::{DEFAULT_WARN_BEFORE_EXPIRY, Registry, SecretSource};
 use crate::secrets;
 use crate::section::{At, Context};
 use crate::source::Span;
@@ -39,6 +40,10 @@ pub(super) fn all(spec: &Spec, context: &mut Context<'_>) -> Vec<Registry> {
         }
         login(registry, context);
         insecure(registry, host.as_ref(), context);
+        let warn = registry.warn_before_expiry.as_ref();
+        let warn_before_expiry = warn
+            .and_then(|text| duration(&text.0, context))
+            .unwrap_or(DEFAULT_WARN_BEFORE_EXPIRY);
         let password = registry.password.as_ref();
         let password = password.and_then(|password| self::password(password, context));
         registries.extend(host.map(|host| Registry {
@@ -46,7 +51,7 @@ pub(super) fn all(spec: &Spec, context: &mut Context<'_>) -> Vec<Registry> {
             username: registry.username.as_ref().map(|name| name.value.clone()),
             password,
             insecure: registry.insecure.as_ref().is_some_and(|at| at.value),
-            warn_before_expiry: crate::DEFAULT_WARN_BEFORE_EXPIRY,
+            warn_before_expiry,
         }));
     }
     registries

@@ -1,12 +1,10 @@
 //! `spec.services`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use super::{Names, order, parse_name};
+use super::{Names, duration, order, parse_name};
 use crate::diagnostic::{Finding, Kind, quoted};
 use crate::document::{self, Document, Spec};
-use crate::duration;
 use crate::model::{DEFAULT_TIMEOUT, Service};
 use crate::near::nearest;
 use crate::section::{At, Context};
@@ -96,7 +94,7 @@ fn one(
     let rollout = service.rollout.as_ref();
     let timeout = rollout.and_then(|rollout| rollout.timeout.as_ref());
     let timeout = match timeout {
-        Some(text) => self::timeout(&text.0, context),
+        Some(text) => duration(&text.0, context),
         None => Some(DEFAULT_TIMEOUT),
     };
     Some(Service {
@@ -209,19 +207,5 @@ fn unknown_service(
             None => finding.help("write the name of a service under `services`"),
         },
         true => finding,
-    }
-}
-
-fn timeout(text: &At<String>, context: &mut Context<'_>) -> Option<Duration> {
-    match duration::parse(&text.value) {
-        Ok(timeout) => Some(timeout),
-        Err(error) => {
-            let finding = Finding::new(Kind::Duration, error.to_string());
-            let finding = finding.at(text.span, error.label());
-            context
-                .findings
-                .push(finding.help(error.remedy(&text.value)));
-            None
-        }
     }
 }

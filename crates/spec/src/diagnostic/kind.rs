@@ -73,6 +73,12 @@ kinds! {
     Tag = "tag",
     /// Not a tag and not a digest.
     Pin = "pin",
+    /// Fewer builds to keep than there are.
+    Keep = "keep",
+    /// A rule that is not for any nodes, or that says what cannot be done there.
+    Node = "node",
+    /// Not a size.
+    Size = "size",
     /// Not a duration.
     Duration = "duration",
     /// An image that is not defined.
