@@ -56,6 +56,13 @@ pub enum Event {
         /// Why, and what runs now.
         failure: Box<Failure>,
     },
+    /// Something that was made on the way could not be taken away again.
+    LeftBehind {
+        /// The service.
+        service: String,
+        /// Why.
+        why: String,
+    },
     /// The plan of a stack has ended, well or not.
     ApplyFinished {
         /// The stack.
@@ -195,6 +202,8 @@ pub enum StepOutcome {
     InFlight,
     /// Failed.
     Failed,
+    /// Given up when somebody asked to stop; nothing is half-way.
+    Stopped,
     /// Not begun.
     NotStarted,
 }

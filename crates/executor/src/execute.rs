@@ -1,5 +1,5 @@
-//! The steps of a plan, in three rounds: nodes get what they are to hold,
-//! services follow, nodes lose what nobody needs any more.
+//! The steps of a plan, in rounds: what a killed run left goes, nodes get what
+//! they are to hold, services follow, nodes lose what nobody needs any more.
 //!
 //! Nodes are independent of one another, so they work side by side; one that
 //! fails stops what needs it and nothing else. Services go one after another,
@@ -9,14 +9,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt as _};
-use imgstack_planner::{Action, StackPlan, Step, StepId};
-use imgstack_spec::{NodeName, RegistryHost, Repository};
-use imgstack_swarm::{Login, Manager, NodeEngine, RegistryAuth};
+use imgstack_planner::{Action, PullImage, StackPlan, Step, StepId, Via};
+use imgstack_spec::{ImageRef, NodeName, RegistryHost, Repository};
+use imgstack_swarm::engine::Login;
+use imgstack_swarm::{Manager, NodeEngine, RegistryAuth};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, Failure, FailureKind, Outcome, StepOutcome};
-use crate::steps::{End, login, pull, remove, rotate, update};
+use crate::steps::{End, leftover, login, pull, remove, rotate, update};
 
 /// Where a plan is carried out.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct World<'a> {
     pub credentials: &'a Credentials,
     /// How many nodes may work at once.
     pub parallelism: usize,
+    /// Who does it, for people that look at the Swarm meanwhile.
+    pub owner: String,
 }
 
 /// Secrets, which no plan holds.
@@ -63,6 +66,7 @@ pub async fn execute(
         tell,
         ended: Mutex::default(),
     };
+    run.side_by_side(Round::Leftovers).await;
     run.side_by_side(Round::Nodes).await;
     run.one_by_one(Round::Services).await;
     if !run.has_failed(Round::Services) {
@@ -87,6 +91,7 @@ pub(crate) struct Run<'a> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Round {
+    Leftovers,
     Nodes,
     Services,
     Removals,
@@ -95,6 +100,7 @@ enum Round {
 impl Round {
     fn of(action: &Action) -> Self {
         match action {
+            Action::RemoveLeftover(_) => Self::Leftovers,
             Action::LogIn(_) | Action::PullImage(_) => Self::Nodes,
             Action::UpdateService(_) | Action::RotateCredential(_) => Self::Services,
             Action::RemoveImage(_) => Self::Removals,
@@ -110,9 +116,35 @@ impl Run<'_> {
 
     async fn side_by_side(&self, round: Round) {
         let width = self.world.parallelism.max(1);
-        stream::iter(self.steps(round))
-            .for_each_concurrent(width, |step| self.one(step))
-            .await;
+        let (through_manager, others): (Vec<&Step>, Vec<&Step>) =
+            self.steps(round).partition(|step| via_manager(step).is_some());
+        let mut images: BTreeMap<&ImageRef, Vec<(&Step, &PullImage)>> = BTreeMap::new();
+        for step in through_manager {
+            if let Some(pull) = via_manager(step) {
+                images.entry(&pull.reference).or_default().push((step, pull));
+            }
+        }
+        // The width counts nodes, so a group of them is one unit of work.
+        let groups = async {
+            for group in images.values().flat_map(|pulls| pulls.chunks(width)) {
+                self.group(group).await;
+            }
+        };
+        let others = stream::iter(others).for_each_concurrent(width, |step| self.one(step));
+        tokio::join!(groups, others);
+    }
+
+    /// Nodes that pull one image through one service.
+    async fn group(&self, pulls: &[(&Step, &PullImage)]) {
+        if self.cancel.is_cancelled() {
+            return;
+        }
+        let started = Instant::now();
+        pulls.iter().for_each(|(step, _)| self.begin(step));
+        let ends = pull::through_manager(self, pulls).await;
+        for ((step, _), end) in pulls.iter().zip(ends) {
+            self.end(step, end, started);
+        }
     }
 
     async fn one_by_one(&self, round: Round) {
@@ -143,9 +175,7 @@ impl Run<'_> {
         let started = Instant::now();
         self.begin(step);
         let end = self.act(step).await;
-        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let outcome = self.end(step, end, elapsed_ms);
-        self.ended().insert(step.id.clone(), outcome);
+        self.end(step, end, started);
     }
 
     fn is_free(&self, step: &Step) -> bool {
@@ -156,8 +186,16 @@ impl Run<'_> {
 
     async fn act(&self, step: &Step) -> End {
         match &step.action {
+            Action::RemoveLeftover(left) => leftover::remove(self, left).await,
             Action::LogIn(login) => login::log_in(self, login).await,
-            Action::PullImage(pull) => pull::pull(self, step, pull).await,
+            Action::PullImage(pull) => match &pull.via {
+                Via::Engine(endpoint) => pull::by_engine(self, step, pull, endpoint).await,
+                // Such steps are done in groups; this one is a group of one.
+                Via::Manager => {
+                    let mut ends = pull::through_manager(self, &[(step, pull)]).await;
+                    ends.pop().unwrap_or(End::NotBegun)
+                }
+            },
             Action::UpdateService(update) => update::update(self, step, update).await,
             Action::RotateCredential(rotate) => rotate::rotate(self, step, rotate).await,
             Action::RemoveImage(remove) => remove::remove(self, remove).await,
@@ -185,7 +223,21 @@ impl Run<'_> {
         });
     }
 
-    fn end(&self, step: &Step, end: End, elapsed_ms: u64) -> StepOutcome {
+    /// Tells that something of ours stays in the Swarm.
+    pub(crate) fn leave(&self, service: &str, why: &imgstack_swarm::Error) {
+        (self.tell)(Event::LeftBehind {
+            service: service.to_owned(),
+            why: why.to_string(),
+        });
+    }
+
+    fn end(&self, step: &Step, end: End, started: Instant) {
+        let elapsed = started.elapsed().as_millis();
+        let outcome = self.tell_end(step, end, u64::try_from(elapsed).unwrap_or(u64::MAX));
+        self.ended().insert(step.id.clone(), outcome);
+    }
+
+    fn tell_end(&self, step: &Step, end: End, elapsed_ms: u64) -> StepOutcome {
         let (id, address) = (step.id.clone(), step.address.clone());
         match end {
             End::Done => {
@@ -210,6 +262,7 @@ impl Run<'_> {
                 outcome
             }
             End::Interrupted => StepOutcome::InFlight,
+            End::Stopped => StepOutcome::Stopped,
             End::NotBegun => StepOutcome::NotStarted,
         }
     }
@@ -230,6 +283,13 @@ impl Run<'_> {
 
     fn ended(&self) -> std::sync::MutexGuard<'_, BTreeMap<StepId, StepOutcome>> {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn via_manager(step: &Step) -> Option<&PullImage> {
+    match &step.action {
+        Action::PullImage(pull) => (pull.via == Via::Manager).then_some(pull),
+        _ => None,
     }
 }
 

@@ -38,6 +38,9 @@ pub struct Inventory {
     pub services: Known<BTreeMap<ServiceName, ObservedService>>,
     /// Names of all services of the cluster, to suggest the nearest.
     pub service_names: Vec<String>,
+    /// Services that runs for this stack which were killed had made for their
+    /// pulls: name and ID.
+    pub leftovers: BTreeMap<ServiceName, String>,
     /// The cluster's nodes, by hostname.
     pub nodes: Known<BTreeMap<NodeName, ObservedNode>>,
     /// What every service of the cluster refers to, by the service's name.

@@ -38,7 +38,7 @@ pub use plan::{FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan
 pub use planner::{Only, Options, plan};
 pub use report::{Code, Finding, Report, Severity};
 pub use step::{
-    Action, Change, Effect, LogIn, PullImage, RemoveImage, Restarts, RotateCredential, Step,
+    Action, Change, Effect, LogIn, PullImage, RemoveImage, RemoveLeftover, Restarts, RotateCredential, Step,
     StepId, UpdateService, Via,
 };
 pub use target::{TargetError, check_target_nodes, check_targets};

@@ -11,7 +11,7 @@ use crate::plan::{PlannedImage, RunningBuild, Seen, StackPlan};
 use crate::presence::Presence;
 use crate::report::{Code, Finding, Report, Severity};
 use crate::service::{STACK_LABEL, Verdict, finding, judge, observed};
-use crate::step::{Action, Change, Step, StepId};
+use crate::step::{Action, Change, RemoveLeftover, Step, StepId};
 use crate::target::Scope;
 use crate::{Inventory, Known, Observed, credential, login, order, removal};
 
@@ -43,6 +43,7 @@ pub enum Only {
 pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPlan {
     let mut draft = Draft::new(stack, options);
     draft.report_swarm(inventory);
+    draft.clear_up(inventory);
     draft.log_nodes_in(inventory);
     match options.only {
         Only::Everything => {
@@ -118,6 +119,20 @@ impl<'a> Draft<'a> {
                     trouble.why.clone(),
                 )
             });
+        }
+    }
+
+    fn clear_up(&mut self, inventory: &Inventory) {
+        if !self.scope.is_everything() {
+            return;
+        }
+        for (service, id) in &inventory.leftovers {
+            let action = Action::RemoveLeftover(RemoveLeftover {
+                service: service.clone(),
+                service_id: id.clone(),
+            });
+            let reason = "left behind by an apply that was killed".to_owned();
+            self.steps.push(Step::new(action, Vec::new(), vec![reason]));
         }
     }
 

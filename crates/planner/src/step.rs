@@ -40,6 +40,8 @@ pub struct StepId(String);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
+    /// Removes a service that a run which was killed had made for its pulls.
+    RemoveLeftover(RemoveLeftover),
     /// Logs a node's own docker client in to a registry.
     LogIn(LogIn),
     /// Makes a node hold an image.
@@ -62,6 +64,16 @@ pub enum Effect {
     Change,
     /// It will go.
     Destroy,
+}
+
+/// The removal of a service of our own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RemoveLeftover {
+    /// Its name.
+    pub service: ServiceName,
+    /// Its ID, so that no other goes.
+    pub service_id: String,
 }
 
 /// `docker login` on a node, for people who type `docker pull` there. Tasks do
@@ -236,7 +248,7 @@ impl Action {
             Self::PullImage(_) => "pull",
             Self::UpdateService(_) => "update",
             Self::RotateCredential(_) => "rotate",
-            Self::RemoveImage(_) => "remove",
+            Self::RemoveImage(_) | Self::RemoveLeftover(_) => "remove",
         }
     }
 
@@ -249,6 +261,7 @@ impl Action {
             | Self::RemoveImage(RemoveImage { node, .. }) => Address::Node(node.clone()),
             Self::UpdateService(update) => Address::Service(update.service.clone()),
             Self::RotateCredential(rotate) => Address::Service(rotate.service.clone()),
+            Self::RemoveLeftover(left) => Address::Service(left.service.clone()),
         }
     }
 
@@ -260,7 +273,7 @@ impl Action {
             | Self::UpdateService(_)
             | Self::RotateCredential(_) => Effect::Change,
             Self::LogIn(_) | Self::PullImage(_) => Effect::Add,
-            Self::RemoveImage(_) => Effect::Destroy,
+            Self::RemoveImage(_) | Self::RemoveLeftover(_) => Effect::Destroy,
         }
     }
 
@@ -268,6 +281,7 @@ impl Action {
         match self {
             Self::UpdateService(update) => StepId::update(&update.service),
             Self::PullImage(pull) => StepId::pull(&pull.node, &pull.image),
+            Self::RemoveLeftover(left) => StepId(format!("remove service.{}", left.service)),
             Self::RotateCredential(rotate) => StepId(format!("rotate service.{}", rotate.service)),
             Self::LogIn(login) => StepId(format!(
                 "login node.{} registry.{}",
@@ -285,7 +299,10 @@ impl Action {
         match self {
             Self::UpdateService(update) => Some(&mut update.labels),
             Self::RotateCredential(rotate) => Some(&mut rotate.labels),
-            Self::LogIn(_) | Self::PullImage(_) | Self::RemoveImage(_) => None,
+            Self::LogIn(_)
+            | Self::PullImage(_)
+            | Self::RemoveImage(_)
+            | Self::RemoveLeftover(_) => None,
         }
     }
 
@@ -295,7 +312,10 @@ impl Action {
         match self {
             Self::UpdateService(update) => Some(&update.service),
             Self::RotateCredential(rotate) => Some(&rotate.service),
-            Self::LogIn(_) | Self::PullImage(_) | Self::RemoveImage(_) => None,
+            Self::LogIn(_)
+            | Self::PullImage(_)
+            | Self::RemoveImage(_)
+            | Self::RemoveLeftover(_) => None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What each kind of step does.
 
+pub(crate) mod leftover;
 pub(crate) mod login;
 pub(crate) mod pull;
 pub(crate) mod remove;
@@ -18,6 +19,8 @@ pub(crate) enum End {
     Failed(Box<Failure>),
     /// Somebody asked to stop; the Swarm goes on.
     Interrupted,
+    /// Somebody asked to stop, and it was given up; nothing is half-way.
+    Stopped,
     /// Somebody asked to stop before anything was sent.
     NotBegun,
 }

@@ -1,7 +1,7 @@
 //! An old build goes from a node.
 
 use imgstack_planner::RemoveImage;
-use imgstack_swarm::Removal;
+use imgstack_swarm::engine::Removal;
 
 use super::{End, node};
 use crate::event::FailureKind;

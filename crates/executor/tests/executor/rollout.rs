@@ -1,6 +1,6 @@
 //! A rollout that is watched until it has converged.
 
-use imgstack_executor::{Event, FailureKind, Progress, StepOutcome};
+use imgstack_executor::{Event, FailureKind, Progress, StepOutcome, TaskProgress};
 
 use crate::scripted::Reply;
 use crate::support::{
@@ -33,7 +33,7 @@ async fn steps_are_told_in_their_order() {
         | Event::StepProgress { address, .. }
         | Event::StepSucceeded { address, .. }
         | Event::StepFailed { address, .. } => Some(address.clone()),
-        Event::ApplyStarted { .. } | Event::ApplyFinished { .. } => None,
+        Event::ApplyStarted { .. } | Event::LeftBehind { .. } | Event::ApplyFinished { .. } => None,
     };
     let mut addresses: Vec<_> = told.events.iter().filter_map(of).collect();
     addresses.dedup();
@@ -99,10 +99,12 @@ async fn progress_is_told_when_it_changes_and_only_then() {
             _ => None,
         })
         .collect();
-    let told = |running, waiting_for: Option<&str>| Progress {
-        running,
-        wanted: 1,
-        waiting_for: waiting_for.map(str::to_owned),
+    let told = |running, waiting_for: Option<&str>| {
+        Progress::Tasks(TaskProgress {
+            running,
+            wanted: 1,
+            waiting_for: waiting_for.map(str::to_owned),
+        })
     };
     assert_eq!(progress, [told(0, Some("starting")), told(1, None)]);
 }

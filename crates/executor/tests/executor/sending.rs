@@ -69,7 +69,8 @@ fn credentials(world: &World) -> Vec<String> {
 fn with_credential(mut world: World, repository: &str) -> World {
     let auth = RegistryAuth::encoded(&CREDENTIAL.into()).unwrap();
     world
-        .authorisation
+        .credentials
+        .pulls
         .insert(repository.parse().unwrap(), auth);
     world
 }

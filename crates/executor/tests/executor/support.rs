@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use imgstack_executor::{Authorisation, Event, Failure, Outcome, StepOutcome, execute};
+use imgstack_executor::{Credentials, Event, Failure, Outcome, StepOutcome, execute};
 use imgstack_planner::{
-    Action, Change, FailureAction, Known, Report, Restarts, Seen, StackPlan, Step, UpdateOrder,
+    Action, Change, FailureAction, Known, Only, Report, Restarts, Seen, StackPlan, Step, UpdateOrder,
     UpdateService,
 };
 use imgstack_spec::{Address, Stack};
@@ -126,7 +126,7 @@ pub fn events(count: usize) -> Vec<Vec<u8>> {
 pub struct World {
     pub engine: Engine,
     pub plan: StackPlan,
-    pub authorisation: Authorisation,
+    pub credentials: Credentials,
     pub cancel: CancellationToken,
     /// The kind of event at which somebody asks to stop.
     pub cancel_at: Option<&'static str>,
@@ -155,7 +155,7 @@ impl World {
         Self {
             engine,
             plan: plan(names),
-            authorisation: Authorisation::new(),
+            credentials: Credentials::default(),
             cancel: CancellationToken::new(),
             cancel_at: None,
         }
@@ -188,8 +188,10 @@ impl World {
 
     /// Changes the first step.
     pub fn update(&mut self, change: impl FnOnce(&mut UpdateService)) {
-        let Action::UpdateService(update) = &mut self.plan.steps[0].action;
-        change(update);
+        match &mut self.plan.steps[0].action {
+            Action::UpdateService(update) => change(update),
+            other => panic!("{other:?} is no update"),
+        }
     }
 
     pub async fn apply(&self) -> Told {
@@ -202,14 +204,14 @@ impl World {
             }
             events.lock().unwrap().push(event);
         };
-        let outcome = execute(
-            &self.plan,
-            &manager,
-            &self.authorisation,
-            &self.cancel,
-            &tell,
-        )
-        .await;
+        let world = imgstack_executor::World {
+            manager: &manager,
+            engines: &BTreeMap::new(),
+            credentials: &self.credentials,
+            parallelism: 4,
+            owner: "a test".to_owned(),
+        };
+        let outcome = execute(&self.plan, &world, &self.cancel, &tell).await;
         Told {
             events: events.into_inner().unwrap(),
             outcome,
@@ -281,6 +283,7 @@ fn plan(names: &[&str]) -> StackPlan {
         endpoint: "a test".to_owned(),
         cluster: Known::Known("c1".to_owned()),
         targets: Vec::new(),
+        only: Only::Everything,
         images: Vec::new(),
         steps,
         report: Report::default(),
@@ -314,17 +317,13 @@ fn step(name: &str) -> Step {
         labels: BTreeMap::from([(LABEL.to_owned(), label)]),
         restarts: Restarts {
             tasks: 1,
-            nodes: vec!["host-1".to_owned()],
+            nodes: vec!["host-1".parse().unwrap()],
         },
         order: UpdateOrder::StopFirst,
         on_failure: FailureAction::Pause,
         monitor_ms: 50,
         timeout_seconds: 2,
     };
-    Step {
-        address: service_address(name),
-        action: Action::UpdateService(Box::new(update)),
-        after: Vec::new(),
-        reasons: Vec::new(),
-    }
+    let action = Action::UpdateService(Box::new(update));
+    Step::new(action, Vec::new(), Vec::new())
 }

@@ -76,6 +76,7 @@ impl World {
                 service_names: Vec::new(),
                 nodes: Known::Known(BTreeMap::new()),
                 references: BTreeMap::new(),
+                leftovers: BTreeMap::new(),
                 credentials: BTreeMap::new(),
                 warnings: Vec::new(),
             },
