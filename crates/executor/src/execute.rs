@@ -116,12 +116,16 @@ impl Run<'_> {
 
     async fn side_by_side(&self, round: Round) {
         let width = self.world.parallelism.max(1);
-        let (through_manager, others): (Vec<&Step>, Vec<&Step>) =
-            self.steps(round).partition(|step| via_manager(step).is_some());
+        let (through_manager, others): (Vec<&Step>, Vec<&Step>) = self
+            .steps(round)
+            .partition(|step| via_manager(step).is_some());
         let mut images: BTreeMap<&ImageRef, Vec<(&Step, &PullImage)>> = BTreeMap::new();
         for step in through_manager {
             if let Some(pull) = via_manager(step) {
-                images.entry(&pull.reference).or_default().push((step, pull));
+                images
+                    .entry(&pull.reference)
+                    .or_default()
+                    .push((step, pull));
             }
         }
         // The width counts nodes, so a group of them is one unit of work.

@@ -1,22 +1,16 @@
 //! Images, from their registries.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
-use imgstack_planner::{
-    Build, Known, Observed, ObservedImage, ObservedService, RegistryWarning, Trouble,
-};
+use imgstack_planner::{Observed, ObservedImage, RegistryWarning, Trouble};
 use imgstack_registry::oci::{self, Client, ErrorKind, Warning};
-use imgstack_spec::{
-    Digest, Image, ImageName, ImageRef, Repository, ServiceName, Stack, Tag, nearest,
-};
+use imgstack_spec::{ImageName, ImageRef, Stack, Tag, nearest};
 use tokio::time::timeout;
 
-use crate::observe::Details;
-
 /// Questions under way at once; the client holds back where a registry asks it to.
-const CONCURRENT: usize = 32;
+pub(crate) const CONCURRENT: usize = 32;
 /// How long the list of tags is waited for: it is worth a hint, not the plan.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Tags that are shown when one is missing and none is near.
@@ -91,101 +85,10 @@ async fn with_tags(mut trouble: Trouble, asked: &ImageRef, registry: &Client) ->
     trouble
 }
 
-fn trouble(error: &oci::Error) -> Trouble {
+pub(crate) fn trouble(error: &oci::Error) -> Trouble {
     Trouble {
         why: error.to_string(),
         hint: Some(error.hint()),
-    }
-}
-
-/// Facts of the builds that may be spoken of. Where every service runs the
-/// wanted build a plan has nothing to tell, and nothing is asked for it.
-pub(crate) async fn builds(
-    stack: &Stack,
-    images: &BTreeMap<ImageName, ObservedImage>,
-    services: &Known<BTreeMap<ServiceName, ObservedService>>,
-    registry: &Client,
-    details: Details,
-) -> BTreeMap<Digest, Known<Build>> {
-    let Known::Known(services) = services else {
-        return BTreeMap::new();
-    };
-    let wanted = stack
-        .images
-        .iter()
-        .flat_map(|image| worth_knowing(stack, image, images, services, details));
-    let answers: Vec<_> = stream::iter(wanted.collect::<BTreeSet<(Repository, Digest)>>())
-        .map(|(repository, digest)| async move {
-            let build = match registry.build(&repository, &digest).await {
-                Ok(build) => Known::Known(facts(build)),
-                Err(error) => Known::Unknown(trouble(&error)),
-            };
-            (digest, build)
-        })
-        .buffered(CONCURRENT)
-        .collect()
-        .await;
-    let mut builds: BTreeMap<Digest, Known<Build>> = BTreeMap::new();
-    for (digest, build) in answers {
-        // The same content in two repositories, of which one may be hidden.
-        match builds.get(&digest) {
-            Some(Known::Known(_)) => {}
-            _ => {
-                builds.insert(digest, build);
-            }
-        }
-    }
-    builds
-}
-
-/// The wanted build and those that run; for a plan, only if they differ.
-fn worth_knowing(
-    stack: &Stack,
-    image: &Image,
-    images: &BTreeMap<ImageName, ObservedImage>,
-    services: &BTreeMap<ServiceName, ObservedService>,
-    details: Details,
-) -> BTreeSet<(Repository, Digest)> {
-    let Some(wanted) = images
-        .get(&image.name)
-        .and_then(|image| image.digest.present())
-    else {
-        return BTreeSet::new();
-    };
-    let users = stack
-        .services
-        .iter()
-        .filter(|service| service.image == image.name);
-    let users = users.filter_map(|service| services.get(&service.name));
-    let written = users.flat_map(|service| {
-        let tasks = service.tasks.iter().map(|task| &task.image);
-        tasks.chain([&service.image])
-    });
-    let references: Vec<Option<ImageRef>> = written.map(|image| image.parse().ok()).collect();
-    let other = |reference: &Option<ImageRef>| {
-        reference.as_ref().is_none_or(|reference| {
-            reference.repository != image.repository || reference.digest.as_ref() != Some(wanted)
-        })
-    };
-    if details == Details::WhereNeeded && !references.iter().any(other) {
-        return BTreeSet::new();
-    }
-    let running = references.into_iter().flatten();
-    let running = running.filter(|reference| reference.repository == image.repository);
-    let digests = running
-        .filter_map(|reference| reference.digest)
-        .chain([wanted.clone()]);
-    digests
-        .map(|digest| (image.repository.clone(), digest))
-        .collect()
-}
-
-fn facts(build: oci::Build) -> Build {
-    Build {
-        platforms: build.platforms,
-        created: build.created.and_then(|created| created.parse().ok()),
-        revision: build.revision,
-        version: build.version,
     }
 }
 

@@ -9,8 +9,13 @@
 //!
 //! [`Inventory`]: imgstack_planner::Inventory
 
+mod builds;
+mod credentials;
+mod engines;
+mod fleet;
 mod images;
 mod observe;
 mod services;
 
-pub use observe::{Details, Sources, observe};
+pub use engines::Engines;
+pub use observe::{Details, Observation, Sources, observe};

@@ -1,11 +1,18 @@
-//! The two halves of the world, side by side, then what both are needed for.
+//! The halves of the world, side by side, then what both are needed for.
+
+use std::collections::BTreeMap;
 
 use imgstack_planner::{Inventory, Known, Trouble};
 use imgstack_registry::oci::Client;
-use imgstack_spec::Stack;
-use imgstack_swarm::Manager;
+use imgstack_spec::{NodeName, Stack};
+use imgstack_swarm::{Manager, NodeEngine};
+use jiff::Timestamp;
 
-use crate::images::{builds, resolve_all, warnings};
+use crate::builds::builds;
+use crate::credentials;
+use crate::engines::Engines;
+use crate::fleet::{self, Fleet};
+use crate::images::{resolve_all, warnings};
 use crate::services::{Cluster, read_cluster};
 
 /// Where a stack's world is read from.
@@ -17,52 +24,101 @@ pub struct Sources<'a> {
     pub endpoint: &'a str,
     /// The registries.
     pub registry: &'a Client,
+    /// The engines of nodes.
+    pub engines: &'a Engines,
+    /// The time now, to the second.
+    pub now: Timestamp,
+}
+
+/// What was seen, and the connections that it was seen by.
+#[derive(Debug)]
+pub struct Observation {
+    /// What was seen.
+    pub inventory: Inventory,
+    /// The engines of the nodes that were reached, by hostname.
+    pub engines: BTreeMap<NodeName, NodeEngine>,
 }
 
 /// Of which builds the facts (age, commit, platforms) are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Details {
-    /// Where a service does not run the wanted build: all that a plan needs.
+    /// Where a service or a node does not have the wanted build: all that a
+    /// plan needs.
     WhereNeeded,
     /// Every build that runs or is wanted.
     Always,
 }
 
 /// Reads what one stack needs to know.
-pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> Inventory {
-    let (images, cluster) = tokio::join!(
-        resolve_all(stack, sources.registry),
-        read(stack, sources.manager),
-    );
-    let builds = builds(stack, &images, &cluster.services, sources.registry, details).await;
-    Inventory {
+pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> Observation {
+    let (images, (cluster, fleet)) =
+        tokio::join!(resolve_all(stack, sources.registry), read(stack, sources),);
+    let mut inventory = Inventory {
+        observed_at: sources.now,
         cluster: match sources.manager {
             Ok(manager) => Known::Known(manager.cluster().id.clone()),
             Err(trouble) => Known::Unknown(trouble.clone()),
         },
         endpoint: sources.endpoint.to_owned(),
         images,
-        builds,
-        services: cluster.services,
-        service_names: cluster.service_names,
-        nodes: cluster.nodes,
-        warnings: warnings(sources.registry),
+        builds: BTreeMap::new(),
+        services: Known::Known(BTreeMap::new()),
+        service_names: Vec::new(),
+        leftovers: BTreeMap::new(),
+        nodes: Known::Known(fleet.nodes),
+        references: BTreeMap::new(),
+        credentials: BTreeMap::new(),
+        warnings: Vec::new(),
+    };
+    match cluster {
+        Ok(cluster) => {
+            inventory.services = Known::Known(cluster.services);
+            inventory.service_names = cluster.service_names;
+            inventory.leftovers = cluster.leftovers;
+            inventory.references = cluster.references;
+        }
+        Err(trouble) => {
+            inventory.services = Known::Unknown(trouble.clone());
+            inventory.nodes = Known::Unknown(trouble);
+        }
+    }
+    let (builds, credentials) = tokio::join!(
+        builds(stack, &inventory, sources.registry, details),
+        check(stack, &inventory.cluster, sources.registry),
+    );
+    inventory.builds = builds;
+    inventory.credentials = credentials;
+    inventory.warnings = warnings(sources.registry);
+    Observation {
+        inventory,
+        engines: fleet.engines,
     }
 }
 
-async fn read(stack: &Stack, manager: Result<&Manager, &Trouble>) -> Cluster {
-    let unknown = |trouble: Trouble| Cluster {
-        services: Known::Unknown(trouble.clone()),
-        service_names: Vec::new(),
-        nodes: Known::Unknown(trouble),
-    };
-    match manager {
-        Err(trouble) => unknown(trouble.clone()),
-        Ok(manager) => read_cluster(stack, manager).await.unwrap_or_else(|error| {
-            unknown(Trouble {
-                why: error.to_string(),
-                hint: error.hint(),
-            })
+/// The cluster, and then its nodes, of which it tells.
+async fn read(stack: &Stack, sources: Sources<'_>) -> (Result<Cluster, Trouble>, Fleet) {
+    let cluster = match sources.manager {
+        Err(trouble) => Err(trouble.clone()),
+        Ok(manager) => read_cluster(stack, manager).await.map_err(|error| Trouble {
+            why: error.to_string(),
+            hint: error.hint(),
         }),
+    };
+    let fleet = match &cluster {
+        Ok(cluster) => fleet::read(stack, &cluster.nodes, sources.registry, sources.engines).await,
+        Err(_) => Fleet::default(),
+    };
+    (cluster, fleet)
+}
+
+/// Without a cluster there is no service to carry a credential.
+async fn check(
+    stack: &Stack,
+    cluster: &Known<String>,
+    registry: &Client,
+) -> BTreeMap<imgstack_spec::RegistryHost, imgstack_planner::ObservedCredential> {
+    match cluster {
+        Known::Known(id) => credentials::check(stack, id, registry).await,
+        Known::Unknown(_) => BTreeMap::new(),
     }
 }

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use imgstack_planner::{
-    FailureAction, Known, ObservedNode, ObservedService, ObservedTask, Seen, ServiceMode,
-    UpdateOrder, UpdateSettings, UpdateState, UpdateStatus,
+    FailureAction, ObservedService, ObservedTask, References, Seen, ServiceMode, UpdateOrder,
+    UpdateSettings, UpdateState, UpdateStatus,
 };
-use imgstack_spec::{ServiceName, Stack};
+use imgstack_spec::{NodeName, ServiceName, Stack};
+use imgstack_swarm::placement::Placement;
+use imgstack_swarm::prepull;
 use imgstack_swarm::rollout::assess;
 use imgstack_swarm::{
-    Availability, Error, Manager, Node, NodeId, RawService, Task, TaskState, open_fields,
-    spec_digest,
+    Error, Manager, Node, NodeId, RawService, Task, TaskState, open_fields, spec_digest,
 };
+
+use crate::fleet;
 
 /// The prefix of the labels that imgstack sets on services.
 const LABELS: &str = "dev.imgstack.";
@@ -24,9 +27,11 @@ const FILTERED: usize = 50;
 
 /// What a manager knows.
 pub(crate) struct Cluster {
-    pub(crate) services: Known<BTreeMap<ServiceName, ObservedService>>,
+    pub(crate) services: BTreeMap<ServiceName, ObservedService>,
     pub(crate) service_names: Vec<String>,
-    pub(crate) nodes: Known<BTreeMap<String, ObservedNode>>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) references: BTreeMap<String, References>,
+    pub(crate) leftovers: BTreeMap<ServiceName, String>,
 }
 
 /// Reads services and nodes side by side, then the tasks of the services that
@@ -40,7 +45,7 @@ pub(crate) async fn read_cluster(stack: &Stack, manager: &Manager) -> Result<Clu
         .filter(|service| concerns(stack, service))
         .collect();
     let tasks = read_tasks(manager, &ours).await?;
-    let names = node_names(&nodes);
+    let names = fleet::names(&nodes);
     let mut tasks_of: BTreeMap<_, Vec<&Task>> = BTreeMap::new();
     for task in &tasks {
         tasks_of.entry(&task.service_id).or_default().push(task);
@@ -55,15 +60,33 @@ pub(crate) async fn read_cluster(stack: &Stack, manager: &Manager) -> Result<Clu
         ))
     });
     Ok(Cluster {
-        services: Known::Known(services.collect()),
+        services: services.collect(),
         service_names,
-        nodes: Known::Known(
-            nodes
-                .iter()
-                .map(|node| observed_node(node, &names))
-                .collect(),
-        ),
+        references: all.iter().map(references).collect(),
+        leftovers: all
+            .iter()
+            .filter_map(|service| leftover(stack, service))
+            .collect(),
+        nodes,
     })
+}
+
+fn references(service: &RawService) -> (String, References) {
+    let previous = service.previous_spec().and_then(|spec| {
+        let image = spec.pointer("/TaskTemplate/ContainerSpec/Image")?;
+        image.as_str().map(str::to_owned)
+    });
+    let image = service.image().to_owned();
+    (service.name().to_owned(), References { image, previous })
+}
+
+fn leftover(stack: &Stack, service: &RawService) -> Option<(ServiceName, String)> {
+    let ours = service.label(prepull::LABEL) == Some(stack.name.as_str());
+    ours.then_some(())?;
+    Some((
+        service.name().parse().ok()?,
+        service.id().as_str().to_owned(),
+    ))
 }
 
 /// In the spec, or carrying the stack's label.
@@ -83,34 +106,11 @@ async fn read_tasks(manager: &Manager, services: &[&RawService]) -> Result<Vec<T
     manager.tasks(&ids).await
 }
 
-/// A name for each node that tells it from the others: hostnames need not be
-/// unique in a Swarm.
-fn node_names(nodes: &[Node]) -> BTreeMap<&NodeId, String> {
-    let mut seen = BTreeSet::new();
-    let mut twice = BTreeSet::new();
-    for node in nodes {
-        if !seen.insert(&node.hostname) {
-            twice.insert(&node.hostname);
-        }
-    }
-    nodes
-        .iter()
-        .map(|node| {
-            let name = if twice.contains(&node.hostname) {
-                format!("{} ({})", node.hostname, node.id.short())
-            } else {
-                node.hostname.clone()
-            };
-            (&node.id, name)
-        })
-        .collect()
-}
-
 fn observed(
     service: &RawService,
     tasks: &[&Task],
     nodes: &[Node],
-    names: &BTreeMap<&NodeId, String>,
+    names: &BTreeMap<&NodeId, NodeName>,
 ) -> ObservedService {
     let assessment = assess(service, tasks.iter().copied(), nodes, service.image());
     let config = service.update_config();
@@ -155,14 +155,31 @@ fn observed(
             .into_iter()
             .next_back()
             .map(|last| last.err.unwrap_or(last.message)),
+        allowed_nodes: allowed(service, nodes, names),
     }
 }
 
-fn observed_task(task: &Task, nodes: &[Node], names: &BTreeMap<&NodeId, String>) -> ObservedTask {
-    let name = |id: &NodeId| {
-        let name = names.get(id).cloned();
-        name.unwrap_or_else(|| id.short().to_owned())
-    };
+/// The nodes that the constraints of a service allow. Its platforms are left
+/// out: they follow the image, and the image that counts is the wanted one.
+fn allowed(
+    service: &RawService,
+    nodes: &[Node],
+    names: &BTreeMap<&NodeId, NodeName>,
+) -> BTreeSet<NodeName> {
+    // The Swarm takes no service with a constraint that is none.
+    let placement = Placement::of(service).unwrap_or_default();
+    let constraints = placement.constraints;
+    let allowed = nodes
+        .iter()
+        .filter(|node| constraints.iter().all(|constraint| constraint.holds(node)));
+    allowed
+        .filter_map(|node| names.get(&node.id).cloned())
+        .collect()
+}
+
+fn observed_task(task: &Task, nodes: &[Node], names: &BTreeMap<&NodeId, NodeName>) -> ObservedTask {
+    // A node that is gone for good has no other name left.
+    let name = |id: &NodeId| names.get(id).cloned().or_else(|| id.short().parse().ok());
     // What a node that is gone last said about its tasks says nothing about now.
     let node = nodes
         .iter()
@@ -170,7 +187,7 @@ fn observed_task(task: &Task, nodes: &[Node], names: &BTreeMap<&NodeId, String>)
     let heard = node.is_some_and(Node::is_live);
     ObservedTask {
         id: task.id.as_str().to_owned(),
-        node: task.node_id.as_ref().map(name),
+        node: task.node_id.as_ref().and_then(name),
         image: task.image.clone(),
         state: task.state.word().to_owned(),
         running: heard && task.state == TaskState::Running,
@@ -203,15 +220,4 @@ fn state(state: imgstack_swarm::UpdateState) -> UpdateState {
         Engine::RollbackCompleted => UpdateState::RollbackCompleted,
         Engine::Unknown => UpdateState::Unknown,
     }
-}
-
-fn observed_node(node: &Node, names: &BTreeMap<&NodeId, String>) -> (String, ObservedNode) {
-    let name = names.get(&node.id).unwrap_or(&node.hostname).clone();
-    let observed = ObservedNode {
-        id: node.id.as_str().to_owned(),
-        platform: node.platform.clone(),
-        ready: node.is_live(),
-        active: node.availability == Availability::Active,
-    };
-    (name, observed)
 }

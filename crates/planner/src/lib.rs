@@ -30,15 +30,15 @@ pub use drift::{Drift, Moved, Unseen, drift};
 pub use inventory::{
     Acceptance, Availability, Build, Disk, FailureAction, Inventory, LoginState,
     ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTask,
-    PullSize, References, RegistryWarning, ServiceMode, StoredBuild, UpdateOrder,
-    UpdateSettings, UpdateState, UpdateStatus,
+    PullSize, References, RegistryWarning, ServiceMode, StoredBuild, UpdateOrder, UpdateSettings,
+    UpdateState, UpdateStatus,
 };
 pub use observed::{Known, Observed, Trouble};
 pub use plan::{FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan, Summary};
 pub use planner::{Only, Options, plan};
 pub use report::{Code, Finding, Report, Severity};
 pub use step::{
-    Action, Change, Effect, LogIn, PullImage, RemoveImage, RemoveLeftover, Restarts, RotateCredential, Step,
-    StepId, UpdateService, Via,
+    Action, Change, Effect, LogIn, PullImage, RemoveImage, RemoveLeftover, Restarts,
+    RotateCredential, Step, StepId, UpdateService, Via,
 };
 pub use target::{TargetError, check_target_nodes, check_targets};

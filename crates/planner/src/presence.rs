@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use imgstack_spec::{Address, Digest, Image, ImageName, ImageRef, NodeName, Service, ServiceName};
 
+use crate::disk;
 use crate::inventory::{Availability, ObservedEngine, ObservedNode};
 use crate::report::{Code, Finding, Severity};
 use crate::service::{Verdict, finding, observed, wanted_reference};
 use crate::step::{Action, PullImage, Step, StepId, Via};
 use crate::target::Scope;
 use crate::{Build, Inventory, Known, Trouble};
-use crate::disk;
 
 /// What the nodes have to do, and what they cannot.
 #[derive(Default)]

@@ -14,7 +14,9 @@ pub(crate) async fn log_in(run: &Run<'_>, login: &LogIn) -> End {
     };
     let credential = run.world.credentials.logins.get(&login.registry);
     let Some(credential) = credential.filter(|it| it.username == login.username) else {
-        return not_in_plan("which credential the registry accepts; it may have been refused since");
+        return not_in_plan(
+            "which credential the registry accepts; it may have been refused since",
+        );
     };
     match engine.login(&login.registry, credential).await {
         Ok(()) => End::Done,

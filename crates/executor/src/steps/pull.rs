@@ -79,10 +79,12 @@ pub(crate) async fn through_manager(run: &Run<'_>, steps: &[(&Step, &PullImage)]
             if let Some((service, error)) = &done.left {
                 run.leave(service, error);
             }
-            let end = |(_, pull): &(&Step, &PullImage)| done.outcomes.remove(&node_id(pull)).map_or_else(
-                || pull_failed("the Swarm said nothing of it".to_owned(), None),
-                ended,
-            );
+            let end = |(_, pull): &(&Step, &PullImage)| {
+                done.outcomes.remove(&node_id(pull)).map_or_else(
+                    || pull_failed("the Swarm said nothing of it".to_owned(), None),
+                    ended,
+                )
+            };
             steps.iter().map(end).collect()
         }
         Err(error) => {

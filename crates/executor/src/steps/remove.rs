@@ -13,13 +13,18 @@ pub(crate) async fn remove(run: &Run<'_>, remove: &RemoveImage) -> End {
         Ok(engine) => engine,
         Err(end) => return end,
     };
-    match engine.remove_image(&remove.repository, &remove.digest).await {
+    match engine
+        .remove_image(&remove.repository, &remove.digest)
+        .await
+    {
         Ok(Removal::Removed { .. } | Removal::AlreadyGone) => End::Done,
         Ok(Removal::InUse { users, message }) => {
             let users: Vec<&str> = users.iter().map(|user| user.name.as_str()).collect();
             let why = match (users.is_empty(), message) {
                 (false, _) => format!("a container is made of it: {}", users.join(", ")),
-                (true, message) => message.unwrap_or_else(|| "a container is made of it".to_owned()),
+                (true, message) => {
+                    message.unwrap_or_else(|| "a container is made of it".to_owned())
+                }
             };
             node::failed(
                 FailureKind::RemovalFailed,

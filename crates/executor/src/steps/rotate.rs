@@ -14,7 +14,9 @@ pub(crate) async fn rotate(run: &Run<'_>, step: &Step, rotate: &RotateCredential
     };
     // Without one the Swarm would keep the one that it has, and the label lie.
     let Some(auth) = run.world.credentials.pulls.get(&rotate.repository) else {
-        return not_in_plan("which credential the registry accepts; it may have been refused since");
+        return not_in_plan(
+            "which credential the registry accepts; it may have been refused since",
+        );
     };
     let change = Change {
         manager: run.world.manager,

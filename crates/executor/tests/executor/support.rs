@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use imgstack_executor::{Credentials, Event, Failure, Outcome, StepOutcome, execute};
 use imgstack_planner::{
-    Action, Change, FailureAction, Known, Only, Report, Restarts, Seen, StackPlan, Step, UpdateOrder,
-    UpdateService,
+    Action, Change, FailureAction, Known, Only, Report, Restarts, Seen, StackPlan, Step,
+    UpdateOrder, UpdateService,
 };
 use imgstack_spec::{Address, Stack};
 use imgstack_swarm::{open_fields, spec_digest};

@@ -41,6 +41,8 @@ pub struct ObservedCredential {
 pub enum Acceptance {
     /// It does.
     Accepted,
+    /// It lets anybody.
+    NotNeeded,
     /// It does not.
     Refused(Trouble),
     /// It could not be asked.

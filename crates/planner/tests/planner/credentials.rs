@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use imgstack_planner::{
-    Acceptance, Action, Change, Known, LoginState, Only, RegistryWarning, StackPlan,
-    UpdateState,
+    Acceptance, Action, Change, Known, LoginState, Only, RegistryWarning, StackPlan, UpdateState,
 };
 use imgstack_spec::Registry;
 
@@ -285,7 +284,8 @@ fn the_spec_says_how_long_before_the_end_a_word_is_due() {
 fn what_is_wrong_with_a_credential_is_said_though_the_registry_took_it() {
     let mut world = settled();
     world.label("pg", "credential", "same");
-    world.credential("same").concerns = vec![trouble("lacks a scope"), trouble("ends with its run")];
+    world.credential("same").concerns =
+        vec![trouble("lacks a scope"), trouble("ends with its run")];
     assert_eq!(
         said(&world.planned()),
         [

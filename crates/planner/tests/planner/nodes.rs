@@ -450,6 +450,12 @@ fn what_a_killed_apply_left_goes_first() {
     let mut world = world('b');
     let name: imgstack_spec::ServiceName = "imgstack-prepull-1f".parse().unwrap();
     world.inventory.leftovers.insert(name, "id-left".to_owned());
-    assert_eq!(ids(&world.planned())[0], "remove service.imgstack-prepull-1f");
-    assert_eq!(ids(&world.planned_with(&["service.pg"], Only::Everything)).len(), 4);
+    assert_eq!(
+        ids(&world.planned())[0],
+        "remove service.imgstack-prepull-1f"
+    );
+    assert_eq!(
+        ids(&world.planned_with(&["service.pg"], Only::Everything)).len(),
+        4
+    );
 }

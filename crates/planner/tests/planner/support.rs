@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use imgstack_planner::{
     Acceptance, Availability, Build, Disk, FailureAction, Inventory, Known, Observed,
     ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTask,
-    Only, Options, PullSize, Seen, ServiceMode, StackPlan, StoredBuild, Trouble,
-    UpdateOrder, UpdateSettings, UpdateState, UpdateStatus, plan,
+    Only, Options, PullSize, Seen, ServiceMode, StackPlan, StoredBuild, Trouble, UpdateOrder,
+    UpdateSettings, UpdateState, UpdateStatus, plan,
 };
 use imgstack_spec::{
     DEFAULT_TIMEOUT, Digest, Image, ImageRef, Pin, Platform, Repository, Service, Stack,
