@@ -62,7 +62,7 @@ pub(crate) struct PlanArgs {
 /// How a plan is made.
 #[derive(Args, Debug)]
 pub(crate) struct PlanningArgs {
-    /// Plan only this address, such as `service.web` or `image.web`; may be repeated
+    /// Plan only this address, such as `service.web`, `image.web` or `node.host-1`; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) target: Vec<Address>,
 }
@@ -79,6 +79,9 @@ pub(crate) struct ApplyArgs {
     /// Do not ask
     #[arg(long)]
     pub(crate) auto_approve: bool,
+    /// How many nodes may pull at once
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) parallelism: u16,
     /// The form of the output; `ndjson` is one event a line, and never asks
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: ApplyOutput,

@@ -1,33 +1,37 @@
 //! From a set of stacks to what is observed and planned for them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use imgstack_executor::Authorisation;
-use imgstack_observer::{Details, Sources, observe};
+use imgstack_executor::Credentials;
+use imgstack_observer::{Details, Engines, Sources, login, observe};
 use imgstack_planner::{FORMAT_VERSION, Inventory, Options, Plan, StackPlan, Trouble, plan};
 use imgstack_registry::oci::{CacheOptions, Client, ClientOptions, Endpoints, EndpointsError};
-use imgstack_spec::{Stack, StackSet};
-use imgstack_swarm::{Environment, Error, Manager, RegistryAuth, Target};
+use imgstack_spec::{NodeName, Repository, Stack, StackSet};
+use imgstack_swarm::{Environment, Error, Manager, NodeEngine, RegistryAuth, Target};
 use jiff::Timestamp;
 
 /// A stack with the connections to its world.
 pub(crate) struct Connected {
     pub(crate) stack: Stack,
     pub(crate) manager: Result<Manager, Trouble>,
+    pub(crate) registry: Client,
     endpoint: String,
-    registry: Client,
 }
 
 /// A stack with what was observed.
 pub(crate) struct Seen {
     pub(crate) connected: Connected,
     pub(crate) inventory: Inventory,
+    /// The engines of the nodes that were reached.
+    pub(crate) engines: BTreeMap<NodeName, NodeEngine>,
 }
 
 /// Connects to the managers and observes, one stack after another; within a
 /// stack everything is read side by side.
 pub(crate) async fn look(set: &StackSet, details: Details) -> Result<Vec<Seen>, EndpointsError> {
     let endpoints = endpoints()?;
+    let engines = Engines::new(Environment::of_process());
     let mut seen: Vec<Seen> = Vec::with_capacity(set.stacks.len());
     for stack in &set.stacks {
         let connected = connect(stack, &seen, &endpoints).await;
@@ -35,11 +39,14 @@ pub(crate) async fn look(set: &StackSet, details: Details) -> Result<Vec<Seen>, 
             manager: connected.manager.as_ref(),
             endpoint: &connected.endpoint,
             registry: &connected.registry,
+            engines: &engines,
+            now: now(),
         };
-        let inventory = observe(stack, sources, details).await;
+        let observed = observe(stack, sources, details).await;
         seen.push(Seen {
             connected,
-            inventory,
+            inventory: observed.inventory,
+            engines: observed.engines,
         });
     }
     Ok(seen)
@@ -71,6 +78,18 @@ impl Seen {
 pub(crate) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+/// Who types the command, for people that look at the Swarm meanwhile.
+pub(crate) fn owner() -> String {
+    let user = ["USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|key| std::env::var(key).ok());
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    format!("{}@{host}", user.as_deref().unwrap_or("somebody"))
 }
 
 async fn connect(stack: &Stack, before: &[Seen], endpoints: &Endpoints) -> Connected {
@@ -121,8 +140,24 @@ fn cache_folder() -> Option<PathBuf> {
 }
 
 impl Connected {
-    /// The credentials that the registries let in, for nodes to pull with.
-    pub(crate) fn authorisation(&self) -> Authorisation {
+    /// The credentials that the registries let in, for nodes to pull and to log
+    /// in with.
+    pub(crate) async fn credentials(&self) -> Credentials {
+        let mut logins = BTreeMap::new();
+        for image in &self.stack.images {
+            let host = image.repository.host();
+            // What is wrong with one was found when the world was looked at.
+            let found = self.registry.credential(host).await.ok().flatten();
+            let login = found.as_deref().and_then(login);
+            logins.extend(login.map(|login| (host.clone(), login)));
+        }
+        Credentials {
+            pulls: self.pulls(),
+            logins,
+        }
+    }
+
+    fn pulls(&self) -> BTreeMap<Repository, RegistryAuth> {
         let repositories = self.stack.images.iter().map(|image| &image.repository);
         repositories
             .filter_map(|repository| {

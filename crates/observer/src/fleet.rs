@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 use imgstack_planner::{
     Availability, Disk, Known, LoginState, ObservedEngine, ObservedNode, StoredBuild, Trouble,
 };
-use imgstack_registry::credentials::Identity;
+use imgstack_registry::credentials::{Credential, Identity};
 use imgstack_registry::oci::Client;
 use imgstack_spec::{
     ByteSize, Endpoint, NodeName, NodeRole, NodeSettings, RegistryHost, Repository, Stack,
@@ -113,7 +113,8 @@ async fn logins(stack: &Stack, registry: &Client) -> BTreeMap<RegistryHost, Opti
 }
 
 /// A credential as `docker login` takes it; None for a token without account.
-pub(crate) fn login(credential: &imgstack_registry::credentials::Credential) -> Option<Login> {
+#[must_use]
+pub fn login(credential: &Credential) -> Option<Login> {
     match credential.identity() {
         Identity::Password { username, password } => Some(Login {
             username: username.clone(),

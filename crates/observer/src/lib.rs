@@ -18,4 +18,5 @@ mod observe;
 mod services;
 
 pub use engines::Engines;
+pub use fleet::login;
 pub use observe::{Details, Observation, Sources, observe};

@@ -4,9 +4,9 @@ use std::io::{self, BufRead};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use imgstack_executor::{Event, Outcome, StepOutcome, execute};
+use imgstack_executor::{Event, Outcome, StepOutcome, World, execute};
 use imgstack_observer::Details;
-use imgstack_planner::{Drift, Options, Plan, drift};
+use imgstack_planner::{Drift, Only, Options, Plan, drift};
 use imgstack_spec::StackSet;
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +16,8 @@ use crate::exit::Exit;
 use crate::patience::waiting;
 use crate::printer::Printer;
 use crate::problem::Problem;
-use crate::views::apply::{ApplyView, closing, failure};
+use crate::views::apply::ApplyView;
+use crate::views::ending::{closing, failure};
 use crate::views::events;
 use crate::world::{self, Seen};
 use crate::{input, saved};
@@ -40,7 +41,11 @@ pub(crate) async fn run(
             Answer::Interrupted => return Ok(nothing_done(printer)),
         }
     }
-    let applied = carry_out(&plan, &seen, args.output, printer, cancel).await;
+    let how = How {
+        output: args.output,
+        parallelism: args.parallelism.into(),
+    };
+    let applied = carry_out(&plan, &seen, how, printer, cancel).await;
     finish(&plan, &applied, args.output, printer)
 }
 
@@ -51,14 +56,22 @@ async fn prepare(args: &ApplyArgs, printer: Printer) -> Result<(Plan, Vec<Seen>)
         return Ok(held);
     }
     let set = input::stacks(&args.spec)?;
-    let made = plan::make(&set, &args.making.target, printer).await?;
+    let made = plan::make(&set, &args.making.target, Only::Everything, printer).await?;
     introduce(&made.0, args.output, printer)?;
     Ok(made)
 }
 
-fn nothing_done(printer: Printer) -> Exit {
+pub(crate) fn nothing_done(printer: Printer) -> Exit {
     printer.notice("\nInterrupted; nothing was done.\n");
     Exit::Interrupted
+}
+
+/// How a plan is carried out.
+#[derive(Clone, Copy)]
+pub(crate) struct How {
+    pub(crate) output: ApplyOutput,
+    /// How many nodes may work at once.
+    pub(crate) parallelism: usize,
 }
 
 /// What became of a plan, and what failed on the way.
@@ -91,6 +104,7 @@ async fn hold_to(
     for (then, seen) in saved.stacks.iter().zip(&seen) {
         let now = seen.plan(&Options {
             targets: then.targets.clone(),
+            only: then.only,
         });
         let drift = drift(then, &now);
         drifted.moved.extend(drift.moved);
@@ -143,12 +157,12 @@ fn introduce(plan: &Plan, output: ApplyOutput, printer: Printer) -> Result<(), P
 }
 
 /// What a person said to a plan; a no is an error.
-enum Answer {
+pub(crate) enum Answer {
     Yes,
     Interrupted,
 }
 
-async fn ask(printer: Printer, cancel: &CancellationToken) -> Result<Answer, Problem> {
+pub(crate) async fn ask(printer: Printer, cancel: &CancellationToken) -> Result<Answer, Problem> {
     printer.notice(
         "\nDo you want to perform these actions?\n  \
          imgstack will do what is described above.\n  \
@@ -172,17 +186,17 @@ async fn ask(printer: Printer, cancel: &CancellationToken) -> Result<Answer, Pro
 }
 
 /// Carries the plans out, one stack after another, until one does not go well.
-async fn carry_out(
+pub(crate) async fn carry_out(
     plan: &Plan,
     seen: &[Seen],
-    output: ApplyOutput,
+    how: How,
     printer: Printer,
     cancel: &CancellationToken,
 ) -> Applied {
     let view = Mutex::new(ApplyView::new(printer));
     let failures = Mutex::new(Vec::new());
     let tell = |event: Event| {
-        match output {
+        match how.output {
             // Progress is for people, whatever is printed for programs.
             ApplyOutput::Human | ApplyOutput::Json => lock(&view).show(&event),
             ApplyOutput::Ndjson => {
@@ -194,7 +208,7 @@ async fn carry_out(
             lock(&failures).push(event);
         }
     };
-    if output == ApplyOutput::Ndjson {
+    if how.output == ApplyOutput::Ndjson {
         let _ = printer.data(&events::header(plan));
     }
     let mut outcomes = Vec::with_capacity(plan.stacks.len());
@@ -205,12 +219,19 @@ async fn carry_out(
                 .is_some_and(|outcome: &Outcome| !outcome.is_complete());
             outcomes.push(match &seen.connected.manager {
                 Ok(manager) if !stopped && !plan.steps.is_empty() => {
-                    let authorisation = seen.connected.authorisation();
-                    execute(plan, manager, &authorisation, cancel, &tell).await
+                    let credentials = seen.connected.credentials().await;
+                    let world = World {
+                        manager,
+                        engines: &seen.engines,
+                        credentials: &credentials,
+                        parallelism: how.parallelism,
+                        owner: world::owner(),
+                    };
+                    execute(plan, &world, cancel, &tell).await
                 }
                 _ => {
                     let outcome = not_started(plan);
-                    if output == ApplyOutput::Ndjson {
+                    if how.output == ApplyOutput::Ndjson {
                         tell(Event::ApplyFinished {
                             stack: plan.stack.name.clone(),
                             outcome: outcome.clone(),
@@ -257,13 +278,13 @@ fn not_started(plan: &imgstack_planner::StackPlan) -> Outcome {
     let steps = plan.steps.iter();
     Outcome {
         steps: steps
-            .map(|step| (step.address.clone(), StepOutcome::NotStarted))
+            .map(|step| (step.id.clone(), StepOutcome::NotStarted))
             .collect(),
         interrupted: false,
     }
 }
 
-fn finish(
+pub(crate) fn finish(
     plan: &Plan,
     applied: &Applied,
     output: ApplyOutput,
@@ -273,18 +294,16 @@ fn finish(
         ApplyOutput::Human => {
             for event in &applied.failures {
                 if let Event::StepFailed {
-                    address,
+                    step,
                     failure: cause,
+                    ..
                 } = event
                 {
-                    printer.notice(&failure(address, cause));
+                    printer.notice(&failure(step, cause));
                 }
             }
             if !plan.is_empty() {
-                printer.page(&format!(
-                    "\n{}",
-                    closing(&applied.outcomes, plan.is_blocked())
-                ))?;
+                printer.page(&format!("\n{}", closing(plan, &applied.outcomes)))?;
             }
         }
         ApplyOutput::Json => printer.data(&events::document(plan, applied)?)?,

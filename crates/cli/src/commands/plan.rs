@@ -1,7 +1,7 @@
 //! `imgstack plan`
 
 use imgstack_observer::Details;
-use imgstack_planner::{Options, Plan, check_targets};
+use imgstack_planner::{Only, Options, Plan, check_target_nodes, check_targets};
 use imgstack_spec::{Address, StackSet};
 
 use crate::args::{Output, PlanArgs};
@@ -13,7 +13,7 @@ use crate::{input, saved, views, world};
 
 pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.spec)?;
-    let (plan, _) = make(&set, &args.making.target, printer).await?;
+    let (plan, _) = make(&set, &args.making.target, Only::Everything, printer).await?;
     show(&plan, args.output, printer)?;
     if let Some(path) = &args.out {
         saved::write(&plan, path)?;
@@ -31,12 +31,18 @@ pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Proble
 pub(crate) async fn make(
     set: &StackSet,
     targets: &[Address],
+    only: Only,
     printer: Printer,
 ) -> Result<(Plan, Vec<world::Seen>), Problem> {
     check_targets(targets, set)?;
     let seen = waiting(printer, world::look(set, Details::WhereNeeded)).await?;
-    let targets = targets.to_vec();
-    let plan = world::plan_all(&seen, &Options { targets });
+    let inventories: Vec<_> = seen.iter().map(|seen| &seen.inventory).collect();
+    check_target_nodes(targets, &inventories)?;
+    let options = Options {
+        targets: targets.to_vec(),
+        only,
+    };
+    let plan = world::plan_all(&seen, &options);
     Ok((plan, seen))
 }
 

@@ -1,40 +1,50 @@
-//! An apply, as it happens: on a terminal a line that moves for each step, in
-//! a pipe a line every ten seconds; at the end what was done and what was not.
+//! An apply, as it happens: on a terminal a line that moves for each step that
+//! is under way, in a pipe a line every ten seconds.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use imgstack_executor::{Event, Failure, Outcome, Progress, StepOutcome, TaskFailure};
-use imgstack_planner::Moved;
-use imgstack_spec::Address;
-use indicatif::{ProgressBar, ProgressStyle};
+use imgstack_executor::{ByteProgress, Event, Progress};
+use imgstack_planner::StepId;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::style::{BAD, BOLD, DIM, GOOD, inline, paint};
+use super::steps::named;
+use super::style::{BAD, WARN, inline, paint};
 use crate::printer::{Printer, harmless};
 
 /// How often a pipe is told that something is still going on.
 const BEAT: Duration = Duration::from_secs(10);
 
-/// The step that is going on.
+/// A step that is going on.
 struct Current {
-    address: Address,
+    name: String,
+    words: Words,
     began: Instant,
     spoke: Instant,
     progress: Option<Progress>,
     bar: Option<ProgressBar>,
 }
 
+/// What is said of a kind of step.
+#[derive(Clone, Copy)]
+struct Words {
+    doing: &'static str,
+    done: &'static str,
+}
+
 /// Shows events to a person.
 pub(crate) struct ApplyView {
     printer: Printer,
-    current: Option<Current>,
+    bars: Option<MultiProgress>,
+    current: BTreeMap<StepId, Current>,
 }
 
 impl ApplyView {
     pub(crate) fn new(printer: Printer) -> Self {
         Self {
             printer,
-            current: None,
+            bars: printer.is_watched().then(MultiProgress::new),
+            current: BTreeMap::new(),
         }
     }
 
@@ -42,37 +52,50 @@ impl ApplyView {
     pub(crate) fn show(&mut self, event: &Event) {
         match event {
             Event::ApplyStarted { .. } | Event::ApplyFinished { .. } => {}
-            Event::StepStarted { address, .. } => self.begin(address),
-            Event::StepProgress { progress, .. } => self.progress(progress),
-            Event::StepSucceeded { address, .. } => {
-                let took = self.end();
-                self.say(&format!("{address}: Updated after {took}"));
+            Event::StepStarted { step, action, .. } => self.begin(step, words(action)),
+            Event::StepProgress { step, progress, .. } => self.progress(step, progress),
+            Event::StepSucceeded { step, .. } => {
+                if let Some(current) = self.end(step) {
+                    let (took, done) = (seconds(current.began.elapsed()), current.words.done);
+                    self.say(&format!("{}: {done} after {took}", current.name));
+                }
             }
-            Event::StepFailed { address, .. } => {
-                let took = self.end();
-                self.say(&format!("{address}: {} after {took}", paint(BAD, "Failed")));
+            Event::StepFailed { step, .. } => {
+                if let Some(current) = self.end(step) {
+                    let took = seconds(current.began.elapsed());
+                    let failed = paint(BAD, "Failed");
+                    self.say(&format!("{}: {failed} after {took}", current.name));
+                }
+            }
+            Event::LeftBehind { service, why } => {
+                let warning = paint(WARN, "Warning:");
+                let (service, why) = (inline(service), inline(why));
+                self.say(&format!(
+                    "{warning} {service} could not be removed: {why}; remove it with: docker service rm {service}"
+                ));
             }
         }
     }
 
-    /// To be called now and then: in a pipe, tells that a step is still going on.
+    /// To be called now and then: in a pipe, tells what is still going on.
     pub(crate) fn beat(&mut self) {
-        let Some(current) = self.current.as_mut() else {
-            return;
-        };
-        if current.bar.is_some() || current.spoke.elapsed() < BEAT {
-            return;
+        let mut lines = Vec::new();
+        for current in self.current.values_mut() {
+            if current.bar.is_some() || current.spoke.elapsed() < BEAT {
+                continue;
+            }
+            current.spoke = Instant::now();
+            let progress = current.progress.as_ref();
+            let progress = progress.map(|it| format!(" {}", inline(&it.to_string())));
+            lines.push(format!(
+                "{}: Still {}... [{} elapsed]{}",
+                current.name,
+                current.words.doing.to_lowercase(),
+                seconds(current.began.elapsed()),
+                progress.unwrap_or_default(),
+            ));
         }
-        current.spoke = Instant::now();
-        let progress = current.progress.as_ref();
-        let progress = progress.map(|p| format!(" {}", inline(&p.to_string())));
-        let line = format!(
-            "{}: Still updating... [{} elapsed]{}",
-            current.address,
-            seconds(current.began.elapsed()),
-            progress.unwrap_or_default(),
-        );
-        self.say(&line);
+        lines.iter().for_each(|line| self.say(line));
     }
 
     /// A stop was asked for.
@@ -80,55 +103,63 @@ impl ApplyView {
         self.say("Interrupted: the call in flight is finished, nothing new is begun.");
     }
 
-    fn begin(&mut self, address: &Address) {
-        let now = Instant::now();
-        let bar = self.printer.is_watched().then(|| {
-            let bar = ProgressBar::new_spinner().with_style(style());
-            bar.set_prefix(address.to_string());
-            bar.set_message("Updating...");
+    fn begin(&mut self, step: &StepId, words: Words) {
+        let (now, name) = (Instant::now(), named(step));
+        let bar = self.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::new_spinner().with_style(spinner()));
+            bar.set_prefix(name.clone());
+            bar.set_message(format!("{}...", words.doing));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
         if bar.is_none() {
-            self.say(&format!("{address}: Updating..."));
+            self.say(&format!("{name}: {}...", words.doing));
         }
-        self.current = Some(Current {
-            address: address.clone(),
+        let current = Current {
+            name,
+            words,
             began: now,
             spoke: now,
             progress: None,
             bar,
-        });
-    }
-
-    fn progress(&mut self, progress: &Progress) {
-        if let Some(current) = self.current.as_mut() {
-            if let Some(bar) = &current.bar {
-                let line = inline(&format!("Updating... {progress}"));
-                bar.set_message(harmless(&line));
-            }
-            current.progress = Some(progress.clone());
-        }
-    }
-
-    fn end(&mut self) -> String {
-        let Some(current) = self.current.take() else {
-            return seconds(Duration::ZERO);
         };
+        self.current.insert(step.clone(), current);
+    }
+
+    fn progress(&mut self, step: &StepId, progress: &Progress) {
+        let Some(current) = self.current.get_mut(step) else {
+            return;
+        };
+        if let Some(bar) = &current.bar {
+            match progress {
+                Progress::Bytes(ByteProgress { done, total }) if *total > 0 => {
+                    if bar.length().is_none() {
+                        bar.set_style(bytes());
+                    }
+                    bar.set_length(*total);
+                    bar.set_position(*done);
+                }
+                Progress::Bytes(_) | Progress::Tasks(_) | Progress::State(_) => {
+                    let line = inline(&format!("{}... {progress}", current.words.doing));
+                    bar.set_message(harmless(&line));
+                }
+            }
+        }
+        current.progress = Some(progress.clone());
+    }
+
+    fn end(&mut self, step: &StepId) -> Option<Current> {
+        let current = self.current.remove(step)?;
         if let Some(bar) = &current.bar {
             bar.finish_and_clear();
         }
-        seconds(current.began.elapsed())
+        Some(current)
     }
 
     fn say(&self, line: &str) {
         let text = format!("{line}\n");
-        match self
-            .current
-            .as_ref()
-            .and_then(|current| current.bar.as_ref())
-        {
-            Some(bar) => bar.suspend(|| self.printer.notice(&text)),
+        match &self.bars {
+            Some(bars) => bars.suspend(|| self.printer.notice(&text)),
             None => self.printer.notice(&text),
         }
     }
@@ -136,15 +167,34 @@ impl ApplyView {
 
 impl Drop for ApplyView {
     fn drop(&mut self) {
-        self.end();
+        let steps: Vec<StepId> = self.current.keys().cloned().collect();
+        for step in steps {
+            self.end(&step);
+        }
     }
 }
 
-fn style() -> ProgressStyle {
+fn words(action: &str) -> Words {
+    let (doing, done) = match action {
+        "login" => ("Logging in", "Logged in"),
+        "pull" => ("Pulling", "Pulled"),
+        "rotate" => ("Rotating the credential", "Credential rotated"),
+        "remove" => ("Removing", "Removed"),
+        _ => ("Updating", "Updated"),
+    };
+    Words { doing, done }
+}
+
+fn spinner() -> ProgressStyle {
     // The template is a constant, so a mistake in it would be ours: the plain
     // spinner still tells that something is going on.
     ProgressStyle::with_template("{spinner} {prefix}: {wide_msg} [{elapsed} elapsed]")
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+fn bytes() -> ProgressStyle {
+    let template = "{spinner} {prefix}: {wide_bar} {binary_bytes}/{binary_total_bytes} [{elapsed}]";
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn seconds(duration: Duration) -> String {
@@ -153,91 +203,4 @@ fn seconds(duration: Duration) -> String {
         (0, seconds) => format!("{seconds}s"),
         (minutes, seconds) => format!("{minutes}m{seconds}s"),
     }
-}
-
-/// Why a step failed, with the evidence.
-pub(crate) fn failure(address: &Address, failure: &Failure) -> String {
-    let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "\n{} {address}: {}",
-        paint(BAD, "Error:"),
-        inline(&failure.message)
-    );
-    for Moved {
-        field, from, to, ..
-    } in &failure.moved
-    {
-        let _ = writeln!(out, "  {}", inline(&format!("{field}: {from} -> {to}")));
-    }
-    for task in &failure.tasks {
-        task_failure(&mut out, task);
-    }
-    if let Some(now) = &failure.now {
-        let _ = writeln!(out, "  asks for now: {}", inline(now));
-    }
-    if let Some(hint) = &failure.hint {
-        let _ = writeln!(out, "  help: {}", inline(hint));
-    }
-    out
-}
-
-fn task_failure(out: &mut String, task: &TaskFailure) {
-    let node = task
-        .node
-        .as_deref()
-        .map(|node| format!(" on {}", inline(node)));
-    let code = task.exit_code.map(|code| format!(" (exit code {code})"));
-    let _ = writeln!(
-        out,
-        "  {}{} {}: {}{}",
-        paint(BOLD, &task.task),
-        node.unwrap_or_default(),
-        task.state,
-        inline(&task.error),
-        code.unwrap_or_default(),
-    );
-    for line in &task.log {
-        let _ = writeln!(out, "    {} {}", paint(DIM, "│"), inline(line));
-    }
-}
-
-/// The closing lines of an apply: what was done, and what was not.
-pub(crate) fn closing(outcomes: &[Outcome], blocked: bool) -> String {
-    let mut out = String::new();
-    let interrupted = outcomes.iter().any(|outcome| outcome.interrupted);
-    let count = |wanted| {
-        outcomes
-            .iter()
-            .map(|o| o.with(wanted).count())
-            .sum::<usize>()
-    };
-    let done = count(StepOutcome::Done);
-    let counts = format!("Resources: 0 added, {done} changed, 0 destroyed.");
-    if outcomes.iter().all(Outcome::is_complete) && !blocked {
-        let _ = writeln!(out, "{} {counts}", paint(GOOD, "Apply complete!"));
-        return out;
-    }
-    let unfinished = outcomes.iter().any(|outcome| !outcome.is_complete());
-    let title = match (interrupted, unfinished) {
-        (true, _) => "Apply interrupted.",
-        (false, true) => "Apply failed.",
-        (false, false) => "Apply incomplete: a part of the spec is blocked, see above.",
-    };
-    let _ = writeln!(out, "{} {counts}", paint(BAD, title));
-    for (outcome, words) in [
-        (StepOutcome::Done, "done"),
-        (StepOutcome::Failed, "failed"),
-        (StepOutcome::InFlight, "in flight"),
-        (StepOutcome::NotStarted, "not started"),
-    ] {
-        for address in outcomes.iter().flat_map(|o| o.with(outcome)) {
-            let _ = writeln!(out, "  {words:<12} {address}");
-        }
-    }
-    if count(StepOutcome::InFlight) > 0 {
-        let words = "The Swarm goes on with what is in flight; watch it with: imgstack status";
-        let _ = writeln!(out, "{words}");
-    }
-    out
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use imgstack_planner::{
-    Action, Build, Code, FailureAction, Finding, Observed, Plan, PlannedImage, Report,
-    RunningBuild, Severity, StackPlan, Step, UpdateOrder, UpdateService,
+    Action, Build, Code, Finding, Observed, Plan, PlannedImage, Report, RunningBuild, Severity,
+    StackPlan, Step,
 };
-use imgstack_spec::{Address, ImageRef};
+use imgstack_spec::Address;
 use jiff::Timestamp;
 
-use super::style::{BAD, BOLD, CHANGE, DIM, GOOD, WARN, ago, inline, paint, short};
+use super::steps::steps;
+use super::style::{BAD, BOLD, DIM, GOOD, WARN, ago, inline, paint, short};
 
 /// Renders a plan.
 pub(crate) fn render(plan: &Plan) -> String {
@@ -35,21 +36,29 @@ fn heading(out: &mut String, stack: &StackPlan) {
 
 /// Images that have something to be said about: all others run what they should.
 fn images(out: &mut String, stack: &StackPlan, now: Timestamp) {
-    let moving: BTreeSet<_> = stack
+    let moving: BTreeSet<Address> = stack
         .steps
         .iter()
-        .map(|step| match &step.action {
-            Action::UpdateService(update) => &update.service,
-        })
+        .filter_map(|step| moved(stack, step))
         .collect();
     for image in &stack.images {
-        let moves = stack.stack.services.iter().any(|service| {
-            moving.contains(&service.name) && Address::Image(service.image.clone()) == image.address
-        });
-        if moves || image.wants.present().is_none() {
+        if moving.contains(&image.address) || image.wants.present().is_none() {
             one_image(out, image, now);
         }
     }
+}
+
+/// The image that a step brings somewhere.
+fn moved(stack: &StackPlan, step: &Step) -> Option<Address> {
+    let image = match &step.action {
+        Action::UpdateService(update) => &stack.stack.service(&update.service)?.image,
+        Action::PullImage(pull) => &pull.image,
+        Action::LogIn(_)
+        | Action::RotateCredential(_)
+        | Action::RemoveImage(_)
+        | Action::RemoveLeftover(_) => return None,
+    };
+    Some(Address::Image(image.clone()))
 }
 
 fn one_image(out: &mut String, image: &PlannedImage, now: Timestamp) {
@@ -102,111 +111,6 @@ pub(crate) fn facts(build: Option<&Build>, now: Timestamp) -> String {
         let _ = write!(text, "   built {}", ago(created, now));
     }
     text
-}
-
-fn steps(out: &mut String, stack: &StackPlan) {
-    for step in &stack.steps {
-        let Action::UpdateService(update) = &step.action;
-        let reasons = inline(&step.reasons.join("; "));
-        let _ = writeln!(
-            out,
-            "  {}",
-            paint(DIM, format!("# {}: {reasons}", step.address))
-        );
-        let _ = writeln!(
-            out,
-            "  {} update   {}   {}{}",
-            paint(CHANGE, "~"),
-            paint(BOLD, &step.address),
-            effect(update),
-            after(step),
-        );
-        changes(out, update);
-    }
-    if !stack.steps.is_empty() {
-        out.push('\n');
-    }
-}
-
-/// What the engine will do: "restarts 1 task on docker-infra-2, stop-first".
-pub(crate) fn effect(update: &UpdateService) -> String {
-    if update.restarts.tasks == 0 {
-        return "restarts nothing".to_owned();
-    }
-    let order = match update.order {
-        UpdateOrder::StopFirst => "stop-first",
-        UpdateOrder::StartFirst => "start-first",
-    };
-    let failure = match update.on_failure {
-        FailureAction::Rollback => "",
-        FailureAction::Pause => ", on failure it stops there (pause)",
-        FailureAction::Continue => ", on failure it goes on (continue)",
-    };
-    format!("restarts {}, {order}{failure}", update.restarts)
-}
-
-fn after(step: &Step) -> String {
-    match step.after.as_slice() {
-        [] => String::new(),
-        after => {
-            let names: Vec<_> = after.iter().map(ToString::to_string).collect();
-            format!(", after {}", names.join(", "))
-        }
-    }
-}
-
-fn changes(out: &mut String, update: &UpdateService) {
-    let change = paint(CHANGE, "~");
-    if update.image.from != update.image.to {
-        let (from, to) = (image(&update.image.from), image(&update.image.to));
-        let _ = writeln!(out, "      {change} image      {from} -> {to}");
-    }
-    if let Some(platforms) = &update.platforms {
-        let list = |list: &[imgstack_spec::Platform]| {
-            let names: Vec<_> = list.iter().map(ToString::to_string).collect();
-            names.join(", ")
-        };
-        let (from, to) = (list(&platforms.from), list(&platforms.to));
-        let _ = writeln!(out, "      {change} platforms  {from} -> {to}");
-    }
-    let labels = update.labels.iter().map(|(label, value)| {
-        let to = value.to.as_deref().unwrap_or("(none)");
-        format!("{label}={}", abbreviated(label, to))
-    });
-    let labels: Vec<String> = labels.collect();
-    let _ = writeln!(out, "      {change} labels     {}", labels.join(" "));
-}
-
-/// The hash of a plan is long and says nothing to a person.
-fn abbreviated<'a>(label: &str, value: &'a str) -> &'a str {
-    if label == "dev.imgstack.plan" {
-        value.get(..12).unwrap_or(value)
-    } else {
-        value
-    }
-}
-
-/// `…/patroni-postgres:16@sha256:9f31c0a2b4d6…`; anything else as it is.
-fn image(text: &str) -> String {
-    let Ok(reference) = text.parse::<ImageRef>() else {
-        return inline(text);
-    };
-    let name = reference
-        .repository
-        .path()
-        .rsplit('/')
-        .next()
-        .unwrap_or_default();
-    let tag = reference
-        .tag
-        .as_ref()
-        .map(|tag| format!(":{tag}"))
-        .unwrap_or_default();
-    let digest = reference
-        .digest
-        .as_ref()
-        .map(|digest| format!("@{}", short(digest)));
-    format!("…/{name}{tag}{}", digest.unwrap_or_default())
 }
 
 /// What blocks, waits or wants attention.

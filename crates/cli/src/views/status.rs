@@ -5,7 +5,7 @@ use std::fmt::Write;
 use imgstack_planner::{
     FORMAT_VERSION, Inventory, Known, Observed, PlannedImage, Report, StackPlan,
 };
-use imgstack_spec::{Address, Digest, ImageRef, Service};
+use imgstack_spec::{Address, Digest, ImageRef, NodeName, Service};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -40,7 +40,7 @@ struct ImageStatus {
 #[derive(Debug, Serialize)]
 struct TaskStatus {
     service: String,
-    node: Option<String>,
+    node: Option<NodeName>,
     image: String,
     state: String,
     /// Runs, on a node that the managers hear.
@@ -171,8 +171,8 @@ fn row(task: &TaskStatus) -> [String; 4] {
     [
         task.service.clone(),
         task.node
-            .as_deref()
-            .map_or_else(|| "(no node)".to_owned(), inline),
+            .as_ref()
+            .map_or_else(|| "(no node)".to_owned(), NodeName::to_string),
         digest.map_or_else(|| inline(&task.image), |digest| short(&digest)),
         match (task.state.as_str(), task.running) {
             // The last word of a node that the managers hear no more.

@@ -1,0 +1,223 @@
+//! The steps of a plan, as people read them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use imgstack_planner::{
+    Action, Change, Effect, FailureAction, LogIn, PullImage, RemoveImage, StackPlan, Step, StepId,
+    UpdateOrder, UpdateService, Via,
+};
+use imgstack_spec::{ByteSize, Digest, ImageRef, Platform};
+
+use super::style::{BAD, BOLD, CHANGE, DIM, GOOD, inline, paint, short};
+
+/// Renders the steps of a stack.
+pub(crate) fn steps(out: &mut String, stack: &StackPlan) {
+    let mut last_reason: Option<&[String]> = None;
+    for step in &stack.steps {
+        // What holds for a whole run of nodes is said once.
+        if last_reason != Some(&*step.reasons) || step.action.service().is_some() {
+            let reasons = inline(&step.reasons.join("; "));
+            let line = paint(DIM, format!("# {}: {reasons}", step.address));
+            let _ = writeln!(out, "  {line}");
+        }
+        last_reason = Some(&step.reasons);
+        let _ = writeln!(
+            out,
+            "  {} {:<8} {}{}",
+            sign(step.action.effect()),
+            step.action.verb(),
+            paint(BOLD, padded(step, stack)),
+            detail(step, stack),
+        );
+        match &step.action {
+            Action::UpdateService(update) => changes(out, update),
+            Action::RotateCredential(rotate) => labels(out, &rotate.labels),
+            Action::LogIn(_)
+            | Action::PullImage(_)
+            | Action::RemoveImage(_)
+            | Action::RemoveLeftover(_) => {}
+        }
+    }
+    if !stack.steps.is_empty() {
+        out.push('\n');
+    }
+}
+
+fn sign(effect: Effect) -> String {
+    match effect {
+        Effect::Add => paint(GOOD, "+"),
+        Effect::Change => paint(CHANGE, "~"),
+        Effect::Destroy => paint(BAD, "-"),
+    }
+}
+
+/// A step without its verb, its digests short: `service.web`,
+/// `node.docker-infra-1 image.web`.
+pub(crate) fn named(step: &StepId) -> String {
+    let text = step.to_string();
+    let words = text
+        .split(' ')
+        .skip(1)
+        .map(|word| match word.split_once('@') {
+            Some((name, digest)) => match digest.parse::<Digest>() {
+                Ok(digest) => format!("{name}@{}", short(&digest)),
+                Err(_) => word.to_owned(),
+            },
+            None => word.to_owned(),
+        });
+    inline(&words.collect::<Vec<_>>().join(" "))
+}
+
+/// Addresses of nodes stand in a column.
+fn padded(step: &Step, stack: &StackPlan) -> String {
+    let address = step.address.to_string();
+    if step.action.service().is_some() {
+        return address;
+    }
+    let nodes = stack
+        .steps
+        .iter()
+        .filter(|it| it.action.service().is_none());
+    let width = nodes.map(|it| it.address.to_string().chars().count()).max();
+    format!("{address:<0$}", width.unwrap_or_default())
+}
+
+fn detail(step: &Step, stack: &StackPlan) -> String {
+    let words = match &step.action {
+        Action::UpdateService(update) => vec![format!("{}{}", effect(update), after(step))],
+        Action::RotateCredential(_) => vec!["restarts nothing".to_owned()],
+        Action::PullImage(pull) => pull_detail(pull, stack),
+        Action::LogIn(LogIn {
+            registry, username, ..
+        }) => {
+            vec![format!("{registry} as {}", inline(username))]
+        }
+        Action::RemoveImage(RemoveImage {
+            image,
+            digest,
+            tags,
+            bytes,
+            ..
+        }) => {
+            let tags: Vec<&str> = tags.iter().map(|tag| tag.as_str()).collect();
+            let build = format!("{}  {}", short(digest), tags.join("  "));
+            let build = build.trim_end().to_owned();
+            vec![
+                format!("image.{image}"),
+                build,
+                ByteSize::new(*bytes).rounded(),
+            ]
+        }
+        Action::RemoveLeftover(_) => Vec::new(),
+    };
+    words.iter().map(|word| format!("   {word}")).collect()
+}
+
+fn pull_detail(pull: &PullImage, stack: &StackPlan) -> Vec<String> {
+    let mut words = Vec::new();
+    if stack.images.len() > 1 {
+        words.push(format!("image.{}", pull.image));
+    }
+    words.push(pull.bytes.map_or_else(
+        || "size not known".to_owned(),
+        |bytes| ByteSize::new(bytes).rounded(),
+    ));
+    if pull.via == Via::Manager {
+        words.push("through the manager".to_owned());
+    }
+    words
+}
+
+/// What the engine will do: "restarts 1 task on docker-infra-2, stop-first".
+pub(crate) fn effect(update: &UpdateService) -> String {
+    if update.restarts.tasks == 0 {
+        return "restarts nothing".to_owned();
+    }
+    let order = match update.order {
+        UpdateOrder::StopFirst => "stop-first",
+        UpdateOrder::StartFirst => "start-first",
+    };
+    let failure = match update.on_failure {
+        FailureAction::Rollback => "",
+        FailureAction::Pause => ", on failure it stops there (pause)",
+        FailureAction::Continue => ", on failure it goes on (continue)",
+    };
+    format!("restarts {}, {order}{failure}", update.restarts)
+}
+
+/// The services that come first; that nodes do goes without saying.
+fn after(step: &Step) -> String {
+    let services = step.after.iter().filter_map(|id| {
+        let id = id.to_string();
+        Some(id.strip_prefix("update ")?.to_owned())
+    });
+    let services: Vec<String> = services.collect();
+    match services.as_slice() {
+        [] => String::new(),
+        services => format!(", after {}", services.join(", ")),
+    }
+}
+
+fn changes(out: &mut String, update: &UpdateService) {
+    let change = paint(CHANGE, "~");
+    if update.image.from != update.image.to {
+        let (from, to) = (image(&update.image.from), image(&update.image.to));
+        let _ = writeln!(out, "      {change} image      {from} -> {to}");
+    }
+    if let Some(platforms) = &update.platforms {
+        let list = |list: &[Platform]| {
+            let names: Vec<_> = list.iter().map(ToString::to_string).collect();
+            names.join(", ")
+        };
+        let (from, to) = (list(&platforms.from), list(&platforms.to));
+        let _ = writeln!(out, "      {change} platforms  {from} -> {to}");
+    }
+    labels(out, &update.labels);
+}
+
+fn labels(out: &mut String, labels: &BTreeMap<String, Change<Option<String>>>) {
+    let labels = labels.iter().map(|(label, value)| {
+        let to = value.to.as_deref().unwrap_or("(none)");
+        format!("{label}={}", abbreviated(label, to))
+    });
+    let labels: Vec<String> = labels.collect();
+    let change = paint(CHANGE, "~");
+    let _ = writeln!(
+        out,
+        "      {change} labels     {}",
+        inline(&labels.join(" "))
+    );
+}
+
+/// The hash of a plan is long and says nothing to a person.
+fn abbreviated<'a>(label: &str, value: &'a str) -> &'a str {
+    if label == "dev.imgstack.plan" {
+        value.get(..12).unwrap_or(value)
+    } else {
+        value
+    }
+}
+
+/// `…/patroni-postgres:16@sha256:9f31c0a2b4d6…`; anything else as it is.
+fn image(text: &str) -> String {
+    let Ok(reference) = text.parse::<ImageRef>() else {
+        return inline(text);
+    };
+    let name = reference
+        .repository
+        .path()
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
+    let tag = reference
+        .tag
+        .as_ref()
+        .map(|tag| format!(":{tag}"))
+        .unwrap_or_default();
+    let digest = reference
+        .digest
+        .as_ref()
+        .map(|digest| format!("@{}", short(digest)));
+    format!("…/{name}{tag}{}", digest.unwrap_or_default())
+}
