@@ -9,6 +9,7 @@ use imgstack_spec::Diagnostics;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use thiserror::Error;
 
+use crate::generate::cloud_init::CloudInitError;
 use crate::views::style::{BAD, inline, paint};
 
 /// Why a command did not do what it should.
@@ -60,6 +61,9 @@ pub(crate) enum Problem {
     /// A variable of the environment that cannot be used.
     #[error(transparent)]
     Endpoints(#[from] EndpointsError),
+    /// No cloud-config can be made of the stacks.
+    #[error(transparent)]
+    CloudInit(#[from] CloudInitError),
     /// The runtime or stdout failed.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -104,6 +108,7 @@ impl Problem {
             Self::Endpoints(_) => {
                 Some("write it as: IMGSTACK_ENDPOINTS=ghcr.io=http://127.0.0.1:4000".to_owned())
             }
+            Self::CloudInit(error) => Some(error.hint()),
             Self::File { .. } => Some("check the path and its permissions".to_owned()),
             Self::Spec(_) | Self::Declined | Self::System(_) => None,
         }
