@@ -18,7 +18,7 @@ pub(crate) fn word(text: &str) -> String {
     let mut word = "'".to_owned();
     for c in text.chars() {
         match c {
-            '\'' | '$' | '%' | '{' => word.extend(["'\\", c.encode_utf8(&mut [0; 4]), "'"]),
+            '\'' | '{' => word.extend(["'\\", c.encode_utf8(&mut [0; 4]), "'"]),
             c => word.push(c),
         }
     }
