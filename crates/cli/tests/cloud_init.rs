@@ -6,10 +6,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use granit_parser::{Event, Parser, ScalarStyle};
 use tempfile::TempDir;
@@ -17,19 +17,17 @@ use tempfile::TempDir;
 const SECRET: &str = "hunter2-of-ghcr";
 
 fn imgstack(args: &[&str], spec: &str) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_imgstack"))
+    // A file rather than a pipe, which the program may close unread.
+    let mut stdin = tempfile::tempfile().unwrap();
+    stdin.write_all(spec.as_bytes()).unwrap();
+    stdin.rewind().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_imgstack"))
         .args(["generate", "cloud-init"])
         .args(args)
         .env("GHCR_PAT", SECRET)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = program.stdin.take().unwrap();
-    stdin.write_all(spec.as_bytes()).unwrap();
-    drop(stdin);
-    program.wait_with_output().unwrap()
+        .stdin(stdin)
+        .output()
+        .unwrap()
 }
 
 fn printed(args: &[&str], spec: &str) -> String {
