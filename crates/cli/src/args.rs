@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use imgstack_spec::Address;
 
+use crate::generate::cloud_init::{self, SecretFile};
+
 /// Keeps the images of a Docker Swarm what one YAML file says they should be.
 #[derive(Debug, Parser)]
 #[command(name = "imgstack", version, max_term_width = 100)]
@@ -31,6 +33,9 @@ pub(crate) enum Command {
     Schema,
     /// Show all of this on a simulated cluster, with nothing installed
     Demo(DemoArgs),
+    /// Print files for other programs, made from the spec
+    #[command(subcommand)]
+    Generate(Generate),
 }
 
 /// Where the spec is.
@@ -121,6 +126,21 @@ pub(crate) struct DemoArgs {
     /// Leave the simulated cluster to you, until Ctrl-C, and say how to reach it
     #[arg(long)]
     pub(crate) keep: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Generate {
+    /// Print a cloud-config that logs a new node in and pulls the images; it holds no secret
+    CloudInit(CloudInitArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CloudInitArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// The file on the new node that holds a registry's password; `{host}` is the registry
+    #[arg(long, value_name = "PATH", default_value = cloud_init::DEFAULT_SECRET_FILE)]
+    pub(crate) secret_file: SecretFile,
 }
 
 /// Forms of a result.

@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod demo;
 mod exit;
+mod generate;
 mod input;
 mod interrupt;
 mod patience;
@@ -57,6 +58,7 @@ fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
     match command {
         Command::Schema => commands::schema::run(printer),
         Command::Validate(args) => commands::validate::run(args, printer),
+        Command::Generate(what) => commands::generate::run(&what, printer),
         Command::Show(args) => commands::show::run(&args, printer),
         Command::Plan(args) => {
             online(async |cancel| until(cancel, commands::plan::run(args, printer)).await)

@@ -9,6 +9,7 @@ use imgstack_spec::Diagnostics;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use thiserror::Error;
 
+use crate::generate::cloud_init::CloudInitError;
 use crate::views::style::{BAD, inline, paint};
 
 /// Why a command did not do what it should.
@@ -63,6 +64,9 @@ pub(crate) enum Problem {
     /// A variable of the environment that cannot be used.
     #[error(transparent)]
     Endpoints(#[from] EndpointsError),
+    /// No cloud-config can be made of the stacks.
+    #[error(transparent)]
+    CloudInit(#[from] CloudInitError),
     /// The runtime or stdout failed.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -112,6 +116,7 @@ impl Problem {
                  with all that is above"
                     .to_owned(),
             ),
+            Self::CloudInit(error) => Some(error.hint()),
             Self::File { .. } => Some("check the path and its permissions".to_owned()),
             Self::Spec(_) | Self::Declined | Self::System(_) => None,
         }

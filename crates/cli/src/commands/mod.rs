@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod demo;
+pub(crate) mod generate;
 pub(crate) mod plan;
 pub(crate) mod schema;
 pub(crate) mod show;

@@ -1,0 +1,20 @@
+//! `imgstack generate`
+
+use crate::args::{CloudInitArgs, Generate};
+use crate::exit::Exit;
+use crate::generate::cloud_init;
+use crate::input;
+use crate::printer::Printer;
+use crate::problem::Problem;
+
+pub(crate) fn run(what: &Generate, printer: Printer) -> Result<Exit, Problem> {
+    match what {
+        Generate::CloudInit(args) => cloud_init(args, printer),
+    }
+}
+
+fn cloud_init(args: &CloudInitArgs, printer: Printer) -> Result<Exit, Problem> {
+    let set = input::stacks(&args.spec)?;
+    printer.data(&cloud_init::cloud_config(&set, &args.secret_file)?)?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,4 @@
+//! Files for other programs, made from a spec. Pure: a spec in, a text out.
+
+pub(crate) mod cloud_init;
+mod shell;
