@@ -33,6 +33,9 @@ pub(crate) enum Command {
     Schema,
     /// Show all of this on a simulated cluster, with nothing installed
     Demo(DemoArgs),
+    /// Check the credentials, or put a new one into the services
+    #[command(subcommand)]
+    Auth(Auth),
     /// Print files for other programs, made from the spec
     #[command(subcommand)]
     Generate(Generate),
@@ -81,10 +84,17 @@ pub(crate) struct ApplyArgs {
     pub(crate) spec: SpecArgs,
     #[command(flatten)]
     pub(crate) making: PlanningArgs,
+    #[command(flatten)]
+    pub(crate) doing: DoingArgs,
+}
+
+/// How a plan is carried out.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct DoingArgs {
     /// Do not ask
     #[arg(long)]
     pub(crate) auto_approve: bool,
-    /// How many nodes may pull at once
+    /// How many nodes may work at once
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) parallelism: u16,
     /// The form of the output; `ndjson` is one event a line, and never asks
@@ -126,6 +136,33 @@ pub(crate) struct DemoArgs {
     /// Leave the simulated cluster to you, until Ctrl-C, and say how to reach it
     #[arg(long)]
     pub(crate) keep: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Auth {
+    /// Show whether the credentials are good, until when, and which services carry them
+    Check(AuthCheckArgs),
+    /// Put the credential into every service and node login that has another; restarts nothing
+    Rotate(AuthRotateArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AuthCheckArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AuthRotateArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) making: PlanningArgs,
+    #[command(flatten)]
+    pub(crate) doing: DoingArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -69,7 +69,10 @@ fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
         Command::Demo(args) => run(interrupt::watch_to_the_end, async |cancel| {
             commands::demo::run(&args, printer, cancel).await
         }),
-        // Knows how to stop in the middle of a change.
+        // These know how to stop in the middle of a change.
+        Command::Auth(auth) => {
+            online(async |cancel| commands::auth::run(auth, printer, cancel).await)
+        }
         Command::Apply(args) => {
             online(async |cancel| commands::apply::run(args, printer, cancel).await)
         }

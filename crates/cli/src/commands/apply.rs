@@ -10,7 +10,7 @@ use imgstack_planner::{Drift, Only, Options, Plan, drift};
 use imgstack_spec::StackSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{ApplyArgs, ApplyOutput, Output};
+use crate::args::{ApplyArgs, ApplyOutput, DoingArgs, Output};
 use crate::commands::plan;
 use crate::exit::Exit;
 use crate::patience::waiting;
@@ -27,11 +27,30 @@ pub(crate) async fn run(
     printer: Printer,
     cancel: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    let approved = args.auto_approve || args.plan.is_some();
-    may_ask(args.output, approved)?;
+    let approved = args.doing.auto_approve || args.plan.is_some();
+    may_ask(args.doing.output, approved)?;
+    proceed(
+        prepare(&args, printer),
+        args.doing,
+        approved,
+        printer,
+        cancel,
+    )
+    .await
+}
+
+/// Makes a plan, asks whether it is wanted unless that is known, and carries
+/// it out.
+pub(crate) async fn proceed(
+    prepare: impl Future<Output = Result<(Plan, Vec<Seen>), Problem>>,
+    how: DoingArgs,
+    approved: bool,
+    printer: Printer,
+    cancel: &CancellationToken,
+) -> Result<Exit, Problem> {
     // Nothing is changed before the carrying out, so it may stop anywhere.
     let prepared = tokio::select! {
-        prepared = prepare(&args, printer) => prepared?,
+        prepared = prepare => prepared?,
         () = cancel.cancelled() => return Ok(nothing_done(printer)),
     };
     let (plan, seen) = prepared;
@@ -41,37 +60,25 @@ pub(crate) async fn run(
             Answer::Interrupted => return Ok(nothing_done(printer)),
         }
     }
-    let how = How {
-        output: args.output,
-        parallelism: args.parallelism.into(),
-    };
     let applied = carry_out(&plan, &seen, how, printer, cancel).await;
-    finish(&plan, &applied, args.output, printer)
+    finish(&plan, &applied, how.output, printer)
 }
 
 async fn prepare(args: &ApplyArgs, printer: Printer) -> Result<(Plan, Vec<Seen>), Problem> {
     if let Some(path) = &args.plan {
-        let held = hold_to(saved::read(path)?, args.output, printer).await?;
-        introduce(&held.0, args.output, printer)?;
+        let held = hold_to(saved::read(path)?, args.doing.output, printer).await?;
+        introduce(&held.0, args.doing.output, printer)?;
         return Ok(held);
     }
     let set = input::stacks(&args.spec)?;
     let made = plan::make(&set, &args.making.target, Only::Everything, printer).await?;
-    introduce(&made.0, args.output, printer)?;
+    introduce(&made.0, args.doing.output, printer)?;
     Ok(made)
 }
 
-pub(crate) fn nothing_done(printer: Printer) -> Exit {
+fn nothing_done(printer: Printer) -> Exit {
     printer.notice("\nInterrupted; nothing was done.\n");
     Exit::Interrupted
-}
-
-/// How a plan is carried out.
-#[derive(Clone, Copy)]
-pub(crate) struct How {
-    pub(crate) output: ApplyOutput,
-    /// How many nodes may work at once.
-    pub(crate) parallelism: usize,
 }
 
 /// What became of a plan, and what failed on the way.
@@ -80,7 +87,7 @@ pub(crate) struct Applied {
     pub(crate) failures: Vec<Event>,
 }
 
-fn may_ask(output: ApplyOutput, approved: bool) -> Result<(), Problem> {
+pub(crate) fn may_ask(output: ApplyOutput, approved: bool) -> Result<(), Problem> {
     match output {
         ApplyOutput::Human => Ok(()),
         _ if approved => Ok(()),
@@ -149,7 +156,7 @@ fn refuse<T>(
     })
 }
 
-fn introduce(plan: &Plan, output: ApplyOutput, printer: Printer) -> Result<(), Problem> {
+pub(crate) fn introduce(plan: &Plan, output: ApplyOutput, printer: Printer) -> Result<(), Problem> {
     match output {
         ApplyOutput::Human => plan::show(plan, Output::Human, printer),
         ApplyOutput::Json | ApplyOutput::Ndjson => Ok(()),
@@ -157,12 +164,12 @@ fn introduce(plan: &Plan, output: ApplyOutput, printer: Printer) -> Result<(), P
 }
 
 /// What a person said to a plan; a no is an error.
-pub(crate) enum Answer {
+enum Answer {
     Yes,
     Interrupted,
 }
 
-pub(crate) async fn ask(printer: Printer, cancel: &CancellationToken) -> Result<Answer, Problem> {
+async fn ask(printer: Printer, cancel: &CancellationToken) -> Result<Answer, Problem> {
     printer.notice(
         "\nDo you want to perform these actions?\n  \
          imgstack will do what is described above.\n  \
@@ -186,10 +193,10 @@ pub(crate) async fn ask(printer: Printer, cancel: &CancellationToken) -> Result<
 }
 
 /// Carries the plans out, one stack after another, until one does not go well.
-pub(crate) async fn carry_out(
+async fn carry_out(
     plan: &Plan,
     seen: &[Seen],
-    how: How,
+    how: DoingArgs,
     printer: Printer,
     cancel: &CancellationToken,
 ) -> Applied {
@@ -224,7 +231,7 @@ pub(crate) async fn carry_out(
                         manager,
                         engines: &seen.engines,
                         credentials: &credentials,
-                        parallelism: how.parallelism,
+                        parallelism: how.parallelism.into(),
                         owner: world::owner(),
                     };
                     execute(plan, &world, cancel, &tell).await
@@ -284,7 +291,7 @@ fn not_started(plan: &imgstack_planner::StackPlan) -> Outcome {
     }
 }
 
-pub(crate) fn finish(
+fn finish(
     plan: &Plan,
     applied: &Applied,
     output: ApplyOutput,

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod apply;
+pub(crate) mod auth;
 pub(crate) mod demo;
 pub(crate) mod generate;
 pub(crate) mod plan;

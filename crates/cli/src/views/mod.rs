@@ -2,9 +2,11 @@
 //! nothing (invariant 11).
 
 pub(crate) mod apply;
+pub(crate) mod auth;
 pub(crate) mod ending;
 pub(crate) mod events;
 pub(crate) mod plan;
 pub(crate) mod status;
 pub(crate) mod steps;
 pub(crate) mod style;
+mod table;

@@ -52,6 +52,19 @@ pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
     format!("{count} {unit}{plural} ago")
 }
 
+/// "2026-12-03, in 9 days", "2026-11-03, 21 days ago", seen from `now`.
+pub(crate) fn until(end: Timestamp, now: Timestamp) -> String {
+    let date = end.strftime("%Y-%m-%d");
+    if end <= now {
+        return format!("{date}, {}", ago(end, now));
+    }
+    let hours = end.duration_since(now).as_hours();
+    match hours {
+        0..48 => format!("{date}, in {hours} h"),
+        _ => format!("{date}, in {} days", hours / 24),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

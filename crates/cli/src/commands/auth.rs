@@ -1,0 +1,70 @@
+//! `imgstack auth check` and `imgstack auth rotate`
+
+use imgstack_observer::Details;
+use imgstack_planner::{Only, Options};
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{Auth, AuthCheckArgs, AuthRotateArgs, Output};
+use crate::commands::{apply, plan};
+use crate::exit::Exit;
+use crate::patience::waiting;
+use crate::printer::Printer;
+use crate::problem::Problem;
+use crate::views::auth::{AuthReport, render};
+use crate::{input, world};
+
+pub(crate) async fn run(
+    auth: Auth,
+    printer: Printer,
+    cancel: &CancellationToken,
+) -> Result<Exit, Problem> {
+    match auth {
+        Auth::Check(args) => tokio::select! {
+            result = check(args, printer) => result,
+            () = cancel.cancelled() => Ok(Exit::Interrupted),
+        },
+        Auth::Rotate(args) => rotate(args, printer, cancel).await,
+    }
+}
+
+async fn check(args: AuthCheckArgs, printer: Printer) -> Result<Exit, Problem> {
+    let set = input::stacks(&args.spec)?;
+    let seen = waiting(printer, world::look(&set, Details::WhereNeeded)).await?;
+    let options = Options {
+        only: Only::Credentials,
+        ..Options::default()
+    };
+    let stacks = seen
+        .iter()
+        .map(|seen| (seen.plan(&options), &seen.inventory));
+    let report = AuthReport::of(world::now(), stacks);
+    match args.output {
+        Output::Human => printer.page(&render(&report))?,
+        Output::Json => {
+            let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::other)?;
+            printer.data(&format!("{text}\n"))?;
+        }
+    }
+    Ok(if report.is_good() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
+}
+
+/// An apply of nothing but credentials.
+async fn rotate(
+    args: AuthRotateArgs,
+    printer: Printer,
+    cancel: &CancellationToken,
+) -> Result<Exit, Problem> {
+    let how = args.doing;
+    apply::may_ask(how.output, how.auto_approve)?;
+    let prepare = async {
+        let set = input::stacks(&args.spec)?;
+        let made = plan::make(&set, &args.making.target, Only::Credentials, printer).await?;
+        apply::introduce(&made.0, how.output, printer)?;
+        Ok(made)
+    };
+    apply::proceed(prepare, how, how.auto_approve, printer, cancel).await
+}
