@@ -1,4 +1,5 @@
-//! Docker's `config.json`, whose form podman's `auth.json` shares.
+//! Docker's `config.json`, whose form podman's `auth.json` and the variable
+//! `DOCKER_AUTH_CONFIG` share.
 //!
 //! For one registry, in docker's order: its own helper, the helper for all,
 //! then what stands in the file itself.
@@ -64,22 +65,25 @@ pub(crate) async fn find(
         let source = format!("docker-credential-{name}, named in {shown}");
         return Ok(Some(Credential::new(identity, source)));
     }
-    let auths = file.auths.unwrap_or_default();
-    let own = auths.get(server_address(host));
-    let entry = own.or_else(|| {
-        let mut named = auths.iter().filter(|(key, _)| names(key, host));
-        named.next().map(|(_, entry)| entry)
-    });
-    let identity = match entry.and_then(Option::as_ref) {
-        Some(entry) => entry
-            .identity()
-            .map_err(|cause| CredentialError::Malformed {
-                path: shown.clone(),
-                cause: format!("the entry for {host} {cause}"),
-            })?,
-        None => None,
-    };
+    let identity = file.identity(&shown, host)?;
     Ok(identity.map(|identity| Credential::new(identity, format!("{owner} {shown}"))))
+}
+
+/// What a configuration that stands in an environment variable has for the
+/// registry. Helpers that it names count for nothing, as for docker.
+pub(crate) fn find_in(
+    environment: &Environment,
+    variable: &str,
+    host: &RegistryHost,
+) -> Result<Option<Credential>, CredentialError> {
+    let Some(text) = environment.get(variable) else {
+        return Ok(None);
+    };
+    let text = text
+        .to_str()
+        .ok_or_else(|| CredentialError::NotText(variable.to_owned()))?;
+    let identity = parse(text.as_bytes(), variable)?.identity(variable, host)?;
+    Ok(identity.map(|it| Credential::new(it, format!("{variable} in the environment"))))
 }
 
 async fn read(path: &Path, shown: &str) -> Result<Option<ConfigFile>, CredentialError> {
@@ -98,12 +102,15 @@ async fn read(path: &Path, shown: &str) -> Result<Option<ConfigFile>, Credential
     if bytes.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let file = serde_json::from_slice(&bytes).map_err(|error| CredentialError::Malformed {
+    parse(&bytes, shown).map(Some)
+}
+
+fn parse(bytes: &[u8], shown: &str) -> Result<ConfigFile, CredentialError> {
+    serde_json::from_slice(bytes).map_err(|error| CredentialError::Malformed {
         path: shown.to_owned(),
         // The parser's own words may quote a value, which may be a secret.
         cause: format!("line {}, column {}", error.line(), error.column()),
-    })?;
-    Ok(Some(file))
+    })
 }
 
 /// Whether a key of the file means the registry: keys come with and without a
@@ -119,6 +126,33 @@ fn names(key: &str, host: &RegistryHost) -> bool {
     match name {
         "index.docker.io" | "registry-1.docker.io" => host.as_str() == "docker.io",
         _ => name == host.as_str(),
+    }
+}
+
+impl ConfigFile {
+    /// What stands in the file itself.
+    fn identity(
+        &self,
+        shown: &str,
+        host: &RegistryHost,
+    ) -> Result<Option<Identity>, CredentialError> {
+        let Some(auths) = &self.auths else {
+            return Ok(None);
+        };
+        let own = auths.get(server_address(host));
+        let entry = own.or_else(|| {
+            let mut named = auths.iter().filter(|(key, _)| names(key, host));
+            named.next().map(|(_, entry)| entry)
+        });
+        let Some(entry) = entry.and_then(Option::as_ref) else {
+            return Ok(None);
+        };
+        entry
+            .identity()
+            .map_err(|cause| CredentialError::Malformed {
+                path: shown.to_owned(),
+                cause: format!("the entry for {host} {cause}"),
+            })
     }
 }
 

@@ -10,6 +10,9 @@ use super::environment::Environment;
 use super::error::CredentialError;
 use super::spec_source;
 
+/// A whole configuration, as CI systems hand it to their jobs.
+const AUTH_CONFIG: &str = "DOCKER_AUTH_CONFIG";
+
 /// All the places where a credential may be.
 #[derive(Clone, Debug, Default)]
 pub struct Keychain {
@@ -32,6 +35,24 @@ pub struct Problem {
     pub host: RegistryHost,
     /// What happened.
     pub cause: CredentialError,
+}
+
+impl Found {
+    /// Notes what a source gave; whether that ends the search.
+    fn take(
+        &mut self,
+        host: &RegistryHost,
+        given: Result<Option<Credential>, CredentialError>,
+    ) -> bool {
+        match given {
+            Ok(credential) => self.credential = credential,
+            Err(cause) => self.problems.push(Problem {
+                host: host.clone(),
+                cause,
+            }),
+        }
+        self.credential.is_some()
+    }
 }
 
 impl fmt::Display for Problem {
@@ -80,17 +101,15 @@ impl Keychain {
             .map(|path| ("docker's configuration", path))
             .chain(podman.map(|path| ("podman's", path)));
         let mut found = Found::default();
+        // Docker's own client has looked here first since version 28.3.
+        let variable = config_file::find_in(&self.environment, AUTH_CONFIG, host);
+        if found.take(host, variable) {
+            return found;
+        }
         for (owner, path) in files {
-            match config_file::find(&self.environment, owner, &path, host).await {
-                Ok(Some(credential)) => {
-                    found.credential = Some(credential);
-                    break;
-                }
-                Ok(None) => {}
-                Err(cause) => found.problems.push(Problem {
-                    host: host.clone(),
-                    cause,
-                }),
+            let file = config_file::find(&self.environment, owner, &path, host).await;
+            if found.take(host, file) {
+                return found;
             }
         }
         found

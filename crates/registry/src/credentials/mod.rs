@@ -1,8 +1,8 @@
 //! Where a registry's credential is read.
 //!
 //! The order: what the spec names for the registry (an environment variable, a
-//! file, a command), else docker's configuration with its credential helpers,
-//! else podman's `auth.json`, else none. What the spec names must be there: a
+//! file, a command), else docker's configuration, in `DOCKER_AUTH_CONFIG` and in
+//! its file with its credential helpers, else podman's `auth.json`, else none. What the spec names must be there: a
 //! missing variable is an error, never silently nobody. What docker or podman
 //! might have is optional: a broken configuration is a [`Problem`] to tell
 //! people about, and the search goes on.
@@ -15,7 +15,8 @@
 //! process's environment, so that only a test that changes it could reach it.
 //!
 //! Deliberately absent: writing credentials anywhere; podman's entries for a
-//! part of a registry (`quay.io/team`).
+//! part of a registry (`quay.io/team`), since a registry has one credential
+//! here, with one fingerprint and one end: the spec names it where it matters.
 
 mod config_file;
 mod credential;

@@ -1,8 +1,14 @@
 //! Manifests and configs: checked, cached, put together.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use imgstack_registry::credentials::Environment;
-use imgstack_registry::oci::{CacheOptions, Client, ClientOptions, Endpoints, ErrorKind, Manifest};
-use imgstack_spec::Digest;
+use imgstack_registry::oci::{
+    CacheOptions, Client, ClientOptions, Endpoints, Error, ErrorKind, Manifest, PlatformImage,
+};
+use imgstack_spec::{Digest, Platform};
 use tempfile::TempDir;
 
 use super::server::{Answer, Asked, Server, answer, digest, digest_of, error};
@@ -147,6 +153,132 @@ async fn a_child_that_was_cleaned_up_is_named() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ManifestDeleted);
     assert!(error.to_string().contains(child.as_str()), "{error}");
+}
+
+fn platforms(names: &[&str]) -> Vec<Platform> {
+    let platform = |name: &&str| {
+        let (os, architecture) = name.split_once('/').unwrap();
+        Platform {
+            os: os.to_owned(),
+            architecture: architecture.to_owned(),
+            variant: None,
+        }
+    };
+    names.iter().map(platform).collect()
+}
+
+/// `linux/amd64 1234`, or `linux/amd64 ManifestDeleted`.
+fn measured(found: &BTreeMap<Platform, Result<PlatformImage, Error>>) -> Vec<String> {
+    let line = |(platform, found): (&Platform, &Result<PlatformImage, Error>)| match found {
+        Ok(image) => format!("{platform} {}", image.size),
+        Err(error) => format!("{platform} {:?}", error.kind()),
+    };
+    found.iter().map(line).collect()
+}
+
+#[tokio::test]
+async fn only_what_the_nodes_run_is_measured() {
+    let mut image = image();
+    let server = Server::start(image.script()).await;
+    let repository = server.repository("o/n");
+    let config = image.contents[0].1.len();
+    let folder = TempDir::new().unwrap();
+    let client = with_cache(&folder);
+    let wanted = platforms(&["linux/arm64", "linux/riscv64"]);
+    let sizes = client.sizes(&repository, &image.index, &wanted).await;
+    let expected = [
+        format!("linux/arm64 {}", 2000 + config),
+        "linux/riscv64 PlatformMissing".to_owned(),
+    ];
+    assert_eq!(measured(&sizes.unwrap()), expected);
+    // The ping, the index, and one manifest of two; what was just fetched is
+    // there.
+    let pullable = client.pullable(&repository, &image.index, &wanted).await;
+    assert_eq!(measured(&pullable.unwrap()), expected);
+    assert_eq!(server.lines().len(), 3, "{:?}", server.lines());
+
+    // The next run knows the sizes, and asks whether the image is still there.
+    let client = with_cache(&folder);
+    let sizes = client.sizes(&repository, &image.index, &wanted).await;
+    assert_eq!(measured(&sizes.unwrap()), expected);
+    assert!(client.requests().is_empty());
+    let (child, _) = image.contents.remove(3);
+    let head = format!("HEAD /v2/o/n/manifests/{}", child.as_str());
+    for _ in 0..2 {
+        let found = client.pullable(&repository, &image.index, &wanted).await;
+        assert_eq!(measured(&found.unwrap()), expected);
+        assert_eq!(server.count(&head), 1);
+    }
+
+    // Somebody has cleaned up: the other platform does not suffer.
+    let server = Server::start(image.script()).await;
+    let repository = server.repository("o/n");
+    let wanted = platforms(&["linux/amd64", "linux/arm64"]);
+    let found = server.stranger();
+    let found = found.pullable(&repository, &image.index, &wanted).await;
+    let found = found.unwrap();
+    let expected = [
+        format!("linux/amd64 {}", 1000 + config),
+        "linux/arm64 ManifestDeleted".to_owned(),
+    ];
+    assert_eq!(measured(&found), expected);
+    let gone = found[&wanted[1]].as_ref().unwrap_err();
+    assert!(gone.to_string().contains(child.as_str()), "{gone}");
+    assert!(gone.hint().contains("roll back"), "{}", gone.hint());
+}
+
+/// What is in the cache is no proof.
+#[tokio::test]
+async fn a_child_that_was_cleaned_up_since_the_last_run_is_noticed() {
+    let image = image();
+    let gone = image.contents[1].0.clone();
+    let (serve, cleaned) = (image.script(), gone.clone());
+    let before = Arc::new(AtomicBool::new(true));
+    let still_there = Arc::clone(&before);
+    let server = Server::start(move |host, asked| {
+        let missing = asked.path.ends_with(cleaned.as_str());
+        match missing && !still_there.load(Ordering::SeqCst) {
+            true => error(404, "MANIFEST_UNKNOWN", "manifest unknown"),
+            false => serve(host, asked),
+        }
+    })
+    .await;
+    let repository = server.repository("o/n");
+    let folder = TempDir::new().unwrap();
+    let wanted = platforms(&["linux/amd64"]);
+    let first = with_cache(&folder);
+    let found = first.pullable(&repository, &image.index, &wanted).await;
+    assert!(found.unwrap()[&wanted[0]].is_ok());
+
+    before.store(false, Ordering::SeqCst);
+    let next = with_cache(&folder);
+    let sizes = next.sizes(&repository, &image.index, &wanted).await;
+    assert!(sizes.unwrap()[&wanted[0]].is_ok());
+    let found = next.pullable(&repository, &image.index, &wanted).await;
+    let error = found.unwrap().remove(&wanted[0]).unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ManifestDeleted);
+    assert!(error.to_string().contains(gone.as_str()), "{error}");
+}
+
+#[tokio::test]
+async fn an_image_that_is_no_index_is_measured_as_it_is() {
+    let image = image();
+    let server = Server::start(image.script()).await;
+    let (manifest, _) = &image.contents[1];
+    let wanted = platforms(&["linux/amd64", "linux/arm64"]);
+    let client = server.stranger();
+    let repository = server.repository("o/n");
+    let found = client.pullable(&repository, manifest, &wanted).await;
+    let found = found.unwrap();
+    let config = image.contents[0].1.len();
+    let expected = [
+        format!("linux/amd64 {}", 1000 + config),
+        "linux/arm64 PlatformMissing".to_owned(),
+    ];
+    assert_eq!(measured(&found), expected);
+    assert_eq!(&found[&wanted[0]].as_ref().unwrap().manifest, manifest);
+    // The ping, the manifest, its config.
+    assert_eq!(server.lines().len(), 3, "{:?}", server.lines());
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@
 )]
 
 mod auth;
+mod check;
 mod content;
+mod github;
 mod resolve;
 mod server;
 mod tags;

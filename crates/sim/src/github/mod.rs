@@ -28,6 +28,7 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
 
 pub use access::{Token, TokenKind};
 pub use runs::Run;
@@ -82,6 +83,13 @@ impl GitHub {
     /// Makes all tokens of somebody good no more.
     pub fn revoke(&self, login: &str) {
         self.state().tokens.retain(|token| token.login != login);
+    }
+
+    /// Makes one token good no more.
+    pub fn revoke_token(&self, secret: &str) {
+        let mut state = self.state();
+        let other = |token: &Token| token.secret.expose_secret() != secret;
+        state.tokens.retain(other);
     }
 
     /// Opens an issue with that number.

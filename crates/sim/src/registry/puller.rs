@@ -9,8 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
-use imgstack_spec::ImageRef;
+use imgstack_spec::{ImageRef, Platform};
 use secrecy::ExposeSecret as _;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::Registry;
@@ -372,30 +373,33 @@ fn spoken(code: &str) -> String {
 /// The child of an index that runs on a node.
 pub(super) fn select(index: &Value, os: &str, architecture: &str) -> Result<String, PullError> {
     let (architecture, variant) = match architecture {
-        "x86_64" | "amd64" => ("amd64", None),
+        "x86_64" => ("amd64", None),
         "aarch64" | "arm64" => ("arm64", Some("v8")),
+        "armv7l" => ("arm", Some("v7")),
+        "armv6l" => ("arm", Some("v6")),
         other => (other, None),
     };
-    let fits = |entry: &&Value| {
-        let platform = &entry["platform"];
-        let same_variant = match (platform["variant"].as_str(), variant) {
-            (Some(made), Some(wanted)) => made == wanted,
-            // An amd64 of a later level than the first would not run.
-            (Some(_), None) => architecture != "amd64",
-            (None, _) => true,
-        };
-        platform["os"] == os && platform["architecture"] == architecture && same_variant
+    let node = Platform {
+        os: os.to_owned(),
+        architecture: architecture.to_owned(),
+        variant: variant.map(str::to_owned),
     };
-    let mut entries = index["manifests"].as_array().into_iter().flatten();
-    let child = entries
-        .find(fits)
-        .and_then(|child| child["digest"].as_str());
-    child.map(str::to_owned).ok_or_else(|| {
-        let variant = variant.map(|it| format!("/{it}")).unwrap_or_default();
-        PullError::NoPlatform(format!(
-            "no matching manifest for {os}/{architecture}{variant} in the manifest list entries"
-        ))
-    })
+    let entries = index["manifests"].as_array().into_iter().flatten();
+    let made: Vec<(Platform, &str)> = entries
+        .filter_map(|entry| {
+            let platform = Platform::deserialize(&entry["platform"]).ok()?;
+            Some((platform, entry["digest"].as_str()?))
+        })
+        .collect();
+    let best = Platform::best(made.iter().map(|(platform, _)| platform), &node);
+    let child = made.iter().find(|(platform, _)| Some(platform) == best);
+    child
+        .map(|(_, digest)| (*digest).to_owned())
+        .ok_or_else(|| {
+            PullError::NoPlatform(format!(
+                "no matching manifest for {node} in the manifest list entries"
+            ))
+        })
 }
 
 /// Where the registry of that name is reached.

@@ -114,6 +114,56 @@ async fn the_spec_comes_first_then_docker_then_podman() {
     assert_eq!(home.found("ghcr.io", None, &[]).await, "nobody");
 }
 
+/// As docker's own client does it.
+#[tokio::test]
+async fn a_configuration_in_the_environment_comes_before_the_files() {
+    let home = Home::new().write(".docker/config.json", DOCKER);
+    let file = "docker:pass from docker's configuration ~/.docker/config.json";
+    let variable = |auths: &str| format!(r#"{{"auths": {{{auths}}}, "credsStore": "absent"}}"#);
+    let table = [
+        (
+            variable(r#""ghcr.io": {"auth": "Y2k6cGFzcw=="}"#),
+            "ci:pass from DOCKER_AUTH_CONFIG in the environment".to_owned(),
+        ),
+        // what it does not have, the file may have
+        (
+            variable(r#""a.test": {"auth": "Y2k6cGFzcw=="}"#),
+            file.to_owned(),
+        ),
+        (variable(r#""ghcr.io": {}"#), file.to_owned()),
+        (String::new(), file.to_owned()),
+        (
+            "hunter2".to_owned(),
+            format!(
+                "{file}; problem: ghcr.io: DOCKER_AUTH_CONFIG is not a docker configuration: line \
+                 1, column 1"
+            ),
+        ),
+        (
+            variable(r#""ghcr.io": {"auth": "hunter2:"}"#),
+            format!(
+                "{file}; problem: ghcr.io: DOCKER_AUTH_CONFIG is not a docker configuration: the \
+                 entry for ghcr.io is not base64"
+            ),
+        ),
+    ];
+    for (value, expected) in table {
+        let more = [("DOCKER_AUTH_CONFIG", value.as_str())];
+        assert_eq!(
+            home.found("ghcr.io", None, &more).await,
+            expected,
+            "{value}"
+        );
+    }
+    let env = spec(SecretSource::Env("GHCR_PAT".to_owned()));
+    let first = variable(r#""ghcr.io": {"auth": "Y2k6cGFzcw=="}"#);
+    let more = [("DOCKER_AUTH_CONFIG", first.as_str()), ("GHCR_PAT", "pat")];
+    assert_eq!(
+        home.found("ghcr.io", Some(&env), &more).await,
+        "me:pat from GHCR_PAT in the environment"
+    );
+}
+
 #[tokio::test]
 async fn entries_of_dockers_configuration() {
     let home = Home::new().write("elsewhere/config.json", DOCKER);

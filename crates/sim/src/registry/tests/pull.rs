@@ -1,5 +1,7 @@
 //! Engines that pull without a network.
 
+use imgstack_spec::Platform;
+
 use crate::registry::Registries;
 use crate::{Behaviour, Credential, Fault, Pull, PullError, Trigger, Upstream};
 
@@ -203,6 +205,47 @@ async fn refusals_are_in_the_words_of_engines() {
             .pull(&pull(&tagged, Some(&robot)))
             .unwrap_err();
         assert!(matches!(found, PullError::NotFound(_)), "{found}");
+    }
+}
+
+/// A node says what it is in its kernel's words.
+#[tokio::test]
+async fn a_node_takes_the_image_that_it_runs() {
+    let world = World::peopled(Manner::Ghcr).await;
+    let platform = |text: &str| {
+        let mut parts = text.split('/').map(str::to_owned);
+        Platform {
+            os: parts.next().unwrap(),
+            architecture: parts.next().unwrap(),
+            variant: parts.next(),
+        }
+    };
+    let names = ["amd64/v3", "amd64", "arm/v6", "arm/v7", "arm64/v8", "386"];
+    let platforms = names.map(|name| platform(&format!("linux/{name}")));
+    let several = Build {
+        platforms: platforms.to_vec(),
+        ..build("a")
+    };
+    let pushed = world.registry.push_build(&several, &["16"]);
+    let registries: Registries = [world.registry.clone()].into_iter().collect();
+    let robot = credential("robot", "secret");
+    let table = [
+        ("x86_64", "linux/amd64"),
+        ("amd64", "linux/amd64"),
+        ("aarch64", "linux/arm64/v8"),
+        ("arm64", "linux/arm64/v8"),
+        ("armv7l", "linux/arm/v7"),
+        ("armv6l", "linux/arm/v6"),
+        ("386", "linux/386"),
+    ];
+    for (architecture, expected) in table {
+        let asked = Pull {
+            architecture,
+            ..pull("ghcr.io/acme/db:16", Some(&robot))
+        };
+        let image = registries.pull(&asked).unwrap();
+        let manifest = &pushed.manifests[&platform(expected)];
+        assert_eq!(&image.manifest, manifest, "{architecture}");
     }
 }
 
