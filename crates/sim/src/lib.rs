@@ -11,6 +11,7 @@
 //! - `swarm`: nodes, services and tasks as a state machine; no I/O, no clock
 //!   of its own.
 //! - `engine`: the Engine API over that state.
+//! - [`World`]: all of them together, and where they are reached.
 //! - [`Record`]: every request of every server. [`Faults`]: bad days at will.
 //!
 //! What the real engines do is settled by the contract suite, which runs
@@ -25,9 +26,11 @@ mod record;
 pub mod registry;
 mod serve;
 pub mod swarm;
+mod world;
 
 pub use clock::Clock;
 pub use fault::{Fault, Faults, Trigger};
 pub use image::{Behaviour, Credential, Descriptor, Image, Pull, PullError, Upstream};
 pub use record::{Record, Recorded};
 pub use serve::{Answer, Asked, Body, Served, Server, Service};
+pub use world::{Layout, Sockets, World};

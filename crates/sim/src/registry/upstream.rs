@@ -1,6 +1,7 @@
 //! Where engines pull from: one registry, or several by host.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use imgstack_spec::ImageRef;
 
@@ -8,26 +9,40 @@ use super::puller::{Puller, host_of_api, select};
 use super::{Manner, Registry};
 use crate::{Credential, Descriptor, Image, Pull, PullError, Upstream};
 
-/// The registries of a world, by host. All other hosts do not exist.
+/// The registries of a world, by host. All other hosts do not exist. Clones
+/// share them.
 #[derive(Clone, Debug, Default)]
-pub struct Registries(BTreeMap<String, Registry>);
+pub struct Registries(Arc<Mutex<BTreeMap<String, Registry>>>);
 
 impl Registries {
     /// Adds a registry.
-    pub fn add(&mut self, registry: &Registry) {
-        self.0.insert(registry.host().to_owned(), registry.clone());
+    pub fn add(&self, registry: &Registry) {
+        self.add_as(registry.host(), registry);
+    }
+
+    /// Adds a registry by another name than its own.
+    pub fn add_as(&self, host: &str, registry: &Registry) {
+        self.lock().insert(host.to_owned(), registry.clone());
     }
 
     /// The registry of that host.
     #[must_use]
-    pub fn get(&self, host: &str) -> Option<&Registry> {
-        self.0.get(host)
+    pub fn get(&self, host: &str) -> Option<Registry> {
+        self.lock().get(host).cloned()
+    }
+
+    fn find(&self, host: &str) -> Result<Registry, PullError> {
+        self.get(host).ok_or_else(|| nowhere(host))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Registry>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl FromIterator<Registry> for Registries {
     fn from_iter<I: IntoIterator<Item = Registry>>(registries: I) -> Self {
-        let mut all = Self::default();
+        let all = Self::default();
         for registry in registries {
             all.add(&registry);
         }
@@ -38,21 +53,18 @@ impl FromIterator<Registry> for Registries {
 impl Upstream for Registries {
     fn pull(&self, pull: &Pull<'_>) -> Result<Image, PullError> {
         let image = read(pull.reference)?;
-        let host = image.repository.host().as_str();
-        let registry = self.0.get(host).ok_or_else(|| nowhere(host))?;
+        let registry = self.find(image.repository.host().as_str())?;
         registry.fetch(&image, pull)
     }
 
     fn describe(&self, pull: &Pull<'_>) -> Result<Descriptor, PullError> {
         let image = read(pull.reference)?;
-        let host = image.repository.host().as_str();
-        let registry = self.0.get(host).ok_or_else(|| nowhere(host))?;
+        let registry = self.find(image.repository.host().as_str())?;
         registry.look_up(&image, pull)
     }
 
     fn login(&self, host: &str, credential: &Credential) -> Result<(), PullError> {
-        let registry = self.0.get(host).ok_or_else(|| nowhere(host))?;
-        registry.login(host, credential)
+        self.find(host)?.let_in(host, credential)
     }
 }
 
@@ -70,17 +82,9 @@ impl Upstream for Registry {
     }
 
     fn login(&self, host: &str, credential: &Credential) -> Result<(), PullError> {
-        if host != self.host() {
-            return Err(nowhere(host));
-        }
-        let login = (credential.username.clone(), credential.password.clone());
-        let (manner, now) = (self.0.settings.manner, self.0.clock.now());
-        let known = manner == Manner::Plain || self.state().user(manner, &login, now).is_some();
-        match known {
-            true => Ok(()),
-            false => Err(PullError::Denied(format!(
-                "Get \"https://{host}/v2/\": denied: denied"
-            ))),
+        match host == self.host() {
+            true => self.let_in(host, credential),
+            false => Err(nowhere(host)),
         }
     }
 }
@@ -98,6 +102,19 @@ fn nowhere(host: &str) -> PullError {
 }
 
 impl Registry {
+    /// Whether a login is good; `host` is what the registry was called.
+    fn let_in(&self, host: &str, credential: &Credential) -> Result<(), PullError> {
+        let login = (credential.username.clone(), credential.password.clone());
+        let (manner, now) = (self.0.settings.manner, self.0.clock.now());
+        let known = manner == Manner::Plain || self.state().user(manner, &login, now).is_some();
+        match known {
+            true => Ok(()),
+            false => Err(PullError::Denied(format!(
+                "Get \"https://{host}/v2/\": denied: denied"
+            ))),
+        }
+    }
+
     fn must_be(&self, image: &ImageRef) -> Result<(), PullError> {
         let host = image.repository.host().as_str();
         match host == self.host() {

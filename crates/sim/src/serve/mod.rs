@@ -74,6 +74,30 @@ impl Server {
         service: Arc<dyn Service>,
     ) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(("127.0.0.1", port.unwrap_or(0))).await?;
+        self.accept(name, listener, service)
+    }
+
+    /// Serves where somebody has begun to listen already. To be called inside
+    /// a tokio runtime.
+    ///
+    /// # Errors
+    /// The system does not let it be waited for.
+    pub fn listen(
+        &self,
+        name: &str,
+        listener: std::net::TcpListener,
+        service: Arc<dyn Service>,
+    ) -> io::Result<SocketAddr> {
+        listener.set_nonblocking(true)?;
+        self.accept(name, TcpListener::from_std(listener)?, service)
+    }
+
+    fn accept(
+        &self,
+        name: &str,
+        listener: TcpListener,
+        service: Arc<dyn Service>,
+    ) -> io::Result<SocketAddr> {
         let address = listener.local_addr()?;
         let (server, name) = (self.clone(), name.to_owned());
         self.tasks.spawn(async move {
