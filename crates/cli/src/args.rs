@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Print the JSON Schema of the spec
     Schema,
+    /// Show all of this on a simulated cluster, with nothing installed
+    Demo(DemoArgs),
 }
 
 /// Where the spec is.
@@ -109,6 +111,13 @@ pub(crate) struct ValidateArgs {
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// Leave the simulated cluster to you, until Ctrl-C, and say how to reach it
+    #[arg(long)]
+    pub(crate) keep: bool,
 }
 
 /// Forms of a result.

@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod demo;
 mod exit;
 mod input;
 mod interrupt;
@@ -15,6 +16,7 @@ mod saved;
 mod views;
 mod world;
 
+use std::io;
 use std::process::ExitCode;
 
 use tokio_util::sync::CancellationToken;
@@ -62,6 +64,9 @@ fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
         Command::Status(args) => {
             online(async |cancel| until(cancel, commands::status::run(args, printer)).await)
         }
+        Command::Demo(args) => run(interrupt::watch_to_the_end, async |cancel| {
+            commands::demo::run(&args, printer, cancel).await
+        }),
         // Knows how to stop in the middle of a change.
         Command::Apply(args) => {
             online(async |cancel| commands::apply::run(args, printer, cancel).await)
@@ -73,10 +78,17 @@ fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
 fn online(
     command: impl AsyncFnOnce(&CancellationToken) -> Result<Exit, Problem>,
 ) -> Result<Exit, Problem> {
+    run(interrupt::watch, command)
+}
+
+fn run(
+    watch: fn() -> io::Result<CancellationToken>,
+    command: impl AsyncFnOnce(&CancellationToken) -> Result<Exit, Problem>,
+) -> Result<Exit, Problem> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let result = runtime.block_on(async { command(&interrupt::watch()?).await });
+    let result = runtime.block_on(async { command(&watch()?).await });
     // A read of the terminal that nobody waits for any more must not hold the
     // program back.
     runtime.shutdown_background();

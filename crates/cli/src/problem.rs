@@ -57,6 +57,9 @@ pub(crate) enum Problem {
     /// `-o json` and `-o ndjson` do not ask.
     #[error("`-o {0}` does not ask, and nobody approved")]
     CannotAsk(&'static str),
+    /// The demo showed something else than it told.
+    #[error("the scene `{scene}` did not go as told: {why}")]
+    Untold { scene: &'static str, why: String },
     /// A variable of the environment that cannot be used.
     #[error(transparent)]
     Endpoints(#[from] EndpointsError),
@@ -104,6 +107,11 @@ impl Problem {
             Self::Endpoints(_) => {
                 Some("write it as: IMGSTACK_ENDPOINTS=ghcr.io=http://127.0.0.1:4000".to_owned())
             }
+            Self::Untold { .. } => Some(
+                "run it again; if it stays so, it is a mistake of imgstack's: please report it \
+                 with all that is above"
+                    .to_owned(),
+            ),
             Self::File { .. } => Some("check the path and its permissions".to_owned()),
             Self::Spec(_) | Self::Declined | Self::System(_) => None,
         }

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod apply;
+pub(crate) mod demo;
 pub(crate) mod plan;
 pub(crate) mod schema;
 pub(crate) mod show;

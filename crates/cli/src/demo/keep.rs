@@ -1,0 +1,155 @@
+//! A world to try things in: it stays until Ctrl-C, and things happen in it on
+//! request.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::Path;
+
+use jiff::SignedDuration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::cluster::Kind;
+use super::stage::{Stage, TOKEN_VARIABLE};
+use super::told;
+use crate::exit::Exit;
+use crate::printer::Printer;
+use crate::problem::Problem;
+
+const BEFORE: [&str; 3] = [
+    "A simulated cluster: three nodes, PostgreSQL with Patroni on each, its image",
+    "on GHCR. A new build has just arrived there. Paste this into another shell:",
+    "",
+];
+const TRY: [&str; 10] = [
+    "",
+    "Then try there:",
+    "  imgstack status           which build runs where",
+    "  imgstack plan             what would change, and why",
+    "  imgstack apply            does it, after a `yes`",
+    "  docker service ls         what docker's own client sees, if you have it",
+    "and in $IMGSTACK_FILE a pin, to go back to a build and hold it.",
+    "",
+    "Type here, and it happens in that world:",
+    "  good   a build arrives       bad   one arrives that dies at start",
+];
+const END: &str = "Ctrl-C ends it, and nothing is left behind.";
+
+/// Keeps the world until it is interrupted.
+pub(crate) async fn keep(
+    stage: &Stage,
+    printer: Printer,
+    cancel: &CancellationToken,
+) -> Result<Exit, Problem> {
+    stage.build(Kind::Good, "abc1234", SignedDuration::from_hours(2));
+    let environment = exports(stage)?;
+    printer.page(&(told(&BEFORE) + &environment + &told(&TRY) + &told(&["", END])))?;
+    let mut keyboard = keyboard();
+    loop {
+        let line = tokio::select! {
+            line = next(&mut keyboard) => line,
+            () = cancel.cancelled() => return Ok(Exit::Interrupted),
+        };
+        printer.page(&told(&[&happens(stage, line.trim())]))?;
+    }
+}
+
+/// Does what was typed, and says what that was.
+fn happens(stage: &Stage, typed: &str) -> String {
+    match typed {
+        "good" => {
+            let sha = stage.next_build(Kind::Good);
+            format!("The build {sha} has arrived: imgstack apply")
+        }
+        "bad" => {
+            let sha = stage.next_build(Kind::Dying);
+            format!("The build {sha} has arrived, which dies at start: imgstack apply")
+        }
+        "" => "Type good or bad.".to_owned(),
+        other => format!("`{other}` is nothing that happens here: type good or bad."),
+    }
+}
+
+/// Lines for a shell.
+fn exports(stage: &Stage) -> std::io::Result<String> {
+    let mut lines = String::new();
+    let program = std::env::current_exe()?;
+    if !is_found(&program) {
+        lines += &format!("alias imgstack={}\n", quoted(&program.to_string_lossy()));
+    }
+    for (key, value) in stage.settings() {
+        lines += &format!("export {key}={}\n", quoted(&value));
+    }
+    let token = stage.token_file();
+    let token = quoted(&token.to_string_lossy());
+    lines += &format!("export {TOKEN_VARIABLE}=\"$(cat {token})\"\n");
+    Ok(lines)
+}
+
+/// Whether a shell finds this very program by its name.
+fn is_found(program: &Path) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let first = std::env::split_paths(&path)
+        .map(|folder| folder.join("imgstack"))
+        .find(|candidate| candidate.is_file());
+    first.is_some_and(|first| first.canonicalize().is_ok_and(|it| it == program))
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=,@%+".contains(c);
+    match word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// The lines that are typed; None where nobody can type.
+fn keyboard() -> Option<mpsc::Receiver<String>> {
+    let stdin = std::io::stdin();
+    // Reading a terminal that belongs to another job would stop this one.
+    if stdin.is_terminal() && !is_in_the_foreground() {
+        return None;
+    }
+    let (sender, receiver) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in stdin.lock().lines().map_while(Result::ok) {
+            if sender.blocking_send(line).is_err() {
+                break;
+            }
+        }
+    });
+    Some(receiver)
+}
+
+fn is_in_the_foreground() -> bool {
+    let front = rustix::termios::tcgetpgrp(std::io::stdin());
+    front.is_ok_and(|front| front == rustix::process::getpgrp())
+}
+
+/// The next line; never, when there are no more.
+async fn next(keyboard: &mut Option<mpsc::Receiver<String>>) -> String {
+    if let Some(lines) = keyboard
+        && let Some(line) = lines.recv().await
+    {
+        return line;
+    }
+    std::future::pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_shell_takes_a_word_as_it_is() {
+        let table = [
+            ("/tmp/imgstack-demo-x/1.sock", "/tmp/imgstack-demo-x/1.sock"),
+            ("ghcr.io=http://127.0.0.1:1", "ghcr.io=http://127.0.0.1:1"),
+            ("/tmp/a b/$HOME", "'/tmp/a b/$HOME'"),
+            ("it's", r"'it'\''s'"),
+        ];
+        for (word, shown) in table {
+            assert_eq!(quoted(word), shown);
+        }
+    }
+}

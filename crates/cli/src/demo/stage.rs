@@ -1,0 +1,138 @@
+//! Where the demo plays: the world, a temporary folder, and what a user sets to
+//! point imgstack at both.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use imgstack_sim::World;
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+
+use super::cluster::{self, Kind, MANAGER, SERVICES, Source, TOKEN};
+
+pub(super) const SPEC: &str = include_str!("imgstack.yaml");
+const SPEC_FILE: &str = "imgstack.yaml";
+/// What a shell reads the token from, so that nobody needs to print it.
+const TOKEN_FILE: &str = "token";
+/// The token's variable, as the spec has it.
+pub(super) const TOKEN_VARIABLE: &str = "GHCR_PAT";
+
+/// What of the user's own environment is for the terminal; the rest, such as
+/// the user's own docker settings, must not reach the demo.
+const INHERITED: [&str; 9] = [
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "COLORTERM",
+    "COLUMNS",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "NO_COLOR",
+    "TERM",
+];
+
+/// The world and all that is around it. It is gone when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    // Before its folder.
+    world: World,
+    source: Source,
+    commits: AtomicU32,
+    folder: TempDir,
+}
+
+impl Stage {
+    /// Sets the stage: everything is as it is when the story begins.
+    pub(crate) async fn set() -> io::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("imgstack-demo-")
+            .tempdir()?;
+        std::fs::write(folder.path().join(SPEC_FILE), SPEC)?;
+        std::fs::write(folder.path().join(TOKEN_FILE), TOKEN)?;
+        let (layout, source) = cluster::lay_out(Timestamp::now()).map_err(io::Error::other)?;
+        let world = layout.start(folder.path()).await?;
+        if !world.settles(Duration::from_secs(5)).await {
+            return Err(io::Error::other("the simulated cluster does not come up"));
+        }
+        Ok(Self {
+            world,
+            source,
+            commits: AtomicU32::new(0),
+            folder,
+        })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn spec(&self) -> PathBuf {
+        self.folder().join(SPEC_FILE)
+    }
+
+    pub(super) fn token_file(&self) -> PathBuf {
+        self.folder().join(TOKEN_FILE)
+    }
+
+    /// What a user sets beside the token.
+    pub(super) fn settings(&self) -> [(&'static str, String); 3] {
+        let socket = self.world.socket(MANAGER);
+        [
+            ("IMGSTACK_FILE", self.spec().display().to_string()),
+            ("DOCKER_HOST", format!("unix://{}", socket.display())),
+            ("IMGSTACK_ENDPOINTS", self.world.endpoints()),
+        ]
+    }
+
+    /// This program, to be run on the stage.
+    pub(super) fn imgstack(&self) -> io::Result<tokio::process::Command> {
+        let mut command = tokio::process::Command::new(std::env::current_exe()?);
+        let kept = INHERITED.iter().filter_map(|key| {
+            let value = std::env::var_os(key)?;
+            Some((key, value))
+        });
+        command
+            .current_dir(self.folder())
+            .env_clear()
+            .envs(kept)
+            .env("HOME", self.folder())
+            .env("DOCKER_CONFIG", self.folder().join(".docker"))
+            .env("XDG_CACHE_HOME", self.folder().join(".cache"))
+            .envs(self.settings())
+            .env(TOKEN_VARIABLE, TOKEN)
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true);
+        Ok(command)
+    }
+
+    /// A build arrives that was made so long ago.
+    pub(super) fn build(&self, kind: Kind, sha: &str, age: SignedDuration) {
+        let now = self.world.server.clock.now();
+        let at = now.saturating_sub(age).unwrap_or(now);
+        self.source.build(kind, sha, at);
+    }
+
+    /// A build arrives now, from a commit that there was not before; its name.
+    pub(super) fn next_build(&self, kind: Kind) -> String {
+        let number = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
+        let sha = format!("{:07x}", 0x0c0_ffee + number * 0x1_1111);
+        self.build(kind, &sha, SignedDuration::ZERO);
+        sha
+    }
+
+    /// Whether all services run the build of that commit, and nothing goes on.
+    pub(super) async fn runs(&self, sha: &str) -> bool {
+        let Some(image) = self.source.reference(sha) else {
+            return false;
+        };
+        self.world.settles(Duration::from_secs(5)).await
+            && SERVICES.iter().all(|name| {
+                let service = self.world.engines.read(|swarm| swarm.service(name));
+                service.is_ok_and(|it| {
+                    it["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"] == image.as_str()
+                })
+            })
+    }
+}
