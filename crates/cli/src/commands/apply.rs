@@ -39,6 +39,9 @@ pub(crate) async fn run(
             Answer::Yes => {}
             Answer::Interrupted => return Ok(nothing_done(printer)),
         }
+    } else if !plan.is_empty() && args.output == ApplyOutput::Human {
+        // Between what will be done and what is done.
+        printer.notice("\n");
     }
     let applied = carry_out(&plan, &seen, args.output, printer, cancel).await;
     finish(&plan, &applied, args.output, printer)

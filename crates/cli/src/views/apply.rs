@@ -9,6 +9,8 @@ use imgstack_planner::Moved;
 use imgstack_spec::Address;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::fold::prose;
+use super::plan::image;
 use super::style::{BAD, BOLD, DIM, GOOD, inline, paint};
 use crate::printer::{Printer, harmless};
 
@@ -158,26 +160,24 @@ fn seconds(duration: Duration) -> String {
 /// Why a step failed, with the evidence.
 pub(crate) fn failure(address: &Address, failure: &Failure) -> String {
     let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "\n{} {address}: {}",
-        paint(BAD, "Error:"),
-        inline(&failure.message)
-    );
+    let error = paint(BAD, "Error:");
+    let text = format!("{error} {address}: {}", inline(&failure.message));
+    let _ = writeln!(out, "\n{}", prose(&text, 2));
     for Moved {
         field, from, to, ..
     } in &failure.moved
     {
-        let _ = writeln!(out, "  {}", inline(&format!("{field}: {from} -> {to}")));
+        let line = inline(&format!("  {field}: {from} -> {to}"));
+        let _ = writeln!(out, "{}", prose(&line, 6));
     }
     for task in &failure.tasks {
         task_failure(&mut out, task);
     }
     if let Some(now) = &failure.now {
-        let _ = writeln!(out, "  asks for now: {}", inline(now));
+        let _ = writeln!(out, "  asks for now: {}", image(now));
     }
     if let Some(hint) = &failure.hint {
-        let _ = writeln!(out, "  help: {}", inline(hint));
+        let _ = writeln!(out, "{}", prose(&format!("  help: {}", inline(hint)), 8));
     }
     out
 }
@@ -187,9 +187,12 @@ fn task_failure(out: &mut String, task: &TaskFailure) {
         .node
         .as_deref()
         .map(|node| format!(" on {}", inline(node)));
-    let code = task.exit_code.map(|code| format!(" (exit code {code})"));
-    let _ = writeln!(
-        out,
+    // The engine says most codes itself.
+    let code = task
+        .exit_code
+        .filter(|code| !task.error.ends_with(&format!("({code})")));
+    let code = code.map(|code| format!(" (exit code {code})"));
+    let text = format!(
         "  {}{} {}: {}{}",
         paint(BOLD, &task.task),
         node.unwrap_or_default(),
@@ -197,6 +200,7 @@ fn task_failure(out: &mut String, task: &TaskFailure) {
         inline(&task.error),
         code.unwrap_or_default(),
     );
+    let _ = writeln!(out, "{}", prose(&text, 4));
     for line in &task.log {
         let _ = writeln!(out, "    {} {}", paint(DIM, "│"), inline(line));
     }

@@ -3,6 +3,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod events;
+pub(crate) mod fold;
 pub(crate) mod plan;
 pub(crate) mod status;
 pub(crate) mod style;

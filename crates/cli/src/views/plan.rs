@@ -10,6 +10,7 @@ use imgstack_planner::{
 use imgstack_spec::{Address, ImageRef};
 use jiff::Timestamp;
 
+use super::fold::{beside, listed, pieces, prose};
 use super::style::{BAD, BOLD, CHANGE, DIM, GOOD, WARN, ago, inline, paint, short};
 
 /// Renders a plan.
@@ -30,7 +31,7 @@ pub(crate) fn render(plan: &Plan) -> String {
 
 fn heading(out: &mut String, stack: &StackPlan) {
     let title = paint(BOLD, format!("stack {}", stack.stack.name));
-    let _ = writeln!(out, "{title}   {}\n", stack.endpoint);
+    let _ = writeln!(out, "{}\n", beside(&title, &listed(&stack.endpoint), 4));
 }
 
 /// Images that have something to be said about: all others run what they should.
@@ -53,12 +54,7 @@ fn images(out: &mut String, stack: &StackPlan, now: Timestamp) {
 }
 
 fn one_image(out: &mut String, image: &PlannedImage, now: Timestamp) {
-    let pinned = if image.pinned { "   pinned" } else { "" };
-    let name = paint(BOLD, &image.address);
-    let _ = writeln!(out, "{name}   {}{pinned}", image.reference);
-    if let Some(purpose) = &image.purpose {
-        let _ = writeln!(out, "    {}", paint(DIM, inline(purpose)));
-    }
+    image_heading(out, image);
     for running in &image.runs {
         let _ = writeln!(out, "    runs   {}", running_build(running, image, now));
     }
@@ -70,6 +66,17 @@ fn one_image(out: &mut String, image: &PlannedImage, now: Timestamp) {
         Observed::Unknown(_) => paint(BAD, "unknown"),
     };
     let _ = writeln!(out, "    wants  {wants}\n");
+}
+
+/// What an image is called, where it is, and what it is for.
+pub(crate) fn image_heading(out: &mut String, image: &PlannedImage) {
+    let pinned = if image.pinned { "   pinned" } else { "" };
+    let reference = format!("{}{pinned}", image.reference);
+    let name = paint(BOLD, &image.address);
+    let _ = writeln!(out, "{}", beside(&name, &[reference], 4));
+    if let Some(purpose) = &image.purpose {
+        let _ = writeln!(out, "    {}", paint(DIM, inline(purpose)));
+    }
 }
 
 fn running_build(running: &RunningBuild, image: &PlannedImage, now: Timestamp) -> String {
@@ -84,7 +91,8 @@ fn running_build(running: &RunningBuild, image: &PlannedImage, now: Timestamp) -
         return what;
     }
     let services: Vec<_> = running.services.iter().map(ToString::to_string).collect();
-    format!("{what}   on {}", services.join(", "))
+    // Eleven: below the digest.
+    beside(&what, &listed(&format!("on {}", services.join(", "))), 11)
 }
 
 /// The words on a build: version, commit, age.
@@ -108,19 +116,12 @@ fn steps(out: &mut String, stack: &StackPlan) {
     for step in &stack.steps {
         let Action::UpdateService(update) = &step.action;
         let reasons = inline(&step.reasons.join("; "));
-        let _ = writeln!(
-            out,
-            "  {}",
-            paint(DIM, format!("# {}: {reasons}", step.address))
-        );
-        let _ = writeln!(
-            out,
-            "  {} update   {}   {}{}",
-            paint(CHANGE, "~"),
-            paint(BOLD, &step.address),
-            effect(update),
-            after(step),
-        );
+        let reasons = prose(&format!("  # {}: {reasons}", step.address), 6);
+        let _ = writeln!(out, "{}", paint(DIM, reasons));
+        let name = paint(BOLD, &step.address);
+        let head = format!("  {} update   {name}", paint(CHANGE, "~"));
+        let what = listed(&format!("{}{}", effect(update), after(step)));
+        let _ = writeln!(out, "{}", beside(&head, &what, 13));
         changes(out, update);
     }
     if !stack.steps.is_empty() {
@@ -159,7 +160,11 @@ fn changes(out: &mut String, update: &UpdateService) {
     let change = paint(CHANGE, "~");
     if update.image.from != update.image.to {
         let (from, to) = (image(&update.image.from), image(&update.image.to));
-        let _ = writeln!(out, "      {change} image      {from} -> {to}");
+        let _ = writeln!(
+            out,
+            "{}",
+            changed(&format!("{change} image      "), from, &to)
+        );
     }
     if let Some(platforms) = &update.platforms {
         let list = |list: &[imgstack_spec::Platform]| {
@@ -167,14 +172,24 @@ fn changes(out: &mut String, update: &UpdateService) {
             names.join(", ")
         };
         let (from, to) = (list(&platforms.from), list(&platforms.to));
-        let _ = writeln!(out, "      {change} platforms  {from} -> {to}");
+        let _ = writeln!(
+            out,
+            "{}",
+            changed(&format!("{change} platforms  "), from, &to)
+        );
     }
     let labels = update.labels.iter().map(|(label, value)| {
         let to = value.to.as_deref().unwrap_or("(none)");
         format!("{label}={}", abbreviated(label, to))
     });
     let labels: Vec<String> = labels.collect();
-    let _ = writeln!(out, "      {change} labels     {}", labels.join(" "));
+    let lead = format!("      {change} labels     ");
+    let _ = writeln!(out, "{}", pieces(&lead, &labels, 19));
+}
+
+/// From what to what: below each other if that does not fit beside.
+fn changed(field: &str, from: String, to: &str) -> String {
+    pieces(&format!("      {field}"), &[from, format!("-> {to}")], 16)
 }
 
 /// The hash of a plan is long and says nothing to a person.
@@ -187,7 +202,7 @@ fn abbreviated<'a>(label: &str, value: &'a str) -> &'a str {
 }
 
 /// `…/patroni-postgres:16@sha256:9f31c0a2b4d6…`; anything else as it is.
-fn image(text: &str) -> String {
+pub(super) fn image(text: &str) -> String {
     let Ok(reference) = text.parse::<ImageRef>() else {
         return inline(text);
     };
@@ -221,9 +236,14 @@ pub(crate) fn findings(out: &mut String, report: &Report) {
             address, message, ..
         } = finding;
         let sign = paint(style, sign);
-        let _ = writeln!(out, "  {sign}{address}: {}", inline(message));
+        let text = format!("  {sign}{address}: {}", inline(message));
+        let _ = writeln!(out, "{}", prose(&text, 6));
         if let Some(hint) = &finding.hint {
-            let _ = writeln!(out, "      help: {}", inline(hint));
+            let _ = writeln!(
+                out,
+                "{}",
+                prose(&format!("      help: {}", inline(hint)), 12)
+            );
         }
     }
     if !report.findings.is_empty() {
