@@ -166,6 +166,7 @@ fn ctrl_c_ends_the_world_and_everybody_in_it() {
         let began = Instant::now();
         // Twice: nobody is so hasty that the folder stays.
         send(demo.pid(), Signal::INT).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
         kill_process(demo.pid(), Signal::INT).unwrap();
         let (code, text) = demo.end();
         assert_eq!(code, Some(130), "{text}");
