@@ -46,12 +46,16 @@ impl Run {
         self
     }
 
-    /// Fails the test unless all of `words` are said, on stdout or stderr.
+    /// Fails the test unless all of `words` are said, on stdout or stderr, on
+    /// however many lines.
     #[track_caller]
     pub fn says(&self, words: &[&str]) -> &Self {
-        let all = format!("{}\n{}", self.stdout, self.stderr);
+        let all = self.all();
         for word in words {
-            assert!(all.contains(word), "`{word}` is not in:\n{all}");
+            assert!(
+                unfolded(&all).contains(&unfolded(word)),
+                "`{word}` is not in:\n{all}"
+            );
         }
         self
     }
@@ -59,12 +63,24 @@ impl Run {
     /// Fails the test if any of `words` is said.
     #[track_caller]
     pub fn never_says(&self, words: &[&str]) -> &Self {
-        let all = format!("{}\n{}", self.stdout, self.stderr);
+        let all = self.all();
         for word in words {
-            assert!(!all.contains(word), "`{word}` is in:\n{all}");
+            assert!(
+                !unfolded(&all).contains(&unfolded(word)),
+                "`{word}` is in:\n{all}"
+            );
         }
         self
     }
+
+    fn all(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr)
+    }
+}
+
+/// A text without what folding it has made of its blanks.
+fn unfolded(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// One story.

@@ -31,10 +31,10 @@ async fn a_dying_build_is_rolled_back_and_the_next_service_is_not_touched(world:
     story.spec(&[("pg-1", ""), ("pg-2", "")]);
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
     apply.says(&[
-        "the Swarm went back to the previous spec, 1 of 1 of whose tasks run",
+        "the Swarm went back to the previous spec (1 of 1 running)",
         // Why: the task, its node, its exit code and its last words.
         "pg-1.1 on docker-infra-",
-        "(exit code 1)",
+        "non-zero exit (1)",
         "FATAL: data directory has wrong ownership",
         "Apply failed. Resources: 0 added, 0 changed, 0 destroyed.",
         &format!("failed       service.{}", story.service("pg-1")),

@@ -10,6 +10,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use thiserror::Error;
 
 use crate::generate::cloud_init::CloudInitError;
+use crate::views::fold::prose;
 use crate::views::style::{BAD, inline, paint};
 
 /// Why a command did not do what it should.
@@ -127,7 +128,8 @@ impl Problem {
         if let Self::Spec(diagnostics) = self {
             return spec_mistakes(diagnostics, colour);
         }
-        let mut out = format!("{} {}\n", paint(BAD, "Error:"), inline(&self.to_string()));
+        let text = format!("{} {}", paint(BAD, "Error:"), inline(&self.to_string()));
+        let mut out = prose(&text, 2) + "\n";
         if let Self::Stale { moved, .. } = self {
             for Moved {
                 address,
@@ -136,21 +138,21 @@ impl Problem {
                 to,
             } in moved
             {
-                let line = format!("{address}: {field}: {from} -> {to}");
-                let _ = writeln!(out, "  {}", inline(&line));
+                let line = format!("  {address}: {field}: {from} -> {to}");
+                let _ = writeln!(out, "{}", prose(&inline(&line), 6));
             }
         }
         if let Self::Unchecked(unseen) = self {
             for Unseen { address, trouble } in unseen {
-                let line = format!("{address}: {}", trouble.why);
-                let _ = writeln!(out, "  {}", inline(&line));
+                let line = format!("  {address}: {}", trouble.why);
+                let _ = writeln!(out, "{}", prose(&inline(&line), 6));
                 if let Some(hint) = &trouble.hint {
-                    let _ = writeln!(out, "    help: {}", inline(hint));
+                    let _ = writeln!(out, "{}", prose(&format!("    help: {}", inline(hint)), 10));
                 }
             }
         }
         if let Some(hint) = self.hint() {
-            let _ = writeln!(out, "  help: {}", inline(&hint));
+            let _ = writeln!(out, "{}", prose(&format!("  help: {}", inline(&hint)), 8));
         }
         out
     }

@@ -190,7 +190,10 @@ impl<'a> Rollout<'a> {
         let new_failures = self.evidence.note(&assessment);
         let update = assessment.update.clone();
         let state = update.as_ref().map(|update| update.state);
-        if state.is_some_and(UpdateState::is_failure) && self.turned.is_none() {
+        // That a roll-back is completed is no reason for it.
+        let tells_why =
+            |state| UpdateState::is_failure(state) && state != UpdateState::RollbackCompleted;
+        if state.is_some_and(tells_why) && self.turned.is_none() {
             self.turned = update.map(|update| update.message);
         }
         self.last = Some(assessment);

@@ -29,7 +29,8 @@ pub(crate) enum Verdict {
 
 impl Verdict {
     /// The failure without its evidence. `why` are the engine's words when
-    /// things turned for the worse.
+    /// things turned for the worse; empty, if nobody was quick enough to hear
+    /// them.
     pub(crate) fn failure(self, update: &UpdateService, why: &str) -> Failure {
         Failure {
             kind: self.kind(),
@@ -51,14 +52,18 @@ impl Verdict {
     }
 
     fn message(self, update: &UpdateService, why: &str) -> String {
+        let why = match why {
+            "" => String::new(),
+            why => format!(": {why}"),
+        };
         match self {
             Self::RolledBack { running, desired } => format!(
-                "the new build failed, and the Swarm went back to the previous spec, {running} of {desired} of whose tasks run: {why}"
+                "the new build failed, and the Swarm went back to the previous spec ({running} of {desired} running){why}"
             ),
             Self::GoingBack => format!(
-                "the new build failed, and the Swarm is still going back to the previous spec: {why}"
+                "the new build failed, and the Swarm is still going back to the previous spec{why}"
             ),
-            Self::Stuck(what) => format!("the {what} stopped half-way: {why}"),
+            Self::Stuck(what) => format!("the {what} stopped half-way{why}"),
             Self::Unstable => {
                 "the Swarm calls the update completed, yet tasks of the new build die".to_owned()
             }

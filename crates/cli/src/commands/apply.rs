@@ -59,6 +59,9 @@ pub(crate) async fn proceed(
             Answer::Yes => {}
             Answer::Interrupted => return Ok(nothing_done(printer)),
         }
+    } else if !plan.is_empty() && how.output == ApplyOutput::Human {
+        // Between what will be done and what is done.
+        printer.notice("\n");
     }
     let applied = carry_out(&plan, &seen, how, printer, cancel).await;
     finish(&plan, &applied, how.output, printer)

@@ -88,7 +88,7 @@ pub(super) fn lay_out(now: Timestamp) -> Result<(Layout, Source), ApiError> {
 fn service(name: &str, number: usize, digest: &str) -> Value {
     let config = json!({
         "Parallelism": 1, "Order": "stop-first", "FailureAction": "rollback",
-        "Monitor": 2 * SECOND, "MaxFailureRatio": 0,
+        "Monitor": SECOND, "MaxFailureRatio": 0,
     });
     let back = json!({
         "Parallelism": 1, "Order": "stop-first", "FailureAction": "pause",
@@ -111,6 +111,7 @@ fn service(name: &str, number: usize, digest: &str) -> Value {
                     "Target": "/var/lib/postgresql/data",
                 }],
             },
+            "RestartPolicy": {"Condition": "any", "Delay": SECOND},
             "Placement": {
                 "Constraints": [format!("node.hostname==docker-infra-{number}")],
                 "Platforms": [
@@ -192,8 +193,7 @@ fn behaviour(kind: Kind) -> Behaviour {
             ends_after_ms: Some(300),
             exit_code: 1,
             stderr: vec![
-                "ERROR: Can not find suitable configuration of distributed configuration store"
-                    .to_owned(),
+                "Can not find suitable configuration of distributed configuration store".to_owned(),
                 "Available implementations: kubernetes".to_owned(),
             ],
             ..Behaviour::default()

@@ -20,19 +20,23 @@ const BEFORE: [&str; 3] = [
     "on GHCR. A new build has just arrived there. Paste this into another shell:",
     "",
 ];
-const TRY: [&str; 10] = [
+const TRY: [&str; 7] = [
     "",
     "Then try there:",
-    "  imgstack status           which build runs where",
-    "  imgstack plan             what would change, and why",
-    "  imgstack apply            does it, after a `yes`",
-    "  docker service ls         what docker's own client sees, if you have it",
-    "and in $IMGSTACK_FILE a pin, to go back to a build and hold it.",
+    "  imgstack status         which build runs where",
+    "  imgstack plan           what would change, and why",
+    "  imgstack apply          does it, after a `yes`",
+    "  vi $IMGSTACK_FILE       `pin: 16-9b1d2e7` goes back to a build and stays",
+    "  docker service ls       docker's own client sees the same, if you have it",
+];
+/// For whoever sits at the keyboard.
+const TYPE: [&str; 4] = [
     "",
     "Type here, and it happens in that world:",
-    "  good   a build arrives       bad   one arrives that dies at start",
+    "  good                    another build arrives",
+    "  bad                     one arrives that dies at start",
 ];
-const END: &str = "Ctrl-C ends it, and nothing is left behind.";
+const END: [&str; 2] = ["", "Ctrl-C ends it, and nothing is left behind."];
 
 /// Keeps the world until it is interrupted.
 pub(crate) async fn keep(
@@ -41,9 +45,12 @@ pub(crate) async fn keep(
     cancel: &CancellationToken,
 ) -> Result<Exit, Problem> {
     stage.build(Kind::Good, "abc1234", SignedDuration::from_hours(2));
-    let environment = exports(stage)?;
-    printer.page(&(told(&BEFORE) + &environment + &told(&TRY) + &told(&["", END])))?;
     let mut keyboard = keyboard();
+    let mut page = told(&BEFORE) + &exports(stage)? + &told(&TRY);
+    if keyboard.is_some() {
+        page += &told(&TYPE);
+    }
+    printer.page(&(page + &told(&END)))?;
     loop {
         let line = tokio::select! {
             line = next(&mut keyboard) => line,

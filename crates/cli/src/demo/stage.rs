@@ -19,6 +19,10 @@ const TOKEN_FILE: &str = "token";
 /// The token's variable, as the spec has it.
 pub(super) const TOKEN_VARIABLE: &str = "GHCR_PAT";
 
+/// A socket's name may have 103 characters on all systems; that of a node's
+/// takes twenty.
+const LONGEST_FOLDER: usize = 80;
+
 /// What of the user's own environment is for the terminal; the rest, such as
 /// the user's own docker settings, must not reach the demo.
 const INHERITED: [&str; 9] = [
@@ -49,6 +53,13 @@ impl Stage {
         let folder = tempfile::Builder::new()
             .prefix("imgstack-demo-")
             .tempdir()?;
+        if folder.path().as_os_str().len() > LONGEST_FOLDER {
+            let name = std::env::temp_dir();
+            return Err(io::Error::other(format!(
+                "the name of {} is too long for sockets in it; set TMPDIR to a shorter one",
+                name.display()
+            )));
+        }
         std::fs::write(folder.path().join(SPEC_FILE), SPEC)?;
         std::fs::write(folder.path().join(TOKEN_FILE), TOKEN)?;
         let (layout, source) = cluster::lay_out(Timestamp::now()).map_err(io::Error::other)?;
@@ -117,7 +128,8 @@ impl Stage {
     /// A build arrives now, from a commit that there was not before; its name.
     pub(super) fn next_build(&self, kind: Kind) -> String {
         let number = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
-        let sha = format!("{:07x}", 0x0c0_ffee + number * 0x1_1111);
+        // As scattered as commits are.
+        let sha = format!("{:07x}", number.wrapping_mul(0x9e37_79b1) >> 4);
         self.build(kind, &sha, SignedDuration::ZERO);
         sha
     }

@@ -28,7 +28,7 @@ const INTRODUCTION: [&str; 4] = [
 ];
 const CLOSING: [&str; 1] = ["To try it by hand: imgstack demo --keep"];
 
-/// Walks through all scenes.
+/// Walks through the story.
 pub(crate) async fn walk(
     stage: &Stage,
     printer: Printer,
@@ -37,30 +37,49 @@ pub(crate) async fn walk(
     printer.page(&introduction())?;
     for (number, scene) in (1..).zip(SCENES) {
         printer.page(&heading(number, scene))?;
-        (scene.happens)(stage);
-        for (typed, exit) in scene.typed {
-            let prompt = paint(BOLD, format!("$ imgstack {typed}"));
-            printer.page(&format!("\n{prompt}\n"))?;
-            match run(stage, typed, cancel).await? {
-                Ended::With(status) if status.code() == Some(*exit) => {}
-                Ended::With(status) => {
-                    let why = format!("`imgstack {typed}` ended with {status}, not with {exit}");
-                    return Err(untold(scene, why));
-                }
-                Ended::Late => {
-                    let why = format!("`imgstack {typed}` took more than {PATIENCE:?}");
-                    return Err(untold(scene, why));
-                }
-                Ended::Interrupted => return Ok(Exit::Interrupted),
-            }
-        }
-        if !stage.runs(scene.leaves).await {
-            let why = format!("the services do not run the build of {}", scene.leaves);
-            return Err(untold(scene, why));
+        if play(scene, stage, printer, cancel).await? == Exit::Interrupted {
+            return Ok(Exit::Interrupted);
         }
     }
     printer.page(&format!("\n{}", told(&CLOSING)))?;
     Ok(Exit::Done)
+}
+
+/// Plays one scene, and makes sure that it goes as it is told.
+async fn play(
+    scene: &Scene,
+    stage: &Stage,
+    printer: Printer,
+    cancel: &CancellationToken,
+) -> Result<Exit, Problem> {
+    let untold = |why| Problem::Untold {
+        scene: scene.title,
+        why,
+    };
+    (scene.happens)(stage);
+    for (typed, exit) in scene.typed {
+        let prompt = paint(BOLD, format!("$ imgstack {typed}"));
+        printer.page(&format!("\n{prompt}\n"))?;
+        let why = match run(stage, typed, cancel).await? {
+            Ended::With(status) if status.code() == Some(*exit) => {
+                if *exit != 0 {
+                    printer.page(&told(&[format!("exit code {exit}")]))?;
+                }
+                continue;
+            }
+            Ended::With(status) => format!("ended with {status}, not with {exit}"),
+            Ended::Late => format!("took more than {PATIENCE:?}"),
+            Ended::Interrupted => return Ok(Exit::Interrupted),
+        };
+        return Err(untold(format!("`imgstack {typed}` {why}")));
+    }
+    match stage.runs(scene.leaves).await {
+        true => Ok(Exit::Done),
+        false => Err(untold(format!(
+            "the services do not run the build of {}",
+            scene.leaves
+        ))),
+    }
 }
 
 fn introduction() -> String {
@@ -71,13 +90,6 @@ fn introduction() -> String {
 fn heading(number: usize, scene: &Scene) -> String {
     let title = paint(BOLD, format!("# {number}. {}", scene.title));
     format!("\n{title}\n{}", told(scene.told))
-}
-
-fn untold(scene: &Scene, why: String) -> Problem {
-    Problem::Untold {
-        scene: scene.title,
-        why,
-    }
 }
 
 /// How a command ended.
@@ -107,6 +119,44 @@ async fn run(stage: &Stage, typed: &str, cancel: &CancellationToken) -> Result<E
         Err(_) => {
             child.kill().await?;
             Ok(Ended::Late)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The test itself takes the program's place: it lists no test, and ends
+    /// with 0.
+    const TYPED: &str = "--list --exact no-such-test";
+
+    #[tokio::test]
+    async fn a_scene_that_does_not_go_as_told_is_an_error() {
+        let stage = Stage::set().await.unwrap();
+        let table: [(&[_; 1], _, _); 3] = [
+            (&[(TYPED, 0)], "9b1d2e7", None),
+            (&[(TYPED, 1)], "9b1d2e7", Some("not with 1")),
+            (
+                &[(TYPED, 0)],
+                "abc1234",
+                Some("do not run the build of abc1234"),
+            ),
+        ];
+        for (typed, leaves, words) in table {
+            let scene = Scene {
+                title: "A test",
+                told: &[],
+                happens: |_| {},
+                typed,
+                leaves,
+            };
+            let played = play(&scene, &stage, Printer, &CancellationToken::new()).await;
+            let problem = played.err().map(|problem| problem.to_string());
+            match words {
+                None => assert_eq!(problem, None),
+                Some(words) => assert!(problem.unwrap().contains(words)),
+            }
         }
     }
 }

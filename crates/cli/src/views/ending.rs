@@ -6,33 +6,31 @@ use std::fmt::Write;
 use imgstack_executor::{Failure, Outcome, StepOutcome, TaskFailure};
 use imgstack_planner::{Effect, Moved, Plan, StepId};
 
-use super::steps::named;
+use super::fold::prose;
+use super::steps::{image, named};
 use super::style::{BAD, BOLD, DIM, GOOD, inline, paint};
 
 /// Why a step failed, with the evidence.
 pub(crate) fn failure(step: &StepId, failure: &Failure) -> String {
     let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "\n{} {}: {}",
-        paint(BAD, "Error:"),
-        named(step),
-        inline(&failure.message)
-    );
+    let error = paint(BAD, "Error:");
+    let text = format!("{error} {}: {}", named(step), inline(&failure.message));
+    let _ = writeln!(out, "\n{}", prose(&text, 2));
     for Moved {
         field, from, to, ..
     } in &failure.moved
     {
-        let _ = writeln!(out, "  {}", inline(&format!("{field}: {from} -> {to}")));
+        let line = inline(&format!("  {field}: {from} -> {to}"));
+        let _ = writeln!(out, "{}", prose(&line, 6));
     }
     for task in &failure.tasks {
         task_failure(&mut out, task);
     }
     if let Some(now) = &failure.now {
-        let _ = writeln!(out, "  asks for now: {}", inline(now));
+        let _ = writeln!(out, "  asks for now: {}", image(now));
     }
     if let Some(hint) = &failure.hint {
-        let _ = writeln!(out, "  help: {}", inline(hint));
+        let _ = writeln!(out, "{}", prose(&format!("  help: {}", inline(hint)), 8));
     }
     out
 }
@@ -42,9 +40,12 @@ fn task_failure(out: &mut String, task: &TaskFailure) {
         .node
         .as_deref()
         .map(|node| format!(" on {}", inline(node)));
-    let code = task.exit_code.map(|code| format!(" (exit code {code})"));
-    let _ = writeln!(
-        out,
+    // The engine says most codes itself.
+    let code = task
+        .exit_code
+        .filter(|code| !task.error.ends_with(&format!("({code})")));
+    let code = code.map(|code| format!(" (exit code {code})"));
+    let text = format!(
         "  {}{} {}: {}{}",
         paint(BOLD, &task.task),
         node.unwrap_or_default(),
@@ -52,6 +53,7 @@ fn task_failure(out: &mut String, task: &TaskFailure) {
         inline(&task.error),
         code.unwrap_or_default(),
     );
+    let _ = writeln!(out, "{}", prose(&text, 4));
     for line in &task.log {
         let _ = writeln!(out, "    {} {}", paint(DIM, "│"), inline(line));
     }

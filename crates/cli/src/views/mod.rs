@@ -5,6 +5,7 @@ pub(crate) mod apply;
 pub(crate) mod auth;
 pub(crate) mod ending;
 pub(crate) mod events;
+pub(crate) mod fold;
 pub(crate) mod plan;
 pub(crate) mod status;
 pub(crate) mod steps;

@@ -10,6 +10,7 @@ use imgstack_planner::{
 use imgstack_spec::Address;
 use jiff::Timestamp;
 
+use super::fold::{beside, listed, prose};
 use super::steps::steps;
 use super::style::{BAD, BOLD, DIM, GOOD, WARN, ago, inline, paint, short};
 
@@ -31,16 +32,13 @@ pub(crate) fn render(plan: &Plan) -> String {
 
 fn heading(out: &mut String, stack: &StackPlan) {
     let title = paint(BOLD, format!("stack {}", stack.stack.name));
-    let _ = writeln!(out, "{title}   {}\n", stack.endpoint);
+    let _ = writeln!(out, "{}\n", beside(&title, &listed(&stack.endpoint), 4));
 }
 
 /// Images that have something to be said about: all others run what they should.
 fn images(out: &mut String, stack: &StackPlan, now: Timestamp) {
-    let moving: BTreeSet<Address> = stack
-        .steps
-        .iter()
-        .filter_map(|step| moved(stack, step))
-        .collect();
+    let steps = stack.steps.iter();
+    let moving: BTreeSet<Address> = steps.filter_map(|step| moved(stack, step)).collect();
     for image in &stack.images {
         if moving.contains(&image.address) || image.wants.present().is_none() {
             one_image(out, image, now);
@@ -62,12 +60,7 @@ fn moved(stack: &StackPlan, step: &Step) -> Option<Address> {
 }
 
 fn one_image(out: &mut String, image: &PlannedImage, now: Timestamp) {
-    let pinned = if image.pinned { "   pinned" } else { "" };
-    let name = paint(BOLD, &image.address);
-    let _ = writeln!(out, "{name}   {}{pinned}", image.reference);
-    if let Some(purpose) = &image.purpose {
-        let _ = writeln!(out, "    {}", paint(DIM, inline(purpose)));
-    }
+    image_heading(out, image);
     for running in &image.runs {
         let _ = writeln!(out, "    runs   {}", running_build(running, image, now));
     }
@@ -79,6 +72,17 @@ fn one_image(out: &mut String, image: &PlannedImage, now: Timestamp) {
         Observed::Unknown(_) => paint(BAD, "unknown"),
     };
     let _ = writeln!(out, "    wants  {wants}\n");
+}
+
+/// What an image is called, where it is, and what it is for.
+pub(crate) fn image_heading(out: &mut String, image: &PlannedImage) {
+    let pinned = if image.pinned { "   pinned" } else { "" };
+    let reference = format!("{}{pinned}", image.reference);
+    let name = paint(BOLD, &image.address);
+    let _ = writeln!(out, "{}", beside(&name, &[reference], 4));
+    if let Some(purpose) = &image.purpose {
+        let _ = writeln!(out, "    {}", paint(DIM, inline(purpose)));
+    }
 }
 
 fn running_build(running: &RunningBuild, image: &PlannedImage, now: Timestamp) -> String {
@@ -93,7 +97,8 @@ fn running_build(running: &RunningBuild, image: &PlannedImage, now: Timestamp) -
         return what;
     }
     let services: Vec<_> = running.services.iter().map(ToString::to_string).collect();
-    format!("{what}   on {}", services.join(", "))
+    // Eleven: below the digest.
+    beside(&what, &listed(&format!("on {}", services.join(", "))), 11)
 }
 
 /// The words on a build: version, commit, age.
@@ -125,9 +130,14 @@ pub(crate) fn findings(out: &mut String, report: &Report) {
             address, message, ..
         } = finding;
         let sign = paint(style, sign);
-        let _ = writeln!(out, "  {sign}{address}: {}", inline(message));
+        let text = format!("  {sign}{address}: {}", inline(message));
+        let _ = writeln!(out, "{}", prose(&text, 6));
         if let Some(hint) = &finding.hint {
-            let _ = writeln!(out, "      help: {}", inline(hint));
+            let _ = writeln!(
+                out,
+                "{}",
+                prose(&format!("      help: {}", inline(hint)), 12)
+            );
         }
     }
     if !report.findings.is_empty() {

@@ -9,8 +9,9 @@ use imgstack_spec::{Address, Digest, ImageRef, NodeName, Service};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::plan::{facts, findings};
-use super::style::{BAD, BOLD, DIM, GOOD, WARN, inline, paint, short};
+use super::fold::{beside, listed};
+use super::plan::{facts, findings, image_heading};
+use super::style::{BAD, BOLD, DIM, GOOD, WARN, inline, paint, short, shortest};
 
 /// What `status` shows, and prints as JSON.
 #[derive(Debug, Serialize)]
@@ -112,27 +113,21 @@ pub(crate) fn render(status: &Status) -> String {
     let mut out = String::new();
     for stack in &status.stacks {
         let title = paint(BOLD, format!("stack {}", stack.name));
-        let _ = writeln!(out, "{title}   {}\n", stack.endpoint);
+        let _ = writeln!(out, "{}\n", beside(&title, &listed(&stack.endpoint), 4));
         for image in &stack.images {
             one_image(&mut out, image, status.created_at);
         }
         findings(&mut out, &stack.report);
     }
+    // The blank line is for what would follow.
+    out.truncate(out.trim_end().len());
+    out.push('\n');
     out
 }
 
 fn one_image(out: &mut String, status: &ImageStatus, now: Timestamp) {
     let image = &status.image;
-    let pinned = if image.pinned { "   pinned" } else { "" };
-    let _ = writeln!(
-        out,
-        "{}   {}{pinned}",
-        paint(BOLD, &image.address),
-        image.reference
-    );
-    if let Some(purpose) = &image.purpose {
-        let _ = writeln!(out, "    {}", paint(DIM, inline(purpose)));
-    }
+    image_heading(out, image);
     let wants = match &image.wants {
         Observed::Present(digest) => {
             format!("{}{}", short(digest), facts(image.build.as_ref(), now))
@@ -173,7 +168,7 @@ fn row(task: &TaskStatus) -> [String; 4] {
         task.node
             .as_ref()
             .map_or_else(|| "(no node)".to_owned(), NodeName::to_string),
-        digest.map_or_else(|| inline(&task.image), |digest| short(&digest)),
+        digest.map_or_else(|| inline(&task.image), |digest| shortest(&digest)),
         match (task.state.as_str(), task.running) {
             // The last word of a node that the managers hear no more.
             ("running", false) => "running?".to_owned(),

@@ -9,7 +9,11 @@ use imgstack_planner::{
 };
 use imgstack_spec::{ByteSize, Digest, ImageRef, Platform};
 
+use super::fold::{beside, listed, pieces, prose};
 use super::style::{BAD, BOLD, CHANGE, DIM, GOOD, inline, paint, short};
+
+/// Where what does not fit beside an address begins: below it.
+const BELOW: usize = 13;
 
 /// Renders the steps of a stack.
 pub(crate) fn steps(out: &mut String, stack: &StackPlan) {
@@ -18,17 +22,16 @@ pub(crate) fn steps(out: &mut String, stack: &StackPlan) {
         // What holds for a whole run of nodes is said once.
         if last_reason != Some(&*step.reasons) || step.action.service().is_some() {
             let reasons = inline(&step.reasons.join("; "));
-            let line = paint(DIM, format!("# {}: {reasons}", step.address));
-            let _ = writeln!(out, "  {line}");
+            let reasons = prose(&format!("  # {}: {reasons}", step.address), 6);
+            let _ = writeln!(out, "{}", paint(DIM, reasons));
         }
         last_reason = Some(&step.reasons);
+        let (sign, verb) = (sign(step.action.effect()), step.action.verb());
+        let head = format!("  {sign} {verb:<8} {}", paint(BOLD, padded(step, stack)));
         let _ = writeln!(
             out,
-            "  {} {:<8} {}{}",
-            sign(step.action.effect()),
-            step.action.verb(),
-            paint(BOLD, padded(step, stack)),
-            detail(step, stack),
+            "{}",
+            beside(head.trim_end(), &detail(step, stack), BELOW)
         );
         match &step.action {
             Action::UpdateService(update) => changes(out, update),
@@ -83,16 +86,14 @@ fn padded(step: &Step, stack: &StackPlan) -> String {
     format!("{address:<0$}", width.unwrap_or_default())
 }
 
-fn detail(step: &Step, stack: &StackPlan) -> String {
-    let words = match &step.action {
-        Action::UpdateService(update) => vec![format!("{}{}", effect(update), after(step))],
+fn detail(step: &Step, stack: &StackPlan) -> Vec<String> {
+    match &step.action {
+        Action::UpdateService(update) => listed(&format!("{}{}", effect(update), after(step))),
         Action::RotateCredential(_) => vec!["restarts nothing".to_owned()],
         Action::PullImage(pull) => pull_detail(pull, stack),
         Action::LogIn(LogIn {
             registry, username, ..
-        }) => {
-            vec![format!("{registry} as {}", inline(username))]
-        }
+        }) => vec![format!("{registry} as {}", inline(username))],
         Action::RemoveImage(RemoveImage {
             image,
             digest,
@@ -100,31 +101,27 @@ fn detail(step: &Step, stack: &StackPlan) -> String {
             bytes,
             ..
         }) => {
-            let tags: Vec<&str> = tags.iter().map(|tag| tag.as_str()).collect();
-            let build = format!("{}  {}", short(digest), tags.join("  "));
-            let build = build.trim_end().to_owned();
-            vec![
-                format!("image.{image}"),
-                build,
-                ByteSize::new(*bytes).rounded(),
-            ]
+            let size = ByteSize::new(*bytes).rounded();
+            let mut words = vec![format!("image.{image} "), format!("{} ", short(digest))];
+            words.extend(tags.iter().map(|tag| format!("{tag} ")));
+            words.push(size);
+            words
         }
         Action::RemoveLeftover(_) => Vec::new(),
-    };
-    words.iter().map(|word| format!("   {word}")).collect()
+    }
 }
 
 fn pull_detail(pull: &PullImage, stack: &StackPlan) -> Vec<String> {
     let mut words = Vec::new();
     if stack.images.len() > 1 {
-        words.push(format!("image.{}", pull.image));
+        words.push(format!("image.{} ", pull.image));
     }
     words.push(pull.bytes.map_or_else(
         || "size not known".to_owned(),
         |bytes| ByteSize::new(bytes).rounded(),
     ));
     if pull.via == Via::Manager {
-        words.push("through the manager".to_owned());
+        words.push(" through the manager".to_owned());
     }
     words
 }
@@ -163,7 +160,8 @@ fn changes(out: &mut String, update: &UpdateService) {
     let change = paint(CHANGE, "~");
     if update.image.from != update.image.to {
         let (from, to) = (image(&update.image.from), image(&update.image.to));
-        let _ = writeln!(out, "      {change} image      {from} -> {to}");
+        let line = changed(&format!("{change} image      "), from, &to);
+        let _ = writeln!(out, "{line}");
     }
     if let Some(platforms) = &update.platforms {
         let list = |list: &[Platform]| {
@@ -171,9 +169,15 @@ fn changes(out: &mut String, update: &UpdateService) {
             names.join(", ")
         };
         let (from, to) = (list(&platforms.from), list(&platforms.to));
-        let _ = writeln!(out, "      {change} platforms  {from} -> {to}");
+        let line = changed(&format!("{change} platforms  "), from, &to);
+        let _ = writeln!(out, "{line}");
     }
     labels(out, &update.labels);
+}
+
+/// From what to what: below each other if that does not fit beside.
+fn changed(field: &str, from: String, to: &str) -> String {
+    pieces(&format!("      {field}"), &[from, format!("-> {to}")], 16)
 }
 
 fn labels(out: &mut String, labels: &BTreeMap<String, Change<Option<String>>>) {
@@ -200,7 +204,7 @@ fn abbreviated<'a>(label: &str, value: &'a str) -> &'a str {
 }
 
 /// `…/patroni-postgres:16@sha256:9f31c0a2b4d6…`; anything else as it is.
-fn image(text: &str) -> String {
+pub(super) fn image(text: &str) -> String {
     let Ok(reference) = text.parse::<ImageRef>() else {
         return inline(text);
     };

@@ -36,6 +36,15 @@ pub(crate) fn short(digest: &Digest) -> String {
     }
 }
 
+/// The same where a column's head says what it is: `9f31c0a2b4d6…`
+pub(crate) fn shortest(digest: &Digest) -> String {
+    let short = short(digest);
+    match short.split_once(':') {
+        Some((_, hex)) => hex.to_owned(),
+        None => short,
+    }
+}
+
 /// "7 days ago", seen from `now`.
 pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_second() - then.as_second();

@@ -1,0 +1,230 @@
+//! The demo as a user runs it: with the program, and nothing else.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{BufRead as _, BufReader, PipeReader, Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_imgstack");
+const TOKEN: &str = "simulated-classic-token";
+
+/// A user without docker, without any program, and with settings that lead
+/// nowhere.
+struct User(TempDir);
+
+/// A demo that runs, with stdout and stderr as one.
+struct Demo {
+    child: Child,
+    output: BufReader<PipeReader>,
+    heard: String,
+}
+
+impl User {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn start(&self, args: &[&str]) -> Demo {
+        let (output, writer) = std::io::pipe().unwrap();
+        let child = Command::new(PROGRAM)
+            .arg("demo")
+            .args(args)
+            .env_clear()
+            .env("PATH", "")
+            .env("TMPDIR", self.0.path())
+            .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+            .env("IMGSTACK_FILE", "/nowhere/imgstack.yaml")
+            .env("IMGSTACK_ENDPOINTS", "ghcr.io=http://127.0.0.1:9")
+            .env("HTTP_PROXY", "http://127.0.0.1:9")
+            .stdin(Stdio::piped())
+            .stdout(writer.try_clone().unwrap())
+            .stderr(writer)
+            .process_group(0)
+            .spawn();
+        Demo {
+            child: child.unwrap(),
+            output: BufReader::new(output),
+            heard: String::new(),
+        }
+    }
+
+    /// What the demo left in the temporary folder.
+    fn left(&self) -> usize {
+        std::fs::read_dir(self.0.path()).unwrap().count()
+    }
+}
+
+impl Demo {
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Reads on until a line contains `words`.
+    #[track_caller]
+    fn hear(&mut self, words: &str) {
+        loop {
+            let from = self.heard.len();
+            let read = self.output.read_line(&mut self.heard).unwrap();
+            assert!(read > 0, "`{words}` is not in:\n{}", self.heard);
+            if self.heard[from..].contains(words) {
+                return;
+            }
+        }
+    }
+
+    /// The exit code, and all that was said.
+    fn end(mut self) -> (Option<i32>, String) {
+        self.output.read_to_string(&mut self.heard).unwrap();
+        (self.child.wait().unwrap().code(), self.heard)
+    }
+}
+
+/// In this order, each after the one before.
+#[track_caller]
+fn in_order(text: &str, words: &[&str]) {
+    let mut rest = text;
+    for word in words {
+        let at = rest.find(word);
+        let at = at.unwrap_or_else(|| panic!("`{word}` does not follow in:\n{text}"));
+        rest = &rest[at + word.len()..];
+    }
+}
+
+#[test]
+fn the_whole_loop_is_shown_in_order_and_leaves_nothing_behind() {
+    let user = User::new();
+    let began = Instant::now();
+    let (code, text) = user.start(&[]).end();
+    assert_eq!(code, Some(0), "{text}");
+    assert!(began.elapsed() < Duration::from_secs(60));
+    let scenes = [
+        "tag: \"16\"",
+        "$ imgstack status\n",
+        "9b1d2e7   built 7 days ago",
+        "postgres_postgres-1  docker-infra-1",
+        "wanted",
+        "# 2. A new build arrives",
+        "$ imgstack plan\n",
+        "abc1234   built 2 hours ago",
+        "the tag `16` moved",
+        "Plan: 0 to add, 3 to change, 0 to destroy.",
+        "$ imgstack apply --auto-approve\n",
+        "service.postgres_postgres-2: Updated after",
+        "service.postgres_postgres-3: Updated after",
+        "service.postgres_postgres-1: Updated after",
+        "Apply complete! Resources: 0 added, 3 changed, 0 destroyed.",
+        "$ imgstack plan\n",
+        "No changes. Your infrastructure matches the configuration.",
+        "A bad build arrives",
+        "$ imgstack apply --auto-approve\n",
+        "bad0bad   built just now",
+        "Error: service.postgres_postgres-2: the new build failed",
+        "Can not find suitable configuration of distributed configuration store",
+        "not started  service.postgres_postgres-1",
+        "exit code 1",
+        "imgstack demo --keep",
+    ];
+    in_order(&text, &scenes);
+    assert!(!text.contains(TOKEN), "{text}");
+    assert!(!text.contains('\u{1b}'), "colours in a pipe: {text:?}");
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "does not fit: {line}");
+    }
+    assert_eq!(user.left(), 0);
+}
+
+/// The processes that the demo has started.
+fn children(of: Pid) -> Vec<String> {
+    let of = of.as_raw_nonzero();
+    let list = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children"));
+    list.unwrap()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// On a terminal all of a job hear Ctrl-C; a `kill` is heard by one.
+#[test]
+fn ctrl_c_ends_the_world_and_everybody_in_it() {
+    type Send = fn(Pid, Signal) -> rustix::io::Result<()>;
+    let table: [(Send, &str); 2] = [
+        (kill_process_group, "Apply interrupted."),
+        (kill_process, "Interrupted"),
+    ];
+    for (send, words) in table {
+        let user = User::new();
+        let mut demo = user.start(&[]);
+        demo.hear("Updating...");
+        let started = children(demo.pid());
+        assert_eq!(started.len(), 1, "{started:?}");
+        let began = Instant::now();
+        // Twice: nobody is so hasty that the folder stays.
+        send(demo.pid(), Signal::INT).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        kill_process(demo.pid(), Signal::INT).unwrap();
+        let (code, text) = demo.end();
+        assert_eq!(code, Some(130), "{text}");
+        assert!(began.elapsed() < Duration::from_secs(10));
+        in_order(&text, &[words, "the simulated world is gone"]);
+        assert!(!Path::new("/proc").join(&started[0]).exists());
+        assert_eq!(user.left(), 0);
+    }
+}
+
+/// Runs imgstack in a shell into which the demo's lines were pasted.
+fn in_another_shell(lines: &str, command: &str) -> Output {
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", &format!("{lines}\n{PROGRAM} {command}")]);
+    shell.env_remove("DOCKER_CONTEXT").stdin(Stdio::null());
+    shell.output().unwrap()
+}
+
+#[test]
+fn a_kept_world_is_reached_from_another_shell_and_changes_on_request() {
+    let user = User::new();
+    let mut demo = user.start(&["--keep"]);
+    demo.hear("Ctrl-C ends it");
+    let pasted = demo
+        .heard
+        .lines()
+        .filter(|line| line.starts_with("export "));
+    let pasted: Vec<_> = pasted.collect();
+    let lines = pasted.join("\n");
+    assert!(demo.heard.contains(&format!("alias imgstack={PROGRAM}\n")));
+    let run = |command: &str, code: i32, words: &str| {
+        let output = in_another_shell(&lines, command);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{command}: {text}");
+        assert!(text.contains(words), "`{words}` is not in:\n{text}");
+        assert!(!text.contains(TOKEN), "{text}");
+    };
+    let token = pasted.last().unwrap().split(['(', ')']).nth(1).unwrap();
+    let token = token.strip_prefix("cat ").unwrap();
+    assert_eq!(std::fs::read_to_string(token).unwrap(), TOKEN);
+
+    run("status", 0, "another build");
+    run("plan --detailed-exitcode", 2, "abc1234   built 2 hours ago");
+    run("apply --auto-approve", 0, "Apply complete!");
+    let mut keyboard = demo.child.stdin.take().unwrap();
+    writeln!(keyboard, "bad").unwrap();
+    demo.hear("which dies at start");
+    run("apply --auto-approve", 1, "configuration store");
+    writeln!(keyboard, "good").unwrap();
+    demo.hear("has arrived");
+    run("plan --detailed-exitcode", 2, "built just now");
+    writeln!(keyboard, "better").unwrap();
+    demo.hear("type good or bad");
+
+    kill_process(demo.pid(), Signal::INT).unwrap();
+    let (code, text) = demo.end();
+    assert_eq!(code, Some(130), "{text}");
+    assert!(!text.contains(TOKEN), "{text}");
+    assert_eq!(user.left(), 0);
+}
