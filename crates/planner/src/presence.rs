@@ -11,12 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use imgstack_spec::{Address, Digest, Image, ImageName, ImageRef, NodeName, Service, ServiceName};
 
 use crate::disk;
-use crate::inventory::{Availability, ObservedEngine, ObservedNode};
+use crate::inventory::{Availability, ObservedEngine, ObservedNode, ObservedService};
 use crate::report::{Code, Finding, Severity};
 use crate::service::{Verdict, finding, observed, wanted_reference};
 use crate::step::{Action, PullImage, Step, StepId, Via};
 use crate::target::Scope;
 use crate::{Build, Inventory, Known, Trouble};
+
+/// Why nodes pull.
+const FIRST: &str = "gets the build before a service that may run there moves to it";
+const LACKS: &str = "does not hold the image; a restart there would fail without the registry";
 
 /// What the nodes have to do, and what they cannot.
 #[derive(Default)]
@@ -37,7 +41,7 @@ pub(crate) struct Pull<'a> {
     pub(crate) services: BTreeSet<&'a ServiceName>,
     pub(crate) via: Via,
     pub(crate) bytes: Option<u64>,
-    reason: String,
+    reason: &'static str,
 }
 
 /// A build that services should run.
@@ -50,7 +54,7 @@ struct Need<'a> {
 
 struct Needing<'a> {
     service: &'a Service,
-    allowed: &'a BTreeSet<NodeName>,
+    observed: &'a ObservedService,
     /// It is brought to this build by this plan.
     updating: bool,
 }
@@ -110,24 +114,21 @@ impl<'a> Presence<'a> {
         }
         let (via, reason) = match holding(need, host, node, inventory) {
             Holding::Yes => return,
-            Holding::No(engine) => (
-                Via::Engine(engine.endpoint.clone()),
-                "does not hold the image; a restart there would fail without the registry",
-            ),
+            Holding::No(engine) => {
+                let reason = match updating && need.runs_from(engine) {
+                    true => FIRST,
+                    false => LACKS,
+                };
+                (Via::Engine(engine.endpoint.clone()), reason)
+            }
             Holding::NotAsked if !updating => return unasked.push(host),
-            Holding::NotAsked => (
-                Via::Manager,
-                "may run what is updated, and may not hold it yet",
-            ),
+            Holding::NotAsked => (Via::Manager, FIRST),
             Holding::Unknown(trouble) => {
                 self.findings.push(silent(need.image, host, trouble));
                 if !updating {
                     return;
                 }
-                (
-                    Via::Manager,
-                    "may run what is updated; its own engine cannot be asked",
-                )
+                (Via::Manager, FIRST)
             }
         };
         self.pulls.push(Pull {
@@ -138,7 +139,7 @@ impl<'a> Presence<'a> {
             services: services.iter().map(|it| &it.service.name).collect(),
             via,
             bytes: need.build.and_then(|build| build.size_for(&node.platform)),
-            reason: reason.to_owned(),
+            reason,
         });
     }
 
@@ -171,7 +172,7 @@ impl<'a> Presence<'a> {
                 via: pull.via.clone(),
                 bytes: pull.bytes,
             });
-            Step::new(action, Vec::new(), vec![pull.reason.clone()])
+            Step::new(action, Vec::new(), vec![pull.reason.to_owned()])
         })
     }
 
@@ -236,7 +237,7 @@ impl<'a> Need<'a> {
             };
             Some(Needing {
                 service,
-                allowed: &observed(inventory, &service.name)?.allowed_nodes,
+                observed: observed(inventory, &service.name)?,
                 updating,
             })
         });
@@ -248,13 +249,26 @@ impl<'a> Need<'a> {
         })
     }
 
+    /// Whether the node holds what one of the services asks for now, so that a
+    /// restart there is safe as things are.
+    fn runs_from(&self, engine: &ObservedEngine) -> bool {
+        let stored = engine.images.get(&self.image.repository);
+        let stored: Vec<&Digest> = stored.into_iter().flatten().map(|it| &it.digest).collect();
+        self.services.iter().any(|it| {
+            let now = it.observed.image.parse::<ImageRef>().ok();
+            let now = now.and_then(|image| image.digest);
+            now.is_some_and(|digest| stored.contains(&&digest))
+        })
+    }
+
     /// The services of the scope that may run on that node.
     fn on(&self, host: &NodeName, node: &ObservedNode, scope: Scope<'_>) -> Vec<&Needing<'a>> {
         let has = self.build.map_or(&[][..], |build| &build.platforms);
         if !has.is_empty() && !has.iter().any(|it| it.runs_on(&node.platform)) {
             return Vec::new();
         }
-        let services = self.services.iter().filter(|it| it.allowed.contains(host));
+        let services = self.services.iter();
+        let services = services.filter(|it| it.observed.allowed_nodes.contains(host));
         services
             .filter(|it| scope.has_service(it.service) || scope.names_node(host))
             .collect()

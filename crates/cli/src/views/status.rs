@@ -1,17 +1,20 @@
 //! Which build runs where: image × service × node.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use imgstack_planner::{
-    FORMAT_VERSION, Inventory, Known, Observed, PlannedImage, Report, StackPlan,
+    Disk, FORMAT_VERSION, Inventory, Known, Observed, ObservedEngine, PlannedImage, Report,
+    StackPlan, StoredBuild,
 };
-use imgstack_spec::{Address, Digest, ImageRef, NodeName, Service};
+use imgstack_spec::{Address, ByteSize, Digest, ImageRef, NodeName, Service};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::fold::{beside, listed};
 use super::plan::{facts, findings, image_heading};
 use super::style::{BAD, BOLD, DIM, GOOD, WARN, inline, paint, short, shortest};
+use super::table::Table;
 
 /// What `status` shows, and prints as JSON.
 #[derive(Debug, Serialize)]
@@ -35,6 +38,18 @@ pub(crate) struct StackStatus {
 struct ImageStatus {
     image: PlannedImage,
     tasks: Vec<TaskStatus>,
+    /// The nodes whose own engine the spec names a way to.
+    nodes: BTreeMap<NodeName, Known<NodeStatus>>,
+}
+
+/// What a node holds of an image's repository.
+#[derive(Debug, Serialize)]
+struct NodeStatus {
+    builds: Vec<StoredBuild>,
+    /// Whether the wanted build is among them; None where that is not known.
+    wanted: Option<bool>,
+    /// The file system of its data root.
+    disk: Known<Disk>,
 }
 
 /// One task that is meant to run.
@@ -64,6 +79,7 @@ impl Status {
                 .map(|image| ImageStatus {
                     image: image.clone(),
                     tasks: tasks(&plan, image, inventory),
+                    nodes: nodes(image, inventory),
                 })
                 .collect(),
             report: plan.report,
@@ -96,6 +112,32 @@ fn tasks(plan: &StackPlan, image: &PlannedImage, inventory: &Inventory) -> Vec<T
         }));
     }
     rows
+}
+
+fn nodes(image: &PlannedImage, inventory: &Inventory) -> BTreeMap<NodeName, Known<NodeStatus>> {
+    let Known::Known(nodes) = &inventory.nodes else {
+        return BTreeMap::new();
+    };
+    let looked_at = nodes.iter().filter_map(|(name, node)| {
+        let status = match node.engine.as_ref()? {
+            Known::Known(engine) => Known::Known(held(image, engine)),
+            Known::Unknown(trouble) => Known::Unknown(trouble.clone()),
+        };
+        Some((name.clone(), status))
+    });
+    looked_at.collect()
+}
+
+fn held(image: &PlannedImage, engine: &ObservedEngine) -> NodeStatus {
+    let builds = engine.images.get(&image.reference.repository);
+    let mut builds = builds.cloned().unwrap_or_default();
+    builds.sort_by_key(|build| std::cmp::Reverse(build.created));
+    let wanted = image.wants.present();
+    NodeStatus {
+        wanted: wanted.map(|wanted| builds.iter().any(|build| build.digest == *wanted)),
+        builds,
+        disk: engine.disk.clone(),
+    }
 }
 
 fn is_wanted(running: &str, image: &PlannedImage) -> Option<bool> {
@@ -136,31 +178,22 @@ fn one_image(out: &mut String, status: &ImageStatus, now: Timestamp) {
         Observed::Unknown(_) => paint(BAD, "unknown"),
     };
     let _ = writeln!(out, "    wants  {wants}\n");
-    let rows: Vec<[String; 4]> = status.tasks.iter().map(row).collect();
-    let head = ["SERVICE", "NODE", "BUILD", "STATE"].map(str::to_owned);
-    let width = |column: usize| {
-        let cells = rows
-            .iter()
-            .chain([&head])
-            .map(|row| row[column].chars().count());
-        cells.max().unwrap_or_default()
-    };
-    let widths = [width(0), width(1), width(2)];
-    let line = |row: &[String; 4]| {
-        let [a, b, c, d] = row;
-        format!(
-            "    {a:<0$}  {b:<1$}  {c:<2$}  {d}",
-            widths[0], widths[1], widths[2]
-        )
-    };
-    let _ = writeln!(out, "{}", paint(DIM, line(&head)));
-    for (row, task) in rows.iter().zip(&status.tasks) {
-        let _ = writeln!(out, "{}   {}", line(row), verdict(task));
+    let mut tasks = Table::new(["SERVICE", "NODE", "BUILD", "STATE", ""]);
+    for task in &status.tasks {
+        tasks.row(row(task));
     }
-    out.push('\n');
+    let _ = writeln!(out, "{}", tasks.render());
+    if status.nodes.is_empty() {
+        return;
+    }
+    let mut nodes = Table::new(["NODE", "DISK FREE", "HOLDS", ""]);
+    for (name, node) in &status.nodes {
+        nodes.row(node_row(name, node));
+    }
+    let _ = writeln!(out, "{}", nodes.render());
 }
 
-fn row(task: &TaskStatus) -> [String; 4] {
+fn row(task: &TaskStatus) -> [String; 5] {
     let reference: Option<ImageRef> = task.image.parse().ok();
     let digest: Option<Digest> = reference.and_then(|reference| reference.digest);
     [
@@ -172,9 +205,52 @@ fn row(task: &TaskStatus) -> [String; 4] {
         match (task.state.as_str(), task.running) {
             // The last word of a node that the managers hear no more.
             ("running", false) => "running?".to_owned(),
-            (state, _) => state.to_owned(),
+            (state, _) => inline(state),
         },
+        verdict(task),
     ]
+}
+
+/// Builds that are shown of a node: the newest.
+const BUILDS_SHOWN: usize = 3;
+
+fn node_row(name: &NodeName, node: &Known<NodeStatus>) -> [String; 4] {
+    let name = name.to_string();
+    let node = match node {
+        Known::Known(node) => node,
+        Known::Unknown(trouble) => {
+            let why = paint(WARN, inline(&trouble.why));
+            return [name, paint(DIM, "–"), why, String::new()];
+        }
+    };
+    let free = match &node.disk {
+        Known::Known(disk) => ByteSize::new(disk.free).rounded(),
+        Known::Unknown(_) => paint(DIM, "not known"),
+    };
+    let mut builds: Vec<String> = node
+        .builds
+        .iter()
+        .take(BUILDS_SHOWN)
+        .map(|build| shortest(&build.digest))
+        .collect();
+    if let Some(more) = node
+        .builds
+        .len()
+        .checked_sub(BUILDS_SHOWN)
+        .filter(|more| *more > 0)
+    {
+        builds.push(format!("and {more} more"));
+    }
+    let builds = match builds.is_empty() {
+        true => paint(DIM, "nothing"),
+        false => builds.join("  "),
+    };
+    let verdict = match node.wanted {
+        Some(true) => paint(GOOD, "holds the wanted build"),
+        Some(false) => paint(BAD, "lacks the wanted build"),
+        None => String::new(),
+    };
+    [name, free, builds, verdict]
 }
 
 fn verdict(task: &TaskStatus) -> String {

@@ -183,15 +183,11 @@ fn changed(field: &str, from: String, to: &str) -> String {
 fn labels(out: &mut String, labels: &BTreeMap<String, Change<Option<String>>>) {
     let labels = labels.iter().map(|(label, value)| {
         let to = value.to.as_deref().unwrap_or("(none)");
-        format!("{label}={}", abbreviated(label, to))
+        inline(&format!("{label}={}", abbreviated(label, to)))
     });
     let labels: Vec<String> = labels.collect();
-    let change = paint(CHANGE, "~");
-    let _ = writeln!(
-        out,
-        "      {change} labels     {}",
-        inline(&labels.join(" "))
-    );
+    let lead = format!("      {} labels     ", paint(CHANGE, "~"));
+    let _ = writeln!(out, "{}", pieces(&lead, &labels, 19));
 }
 
 /// The hash of a plan is long and says nothing to a person.

@@ -459,3 +459,26 @@ fn what_a_killed_apply_left_goes_first() {
         4
     );
 }
+
+/// The node of the incident is told from those that only lack what is new.
+#[test]
+fn a_node_that_lacks_what_runs_now_is_told_from_one_that_lacks_what_is_new() {
+    let mut world = world('b');
+    world.holds("n2", &[]);
+    let plan = world.planned();
+    let reasons: Vec<&str> = plan
+        .steps
+        .iter()
+        .map(|step| step.reasons[0].as_str())
+        .collect();
+    let first = "gets the build before a service that may run there moves to it";
+    assert_eq!(
+        reasons,
+        [
+            first,
+            "does not hold the image; a restart there would fail without the registry",
+            first,
+            "the tag `16` moved"
+        ]
+    );
+}
