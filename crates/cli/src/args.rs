@@ -73,6 +73,22 @@ pub(crate) struct PlanningArgs {
     /// Plan only this address, such as `service.web`, `image.web` or `node.host-1`; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) target: Vec<Address>,
+    #[command(flatten)]
+    pub(crate) width: WidthArgs,
+}
+
+/// How much is done side by side.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct WidthArgs {
+    /// How many nodes may be asked, or may work, at once
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    parallelism: u16,
+}
+
+impl WidthArgs {
+    pub(crate) fn nodes(self) -> usize {
+        self.parallelism.into()
+    }
 }
 
 #[derive(Args, Debug)]
@@ -94,9 +110,6 @@ pub(crate) struct DoingArgs {
     /// Do not ask
     #[arg(long)]
     pub(crate) auto_approve: bool,
-    /// How many nodes may work at once
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) parallelism: u16,
     /// The form of the output; `ndjson` is one event a line, and never asks
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: ApplyOutput,
@@ -116,6 +129,8 @@ pub(crate) struct ShowArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) width: WidthArgs,
     /// The form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
@@ -150,6 +165,8 @@ pub(crate) enum Auth {
 pub(crate) struct AuthCheckArgs {
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) width: WidthArgs,
     /// The form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,

@@ -11,6 +11,8 @@ use imgstack_spec::{NodeName, Repository, Stack, StackSet};
 use imgstack_swarm::{Environment, Error, Manager, NodeEngine, RegistryAuth, Target};
 use jiff::Timestamp;
 
+use crate::args::WidthArgs;
+
 /// A stack with the connections to its world.
 pub(crate) struct Connected {
     pub(crate) stack: Stack,
@@ -29,7 +31,11 @@ pub(crate) struct Seen {
 
 /// Connects to the managers and observes, one stack after another; within a
 /// stack everything is read side by side.
-pub(crate) async fn look(set: &StackSet, details: Details) -> Result<Vec<Seen>, EndpointsError> {
+pub(crate) async fn look(
+    set: &StackSet,
+    details: Details,
+    width: WidthArgs,
+) -> Result<Vec<Seen>, EndpointsError> {
     let endpoints = endpoints()?;
     let engines = Engines::new(Environment::of_process());
     let mut seen: Vec<Seen> = Vec::with_capacity(set.stacks.len());
@@ -40,6 +46,7 @@ pub(crate) async fn look(set: &StackSet, details: Details) -> Result<Vec<Seen>, 
             endpoint: &connected.endpoint,
             registry: &connected.registry,
             engines: &engines,
+            parallelism: width.nodes(),
             now: now(),
         };
         let observed = observe(stack, sources, details).await;

@@ -16,9 +16,7 @@ use imgstack_swarm::engine::{self, Login, StoredImage};
 use imgstack_swarm::{Node, NodeEngine, NodeId};
 
 use crate::engines::Engines;
-
-/// Nodes that are looked at at once: each is an ssh connection.
-const CONCURRENT: usize = 16;
+use crate::observe::Sources;
 
 /// The nodes, and the connections to those that were reached.
 #[derive(Debug, Default)]
@@ -35,21 +33,16 @@ struct Questions<'a> {
 }
 
 /// Looks at every node, side by side.
-pub(crate) async fn read(
-    stack: &Stack,
-    nodes: &[Node],
-    registry: &Client,
-    engines: &Engines,
-) -> Fleet {
+pub(crate) async fn read(stack: &Stack, nodes: &[Node], sources: Sources<'_>) -> Fleet {
     let wants_logins = stack.nodes.iter().any(|rule| rule.login == Some(true));
     let repositories = stack.images.iter().map(|image| image.repository.clone());
     let questions = Questions {
         repositories: repositories.collect(),
         logins: match wants_logins {
-            true => logins(stack, registry).await,
+            true => logins(stack, sources.registry).await,
             false => BTreeMap::new(),
         },
-        engines,
+        engines: sources.engines,
     };
     let names = names(nodes);
     let named = nodes
@@ -63,7 +56,10 @@ pub(crate) async fn read(
         }
     });
     let mut fleet = Fleet::default();
-    let seen: Vec<_> = looks.buffer_unordered(CONCURRENT).collect().await;
+    let seen: Vec<_> = looks
+        .buffer_unordered(sources.parallelism.max(1))
+        .collect()
+        .await;
     for (name, observed, engine) in seen {
         if let Some(engine) = engine {
             fleet.engines.insert(name.clone(), engine);

@@ -26,6 +26,8 @@ pub struct Sources<'a> {
     pub registry: &'a Client,
     /// The engines of nodes.
     pub engines: &'a Engines,
+    /// How many of them are asked at once.
+    pub parallelism: usize,
     /// The time now, to the second.
     pub now: Timestamp,
 }
@@ -105,7 +107,7 @@ async fn read(stack: &Stack, sources: Sources<'_>) -> (Result<Cluster, Trouble>,
         }),
     };
     let fleet = match &cluster {
-        Ok(cluster) => fleet::read(stack, &cluster.nodes, sources.registry, sources.engines).await,
+        Ok(cluster) => fleet::read(stack, &cluster.nodes, sources).await,
         Err(_) => Fleet::default(),
     };
     (cluster, fleet)

@@ -10,7 +10,7 @@ use imgstack_planner::{Drift, Only, Options, Plan, drift};
 use imgstack_spec::StackSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{ApplyArgs, ApplyOutput, DoingArgs, Output};
+use crate::args::{ApplyArgs, ApplyOutput, DoingArgs, Output, WidthArgs};
 use crate::commands::plan;
 use crate::exit::Exit;
 use crate::patience::waiting;
@@ -32,6 +32,7 @@ pub(crate) async fn run(
     proceed(
         prepare(&args, printer),
         args.doing,
+        args.making.width,
         approved,
         printer,
         cancel,
@@ -44,6 +45,7 @@ pub(crate) async fn run(
 pub(crate) async fn proceed(
     prepare: impl Future<Output = Result<(Plan, Vec<Seen>), Problem>>,
     how: DoingArgs,
+    width: WidthArgs,
     approved: bool,
     printer: Printer,
     cancel: &CancellationToken,
@@ -63,18 +65,18 @@ pub(crate) async fn proceed(
         // Between what will be done and what is done.
         printer.notice("\n");
     }
-    let applied = carry_out(&plan, &seen, how, printer, cancel).await;
+    let applied = carry_out(&plan, &seen, how, width, printer, cancel).await;
     finish(&plan, &applied, how.output, printer)
 }
 
 async fn prepare(args: &ApplyArgs, printer: Printer) -> Result<(Plan, Vec<Seen>), Problem> {
     if let Some(path) = &args.plan {
-        let held = hold_to(saved::read(path)?, args.doing.output, printer).await?;
+        let held = hold_to(saved::read(path)?, args, printer).await?;
         introduce(&held.0, args.doing.output, printer)?;
         return Ok(held);
     }
     let set = input::stacks(&args.spec)?;
-    let made = plan::make(&set, &args.making.target, Only::Everything, printer).await?;
+    let made = plan::make(&set, &args.making, Only::Everything, printer).await?;
     introduce(&made.0, args.doing.output, printer)?;
     Ok(made)
 }
@@ -102,13 +104,14 @@ pub(crate) fn may_ask(output: ApplyOutput, approved: bool) -> Result<(), Problem
 /// Makes sure that a saved plan still fits the world (invariant 6).
 async fn hold_to(
     saved: Plan,
-    output: ApplyOutput,
+    args: &ApplyArgs,
     printer: Printer,
 ) -> Result<(Plan, Vec<Seen>), Problem> {
     let set = StackSet {
         stacks: saved.stacks.iter().map(|plan| plan.stack.clone()).collect(),
     };
-    let seen = waiting(printer, world::look(&set, Details::WhereNeeded)).await?;
+    let looking = world::look(&set, Details::WhereNeeded, args.making.width);
+    let seen = waiting(printer, looking).await?;
     let mut drifted = Drift::default();
     let mut fresh = Vec::with_capacity(seen.len());
     for (then, seen) in saved.stacks.iter().zip(&seen) {
@@ -129,7 +132,7 @@ async fn hold_to(
         created_at: world::now(),
         ..saved
     };
-    refuse(drifted, &fresh, output, printer)
+    refuse(drifted, &fresh, args.doing.output, printer)
 }
 
 fn refuse<T>(
@@ -200,6 +203,7 @@ async fn carry_out(
     plan: &Plan,
     seen: &[Seen],
     how: DoingArgs,
+    width: WidthArgs,
     printer: Printer,
     cancel: &CancellationToken,
 ) -> Applied {
@@ -234,7 +238,7 @@ async fn carry_out(
                         manager,
                         engines: &seen.engines,
                         credentials: &credentials,
-                        parallelism: how.parallelism.into(),
+                        parallelism: width.nodes(),
                         owner: world::owner(),
                     };
                     execute(plan, &world, cancel, &tell).await

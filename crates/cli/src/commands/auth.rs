@@ -29,7 +29,8 @@ pub(crate) async fn run(
 
 async fn check(args: AuthCheckArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.spec)?;
-    let seen = waiting(printer, world::look(&set, Details::WhereNeeded)).await?;
+    let looking = world::look(&set, Details::WhereNeeded, args.width);
+    let seen = waiting(printer, looking).await?;
     let options = Options {
         only: Only::Credentials,
         ..Options::default()
@@ -62,9 +63,10 @@ async fn rotate(
     apply::may_ask(how.output, how.auto_approve)?;
     let prepare = async {
         let set = input::stacks(&args.spec)?;
-        let made = plan::make(&set, &args.making.target, Only::Credentials, printer).await?;
+        let made = plan::make(&set, &args.making, Only::Credentials, printer).await?;
         apply::introduce(&made.0, how.output, printer)?;
         Ok(made)
     };
-    apply::proceed(prepare, how, how.auto_approve, printer, cancel).await
+    let approved = how.auto_approve;
+    apply::proceed(prepare, how, args.making.width, approved, printer, cancel).await
 }

@@ -2,9 +2,9 @@
 
 use imgstack_observer::Details;
 use imgstack_planner::{Only, Options, Plan, check_target_nodes, check_targets};
-use imgstack_spec::{Address, StackSet};
+use imgstack_spec::StackSet;
 
-use crate::args::{Output, PlanArgs};
+use crate::args::{Output, PlanArgs, PlanningArgs};
 use crate::exit::Exit;
 use crate::patience::waiting;
 use crate::printer::Printer;
@@ -13,7 +13,7 @@ use crate::{input, saved, views, world};
 
 pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.spec)?;
-    let (plan, _) = make(&set, &args.making.target, Only::Everything, printer).await?;
+    let (plan, _) = make(&set, &args.making, Only::Everything, printer).await?;
     show(&plan, args.output, printer)?;
     if let Some(path) = &args.out {
         saved::write(&plan, path)?;
@@ -30,16 +30,18 @@ pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Proble
 /// Observes and plans.
 pub(crate) async fn make(
     set: &StackSet,
-    targets: &[Address],
+    making: &PlanningArgs,
     only: Only,
     printer: Printer,
 ) -> Result<(Plan, Vec<world::Seen>), Problem> {
+    let targets = &making.target;
     check_targets(targets, set)?;
-    let seen = waiting(printer, world::look(set, Details::WhereNeeded)).await?;
+    let looking = world::look(set, Details::WhereNeeded, making.width);
+    let seen = waiting(printer, looking).await?;
     let inventories: Vec<_> = seen.iter().map(|seen| &seen.inventory).collect();
     check_target_nodes(targets, &inventories)?;
     let options = Options {
-        targets: targets.to_vec(),
+        targets: targets.clone(),
         only,
     };
     let plan = world::plan_all(&seen, &options);

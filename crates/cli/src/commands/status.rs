@@ -13,7 +13,7 @@ use crate::{input, world};
 
 pub(crate) async fn run(args: StatusArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.spec)?;
-    let seen = waiting(printer, world::look(&set, Details::Always)).await?;
+    let seen = waiting(printer, world::look(&set, Details::Always, args.width)).await?;
     let stacks = seen
         .iter()
         .map(|seen| (seen.plan(&Options::default()), &seen.inventory));

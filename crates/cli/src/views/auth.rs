@@ -12,6 +12,7 @@ use imgstack_spec::{RegistryHost, Repository, ServiceName};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::fold::{beside, listed, prose};
 use super::plan::findings;
 use super::style::{BAD, BOLD, DIM, GOOD, WARN, inline, paint, until};
 use super::table::Table;
@@ -170,7 +171,7 @@ pub(crate) fn render(report: &AuthReport) -> String {
     let mut out = String::new();
     for stack in &report.stacks {
         let title = paint(BOLD, format!("stack {}", stack.name));
-        let _ = writeln!(out, "{title}   {}\n", stack.endpoint);
+        let _ = writeln!(out, "{}\n", beside(&title, &listed(&stack.endpoint), 4));
         let head = [
             "REGISTRY",
             "CREDENTIAL",
@@ -287,9 +288,11 @@ fn refusals(out: &mut String, registry: &RegistryAuth) {
             Acceptance::Refused(trouble) => (paint(BAD, "! "), trouble),
             Acceptance::Unknown(trouble) => (paint(WARN, "! "), trouble),
         };
-        let _ = writeln!(out, "  {sign}registry.{}: {}", registry.host, inline(why));
+        let text = format!("  {sign}registry.{}: {}", registry.host, inline(why));
+        let _ = writeln!(out, "{}", prose(&text, 6));
         if let Some(hint) = hint {
-            let _ = writeln!(out, "      help: {}", inline(hint));
+            let help = format!("      help: {}", inline(hint));
+            let _ = writeln!(out, "{}", prose(&help, 12));
         }
     }
 }
