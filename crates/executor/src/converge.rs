@@ -221,7 +221,10 @@ impl<'a> Rollout<'a> {
             return Some(self.failed(Verdict::Unstable, Some(&service)));
         }
         self.completed |= state == Some(UpdateState::Completed);
-        (may_end && self.has_settled()).then_some(End::Done)
+        // Counted from when the tasks are in place, and not from when the engine
+        // has watched them, or each service would be watched twice.
+        let settled = self.has_settled();
+        (may_end && settled).then_some(End::Done)
     }
 
     fn monitor(&self) -> Duration {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use imgstack_sim::github::{GitHub, Repository, Script, Step, Token, Workflow};
 use imgstack_sim::registry::{Build, Manner, Registry, Settings, User};
 use imgstack_sim::swarm::{ApiError, NodeSetup, Role};
-use imgstack_sim::{Behaviour, Credential, Layout};
+use imgstack_sim::{Behaviour, Clock, Credential, Layout};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -42,6 +42,7 @@ pub(super) enum Kind {
 /// The registry and the repository that its image is built from.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
+    clock: Clock,
     registry: Registry,
     github: GitHub,
     /// What the Dockerfile on `main` makes.
@@ -66,6 +67,7 @@ pub(super) fn lay_out(now: Timestamp) -> Result<(Layout, Source), ApiError> {
     let registry = layout.add_registry("ghcr.io", Settings::new(Manner::Ghcr));
     registry.add_user(User::reader(OWNER, TOKEN, OWNER));
     let source = Source {
+        clock: layout.server().clock,
         github: layout.add_github(Some(&registry)),
         registry,
         kind: Arc::new(Mutex::new(Kind::Good)),
@@ -139,7 +141,7 @@ impl Source {
         let script = script.then(move |run| {
             let sha = run.sha.get(..7).unwrap_or(&run.sha);
             let kind = *source.kind.lock().unwrap_or_else(PoisonError::into_inner);
-            source.push(kind, sha, Timestamp::now());
+            source.push(kind, sha, source.clock.now());
         });
         let workflow = Workflow::new("Build patroni-postgres", script);
         let repository = Repository::new(OWNER, CODE).with(WORKFLOW, workflow);
@@ -198,5 +200,30 @@ fn behaviour(kind: Kind) -> Behaviour {
             ],
             ..Behaviour::default()
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_workflow_builds_what_is_on_main() {
+        let (_layout, source) = lay_out("2026-02-09T06:00:00Z".parse().unwrap()).unwrap();
+        let first = source.reference("9b1d2e7");
+        assert!(first.is_some());
+        let run = source
+            .github
+            .start((OWNER, CODE), WORKFLOW, "schedule", "main");
+        assert!(run.is_some());
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let again = source.reference("9b1d2e7");
+        assert!(
+            again.is_some() && again != first,
+            "the same commit, a week later"
+        );
+        assert_eq!(again, source.reference("20260209"));
     }
 }

@@ -50,16 +50,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// Sets the stage: everything is as it is when the story begins.
     pub(crate) async fn set() -> io::Result<Self> {
-        let folder = tempfile::Builder::new()
-            .prefix("imgstack-demo-")
-            .tempdir()?;
-        if folder.path().as_os_str().len() > LONGEST_FOLDER {
-            let name = std::env::temp_dir();
-            return Err(io::Error::other(format!(
-                "the name of {} is too long for sockets in it; set TMPDIR to a shorter one",
-                name.display()
-            )));
-        }
+        let folder = folder()?;
         std::fs::write(folder.path().join(SPEC_FILE), SPEC)?;
         std::fs::write(folder.path().join(TOKEN_FILE), TOKEN)?;
         let (layout, source) = cluster::lay_out(Timestamp::now()).map_err(io::Error::other)?;
@@ -147,4 +138,18 @@ impl Stage {
                 })
             })
     }
+}
+
+fn folder() -> io::Result<TempDir> {
+    let place = std::path::absolute(std::env::temp_dir())?;
+    let folder = tempfile::Builder::new()
+        .prefix("imgstack-demo-")
+        .tempdir_in(&place)?;
+    if folder.path().as_os_str().len() > LONGEST_FOLDER {
+        return Err(io::Error::other(format!(
+            "the name of {} is too long for sockets in it; set TMPDIR to a shorter one",
+            place.display()
+        )));
+    }
+    Ok(folder)
 }

@@ -150,3 +150,31 @@ async fn events_that_break_off_are_made_up_for_by_looking_now_and_then() {
         assert!(reads <= 6, "{reads} reads");
     }
 }
+
+/// The engine calls an update completed when it has watched the last task for
+/// `monitor`; to watch it as long again would be twice.
+#[tokio::test]
+async fn tasks_are_watched_once() {
+    let updating = with_status(after(8), "updating", "update in progress");
+    let completed = with_status(after(9), "completed", "update completed");
+    let mut world = World::web(&[
+        before(7),
+        before(7),
+        updating.clone(),
+        updating.clone(),
+        updating,
+        completed,
+    ]);
+    world.update(|update| {
+        update.monitor_ms = 1000;
+        update.timeout_seconds = 10;
+    });
+    let told = world.tasks_follow().apply().await;
+    assert_eq!(told.steps(), [StepOutcome::Done]);
+    // Three looks half a second apart, and the one that sees the end.
+    assert!(
+        told.took < std::time::Duration::from_millis(2300),
+        "{:?}",
+        told.took
+    );
+}
