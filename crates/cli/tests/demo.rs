@@ -112,15 +112,26 @@ fn the_whole_loop_is_shown_in_order_and_leaves_nothing_behind() {
         "# 2. A new build arrives",
         "$ imgstack plan\n",
         "abc1234   built 2 hours ago",
+        "+ pull     node.docker-infra-1",
         "the tag `16` moved",
-        "Plan: 0 to add, 3 to change, 0 to destroy.",
+        "Plan: 3 to add, 3 to change, 0 to destroy.",
         "$ imgstack apply --auto-approve\n",
+        "node.docker-infra-3 image.patroni-postgres: Pulling...",
         "service.postgres_postgres-2: Updated after",
         "service.postgres_postgres-3: Updated after",
         "service.postgres_postgres-1: Updated after",
-        "Apply complete! Resources: 0 added, 3 changed, 0 destroyed.",
+        "Apply complete! Resources: 3 added, 3 changed, 0 destroyed.",
         "$ imgstack plan\n",
         "No changes. Your infrastructure matches the configuration.",
+        "a prune took the image",
+        "$ imgstack plan\n",
+        "# node.docker-infra-2: does not hold the image",
+        "+ pull     node.docker-infra-2",
+        "0 of 1 tasks",
+        "Apply complete! Resources: 1 added, 0 changed, 0 destroyed.",
+        "$ imgstack status\n",
+        "postgres_postgres-2  docker-infra-2",
+        "running  wanted",
         "A bad build arrives",
         "$ imgstack apply --auto-approve\n",
         "bad0bad   built just now",
@@ -219,8 +230,12 @@ fn a_kept_world_is_reached_from_another_shell_and_changes_on_request() {
     writeln!(keyboard, "good").unwrap();
     demo.hear("has arrived");
     run("plan --detailed-exitcode", 2, "built just now");
+    run("apply --auto-approve", 0, "Apply complete!");
+    writeln!(keyboard, "lost").unwrap();
+    demo.hear("has lost the image");
+    run("plan", 0, "+ pull     node.docker-infra-2");
     writeln!(keyboard, "better").unwrap();
-    demo.hear("type good or bad");
+    demo.hear("type good, bad or lost");
 
     kill_process(demo.pid(), Signal::INT).unwrap();
     let (code, text) = demo.end();

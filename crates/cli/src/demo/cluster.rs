@@ -15,6 +15,8 @@ pub(super) const OWNER: &str = "thorstenhornung1";
 pub(super) const TOKEN: &str = "simulated-classic-token";
 /// The manager.
 pub(super) const MANAGER: &str = "docker-infra-1";
+/// Where the image goes missing.
+pub(super) const INCIDENT: &str = "docker-infra-2";
 pub(super) const SERVICES: [&str; 3] = [
     "postgres_postgres-1",
     "postgres_postgres-2",
@@ -113,7 +115,7 @@ fn service(name: &str, number: usize, digest: &str) -> Value {
                     "Target": "/var/lib/postgresql/data",
                 }],
             },
-            "RestartPolicy": {"Condition": "any", "Delay": SECOND},
+            "RestartPolicy": {"Condition": "any", "Delay": 5 * SECOND},
             "Placement": {
                 "Constraints": [format!("node.hostname==docker-infra-{number}")],
                 "Platforms": [

@@ -30,11 +30,12 @@ const TRY: [&str; 7] = [
     "  docker service ls       docker's own client sees the same, if you have it",
 ];
 /// For whoever sits at the keyboard.
-const TYPE: [&str; 4] = [
+const TYPE: [&str; 5] = [
     "",
     "Type here, and it happens in that world:",
     "  good                    another build arrives",
     "  bad                     one arrives that dies at start",
+    "  lost                    a prune takes the image from docker-infra-2",
 ];
 const END: [&str; 2] = ["", "Ctrl-C ends it, and nothing is left behind."];
 
@@ -71,8 +72,12 @@ fn happens(stage: &Stage, typed: &str) -> String {
             let sha = stage.next_build(Kind::Dying);
             format!("The build {sha} has arrived, which dies at start: imgstack apply")
         }
-        "" => "Type good or bad.".to_owned(),
-        other => format!("`{other}` is nothing that happens here: type good or bad."),
+        "lost" => {
+            stage.incident();
+            "docker-infra-2 has lost the image, and its replica died: imgstack plan".to_owned()
+        }
+        "" => "Type good, bad or lost.".to_owned(),
+        other => format!("`{other}` is nothing that happens here: type good, bad or lost."),
     }
 }
 

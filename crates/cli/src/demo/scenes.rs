@@ -48,6 +48,23 @@ pub(super) const SCENES: &[Scene] = &[
         leaves: "abc1234",
     },
     Scene {
+        title: "2 February: a disk was full, and a prune took the image",
+        told: &[
+            "The replica on docker-infra-2 has died, and its image is gone from the node:",
+            "a restart there needs the registry. The plan names what is missing.",
+        ],
+        happens: Stage::incident,
+        typed: &[("plan", 0), ("apply --auto-approve", 0)],
+        leaves: "abc1234",
+    },
+    Scene {
+        title: "The replica runs again",
+        told: &["The Swarm starts it from what the node holds."],
+        happens: |_| {},
+        typed: &[("status", 0)],
+        leaves: "abc1234",
+    },
+    Scene {
         title: "A bad build arrives",
         told: &[
             "Somebody has upgraded Patroni and forgotten its [etcd3]: the new build dies",

@@ -10,9 +10,11 @@ use imgstack_sim::World;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
-use super::cluster::{self, Kind, MANAGER, SERVICES, Source, TOKEN};
+use super::cluster::{self, INCIDENT, Kind, MANAGER, SERVICES, Source, TOKEN};
 
-pub(super) const SPEC: &str = include_str!("imgstack.yaml");
+const SPEC: &str = include_str!("imgstack.yaml");
+/// What stands in it for the folder of the nodes' sockets.
+const SOCKETS: &str = "SOCKETS";
 const SPEC_FILE: &str = "imgstack.yaml";
 /// What a shell reads the token from, so that nobody needs to print it.
 const TOKEN_FILE: &str = "token";
@@ -44,6 +46,8 @@ pub(crate) struct Stage {
     world: World,
     source: Source,
     commits: AtomicU32,
+    /// The spec as it was written at first.
+    text: String,
     folder: TempDir,
 }
 
@@ -51,7 +55,9 @@ impl Stage {
     /// Sets the stage: everything is as it is when the story begins.
     pub(crate) async fn set() -> io::Result<Self> {
         let folder = folder()?;
-        std::fs::write(folder.path().join(SPEC_FILE), SPEC)?;
+        let sockets = folder.path().display().to_string();
+        let spec = SPEC.replace(SOCKETS, &sockets);
+        std::fs::write(folder.path().join(SPEC_FILE), &spec)?;
         std::fs::write(folder.path().join(TOKEN_FILE), TOKEN)?;
         let (layout, source) = cluster::lay_out(Timestamp::now()).map_err(io::Error::other)?;
         let world = layout.start(folder.path()).await?;
@@ -62,12 +68,17 @@ impl Stage {
             world,
             source,
             commits: AtomicU32::new(0),
+            text: spec,
             folder,
         })
     }
 
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     pub(super) fn spec(&self) -> PathBuf {
@@ -125,12 +136,35 @@ impl Stage {
         sha
     }
 
+    /// What happened on 2026-02-02: a node's disk was full, so a prune took the
+    /// image, and the replica there died.
+    pub(super) fn incident(&self) {
+        let [_, service, _] = SERVICES;
+        self.world.engines.with(|swarm, now| {
+            let Ok(service) = swarm.service(service) else {
+                return;
+            };
+            let image = &service["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"];
+            let image = image.as_str().unwrap_or_default().to_owned();
+            let id = service["ID"].as_str().unwrap_or_default().to_owned();
+            for task in swarm.tasks_of(&[id]) {
+                if let (Some(id), Some("running")) =
+                    (task["ID"].as_str(), task["Status"]["State"].as_str())
+                {
+                    swarm.kill_task(now, id, 1);
+                }
+            }
+            // That it is gone is what the scene is about: it shows in the plan.
+            let _ = swarm.remove_image(now, INCIDENT, &image, true);
+        });
+    }
+
     /// Whether all services run the build of that commit, and nothing goes on.
     pub(super) async fn runs(&self, sha: &str) -> bool {
         let Some(image) = self.source.reference(sha) else {
             return false;
         };
-        self.world.settles(Duration::from_secs(5)).await
+        self.world.settles(Duration::from_secs(10)).await
             && SERVICES.iter().all(|name| {
                 let service = self.world.engines.read(|swarm| swarm.service(name));
                 service.is_ok_and(|it| {

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::scenes::{SCENES, Scene};
-use super::stage::{SPEC, Stage};
+use super::stage::Stage;
 use super::told;
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -34,7 +34,7 @@ pub(crate) async fn walk(
     printer: Printer,
     cancel: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    printer.page(&introduction())?;
+    printer.page(&introduction(stage))?;
     for (number, scene) in (1..).zip(SCENES) {
         printer.page(&heading(number, scene))?;
         if play(scene, stage, printer, cancel).await? == Exit::Interrupted {
@@ -82,8 +82,8 @@ async fn play(
     }
 }
 
-fn introduction() -> String {
-    let spec = SPEC.lines().map(|line| format!("    {line}\n"));
+fn introduction(stage: &Stage) -> String {
+    let spec = stage.text().lines().map(|line| format!("    {line}\n"));
     told(&INTRODUCTION) + &spec.collect::<String>()
 }
 

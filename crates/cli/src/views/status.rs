@@ -246,8 +246,8 @@ fn node_row(name: &NodeName, node: &Known<NodeStatus>) -> [String; 4] {
         false => builds.join("  "),
     };
     let verdict = match node.wanted {
-        Some(true) => paint(GOOD, "holds the wanted build"),
-        Some(false) => paint(BAD, "lacks the wanted build"),
+        Some(true) => paint(GOOD, "wanted"),
+        Some(false) => paint(BAD, "lacks the wanted"),
         None => String::new(),
     };
     [name, free, builds, verdict]
