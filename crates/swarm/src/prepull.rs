@@ -120,6 +120,16 @@ pub enum PrepullError {
     },
 }
 
+impl Prepull {
+    /// The name of the service that it makes: the same for the same image on
+    /// the same nodes for the same stack, so that what a killed run left is in
+    /// the way of the next one and not beside it.
+    #[must_use]
+    pub fn service_name(&self) -> String {
+        service::name(self)
+    }
+}
+
 impl PrepullError {
     /// What a person can do about it.
     #[must_use]
@@ -229,13 +239,12 @@ pub async fn run(
             left: None,
         });
     }
-    let name = service::name(wanted);
     let id = service::create(manager, wanted, &nodes, auth).await?;
     watch.follow(&id, events, cancel).await;
     let left = service::remove(manager, &id).await.err();
     Ok(Prepulled {
         outcomes: watch.outcomes(),
-        left: left.map(|error| (name, error)),
+        left: left.map(|error| (wanted.service_name(), error)),
     })
 }
 

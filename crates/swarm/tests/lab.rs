@@ -8,11 +8,13 @@
     reason = "in a test, and in what it looks with"
 )]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod ground;
+
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
+use ground::{build, docker, host, lab, local};
 use imgstack_swarm::rollout::assess;
 use imgstack_swarm::{
     Availability, ConnectFailure, Environment, Error, EventStream, LogStream, Manager, NodeRole,
@@ -21,24 +23,10 @@ use imgstack_swarm::{
 };
 use tokio::time::timeout;
 
-fn lab() -> PathBuf {
-    std::env::var_os("IMGSTACK_LAB")
-        .expect("IMGSTACK_LAB is the folder of the lab")
-        .into()
-}
-
 /// Connects as docker's settings would have it.
 async fn connect(variables: &[(&str, &str)]) -> Result<Manager, Error> {
     let target = Target::find(None, &Environment::of(variables))?;
     Manager::connect(&target).await
-}
-
-async fn host(address: &str) -> Result<Manager, Error> {
-    connect(&[("DOCKER_HOST", address)]).await
-}
-
-fn local() -> String {
-    format!("unix://{}", lab().join("node-1/docker.sock").display())
 }
 
 fn tls(name: &str) -> String {
@@ -228,9 +216,9 @@ fn masters(host: &str) -> usize {
 #[tokio::test]
 #[ignore = "needs the lab"]
 async fn a_rollout_as_it_is_seen() {
-    let repository = "10.77.0.1:5000/swarmcrate/rollout";
-    let good = format!("{repository}:16@{}", build("good", "a1"));
-    let dying = format!("{repository}:16@{}", build("dying", "b2"));
+    let repository = "swarmcrate/rollout";
+    let good = build(repository, "a1", &[]).reference();
+    let dying = build(repository, "b2", &["--kind", "dying"]).reference();
     let created = Created::new("swarmcrate-rollout", &good);
     let manager = host(&local()).await.unwrap();
     let names = [created.0.parse().unwrap()];
@@ -313,36 +301,13 @@ fn patch(image: &str) -> ServicePatch {
     }
 }
 
-/// Pushes an image and gives its digest.
-fn build(kind: &str, sha: &str) -> String {
-    let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/lab/lab");
-    let arguments = [
-        "build",
-        "swarmcrate/rollout",
-        "--date",
-        "20260209",
-        "--kind",
-        kind,
-        "--sha",
-        sha,
-    ];
-    let output = Command::new(lab).args(arguments).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let built: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    built["digest"].as_str().unwrap().to_owned()
-}
-
 /// A service that goes when the test ends.
 struct Created(&'static str);
 
 impl Created {
     fn new(name: &'static str, image: &str) -> Self {
-        docker(&["service", "rm", name]);
-        let done = docker(&[
+        docker(1, &["service", "rm", name]);
+        let create = [
             "service",
             "create",
             "--name",
@@ -357,22 +322,14 @@ impl Created {
             "--rollback-monitor",
             "1s",
             image,
-        ]);
-        assert!(done, "{name} was not created");
+        ];
+        assert!(docker(1, &create).is_some(), "{name} was not created");
         Self(name)
     }
 }
 
 impl Drop for Created {
     fn drop(&mut self) {
-        docker(&["service", "rm", self.0]);
+        docker(1, &["service", "rm", self.0]);
     }
-}
-
-fn docker(arguments: &[&str]) -> bool {
-    let output = Command::new("docker")
-        .args(["--host", &local()])
-        .args(arguments)
-        .output();
-    output.is_ok_and(|output| output.status.success())
 }

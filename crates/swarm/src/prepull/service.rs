@@ -22,8 +22,6 @@ const CREATED: &str = "dev.imgstack.prepull.created";
 /// Pauses before a removal is sent again.
 const AGAIN: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];
 
-/// The same for the same image on the same nodes for the same stack, so that
-/// what a killed run left is in the way of the next one and not beside it.
 pub(super) fn name(wanted: &Prepull) -> String {
     let mut hash = Sha256::new();
     let nodes = wanted.nodes.iter().map(|node| node.as_str());
