@@ -1,20 +1,14 @@
 //! How the client takes what an engine says, and what it does not say.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "in a test, and in the engine that it talks to"
-)]
-
-mod scripted;
-
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use imgstack_swarm::{
     ConnectFailure, Error, LogStream, RegistryAuth, ServiceId, TaskId, TaskState, UpdateState,
 };
-use scripted::{Engine, Reply};
 use serde_json::{Value, json};
+
+use crate::scripted::{Engine, Reply};
 
 const UPDATE: &str = "POST /services/s1/update";
 
@@ -250,7 +244,7 @@ async fn a_credential_goes_in_its_header_and_nowhere_else() {
 
 #[tokio::test]
 async fn a_service_comes_and_goes_unspoilt() {
-    let service: Value = serde_json::from_str(include_str!("data/rich-service.json")).unwrap();
+    let service: Value = serde_json::from_str(include_str!("../data/rich-service.json")).unwrap();
     let engine = Engine::start();
     engine.on("GET /services/s1", &[Reply::Json(200, service.clone())]);
     engine.on(UPDATE, &[Reply::Json(200, json!({}))]);
