@@ -209,24 +209,7 @@ impl NodeEngine {
             within: LOOK,
         };
         let (code, output, words) = self.ask(&helper).await?;
-        if code == Some(0) {
-            let answer = serde_json::from_slice(output.expose_secret());
-            return answer
-                .map(Some)
-                .map_err(|_| format!("`{program}` there gives no answer that can be read"));
-        }
-        // Helpers say it on standard output, in these words.
-        let told = String::from_utf8_lossy(output.expose_secret());
-        if told.contains("credentials not found") {
-            return Ok(None);
-        }
-        Err(format!(
-            "`{program}` there failed: {}",
-            match words.as_str() {
-                "" => "it gives no reason",
-                words => words,
-            }
-        ))
+        helpers_word(&program, code, output.expose_secret(), &words)
     }
 
     /// Exit code, output, and last words of a program.
@@ -273,6 +256,31 @@ impl Login {
     }
 }
 
+/// What a credential helper means by its exit code and its output. A failure
+/// is in words for people; the output, which may hold a secret, is not.
+fn helpers_word(
+    program: &str,
+    code: Option<i32>,
+    output: &[u8],
+    words: &str,
+) -> Result<Option<HelpersAnswer>, String> {
+    if code == Some(0) {
+        let answer = serde_json::from_slice(output);
+        return answer
+            .map(Some)
+            .map_err(|_| format!("`{program}` there gives no answer that can be read"));
+    }
+    // Helpers say it on standard output, in these words.
+    if String::from_utf8_lossy(output).contains("credentials not found") {
+        return Ok(None);
+    }
+    let words = match words {
+        "" => "it gives no reason",
+        words => words,
+    };
+    Err(format!("`{program}` there failed: {words}"))
+}
+
 /// Tells kinds by docker's words, since its exit code is always the same.
 fn login_failure(code: Option<i32>, words: &str) -> LoginFailure {
     use LoginFailure as F;
@@ -305,7 +313,47 @@ fn login_failure(code: Option<i32>, words: &str) -> LoginFailure {
 
 #[cfg(test)]
 mod tests {
-    use super::{Login, LoginFailure as F, LoginState, login_failure};
+    use secrecy::ExposeSecret as _;
+
+    use super::{Login, LoginFailure as F, LoginState, helpers_word, login_failure};
+
+    #[test]
+    fn what_a_helper_means() {
+        let answer = br#"{"ServerURL":"ghcr.io","Username":"ann","Secret":"hunter2"}"#;
+        let told = |code, output: &[u8], words| match helpers_word(
+            "docker-credential-pass",
+            code,
+            output,
+            words,
+        ) {
+            Ok(Some(kept)) => format!("{} {}", kept.username, kept.secret.expose_secret()),
+            Ok(None) => "nothing".to_owned(),
+            Err(why) => why,
+        };
+        assert_eq!(told(Some(0), answer, "warning"), "ann hunter2");
+        let none = b"credentials not found in native keychain\n";
+        assert_eq!(told(Some(1), none, ""), "nothing");
+        let table: [(Option<i32>, &[u8], &str, &str); 4] = [
+            (
+                Some(0),
+                b"{\"Secret\": hunter2}",
+                "",
+                "gives no answer that can be read",
+            ),
+            (
+                Some(127),
+                b"",
+                "sh: 1: not found",
+                "failed: sh: 1: not found",
+            ),
+            (Some(1), b"hunter2", "", "failed: it gives no reason"),
+            (None, b"", "", "failed: it gives no reason"),
+        ];
+        for (code, output, words, expected) in table {
+            let why = told(code, output, words);
+            assert_eq!(why, format!("`docker-credential-pass` there {expected}"));
+        }
+    }
 
     #[test]
     fn kinds_by_dockers_words() {
