@@ -418,6 +418,37 @@ async fn a_login_is_kept_on_the_node_and_told_from_others() {
     assert!(matches!(state, LoginState::Unknown { .. }), "{state:?}");
 }
 
+#[tokio::test]
+#[ignore = "needs the lab"]
+async fn a_helper_that_is_not_there_is_named() {
+    let registry: imgstack_spec::RegistryHost = "enginecrate.test".parse().unwrap();
+    let login = Login {
+        username: "robot".to_owned(),
+        secret: "hunter2".into(),
+    };
+    // Node 3, where no other test here logs in.
+    let on_node = |command: &str| {
+        let done = Command::new("ssh")
+            .args(["docker-infra-3", command])
+            .output();
+        assert!(done.unwrap().status.success(), "{command}");
+    };
+    on_node(
+        r#"mkdir -p ~/.docker && f=~/.docker/config.json && { [ ! -e $f ] || mv $f $f.kept; } && echo '{"credHelpers":{"enginecrate.test":"enginecrate"}}' > $f"#,
+    );
+    let engine = engine("ssh://root@docker-infra-3").await;
+    let state = engine.login_state(&registry, &login).await;
+    on_node("f=~/.docker/config.json; rm $f; [ ! -e $f.kept ] || mv $f.kept $f");
+    let LoginState::Unknown { why } = state else {
+        panic!("{state:?}");
+    };
+    assert!(
+        why.starts_with("`docker-credential-enginecrate` there failed: "),
+        "{why}"
+    );
+    assert!(why.contains("not found"), "{why}");
+}
+
 /// Whether a secret was in the arguments of any process meanwhile. The nodes'
 /// processes are this machine's, too.
 async fn watched(secret: &str, login: impl Future<Output = Result<(), LoginError>>) -> bool {

@@ -14,7 +14,7 @@ use thiserror::Error;
 use super::NodeEngine;
 use super::docker_config::{HelpersAnswer, Kept, key, look_up};
 use crate::SshError;
-use crate::transport::{Finished, Program};
+use crate::transport::{Finished, NOT_FOUND, Program};
 
 /// Reading a file, or asking a helper.
 const LOOK: Duration = Duration::from_secs(20);
@@ -306,7 +306,7 @@ fn login_failure(code: Option<i32>, words: &str) -> LoginFailure {
     let found = KINDS.iter().find(|(words, _)| told.contains(words));
     match (found, code) {
         (Some((_, kind)), _) => *kind,
-        (None, Some(127)) => F::NoDocker,
+        (None, Some(NOT_FOUND)) => F::NoDocker,
         (None, _) => F::Other,
     }
 }

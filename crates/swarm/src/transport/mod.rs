@@ -32,7 +32,7 @@ use crate::error::{ConnectFailure, chain};
 use crate::{Error, Target};
 use bridge::{Bridge, Dial, Trouble};
 
-pub(crate) use program::{Finished, Program};
+pub(crate) use program::{Finished, NOT_FOUND, Program};
 pub use ssh_error::{SshError, SshFailure};
 
 /// How long a connection may take to come about.

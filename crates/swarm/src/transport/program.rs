@@ -4,6 +4,7 @@
 //! never becomes part of an error. Arguments never are: they show in the
 //! host's list of processes.
 
+use std::io;
 use std::time::Duration;
 
 use openssh::Stdio;
@@ -14,6 +15,9 @@ use tokio::time::timeout;
 
 use super::SshError;
 use super::ssh::{Master, classify, lost_to, words};
+
+/// A shell's exit code for a program that it does not find.
+pub(crate) const NOT_FOUND: i32 = 127;
 
 /// More than any answer here is long.
 const LARGEST: u64 = 1 << 20;
@@ -83,6 +87,10 @@ impl Program<'_> {
             Ok(status) => status.code(),
             // ssh has no exit code of a program that a signal ended.
             Err(openssh::Error::RemoteProcessTerminated) => None,
+            // The crate makes an error of its own of a shell's 127.
+            Err(openssh::Error::Remote(error)) if error.kind() == io::ErrorKind::NotFound => {
+                Some(NOT_FOUND)
+            }
             Err(error) => return Err(failed(&error)),
         };
         Ok(Finished::Ended {

@@ -11,3 +11,4 @@ mod scripted;
 mod manager;
 mod node;
 mod prepull;
+mod pull;
