@@ -35,7 +35,10 @@ pub(crate) struct Presence<'a> {
 pub(crate) struct Pull<'a> {
     pub(crate) host: &'a NodeName,
     pub(crate) node: &'a ObservedNode,
+    /// The image of the spec that the step is named after.
     pub(crate) image: &'a Image,
+    /// Other images that mean the same build: it is pulled once for all.
+    pub(crate) others: Vec<&'a ImageName>,
     pub(crate) reference: ImageRef,
     /// The services that may run there.
     pub(crate) services: BTreeSet<&'a ServiceName>,
@@ -131,12 +134,21 @@ impl<'a> Presence<'a> {
                 (Via::Manager, FIRST)
             }
         };
+        let services = services.iter().map(|it| &it.service.name);
+        let reference = wanted_reference(need.image, need.digest);
+        let mut pulls = self.pulls.iter_mut();
+        if let Some(pull) = pulls.find(|it| it.host == host && it.brings(&reference)) {
+            pull.others.push(&need.image.name);
+            pull.services.extend(services);
+            return;
+        }
         self.pulls.push(Pull {
             host,
             node,
             image: need.image,
-            reference: wanted_reference(need.image, need.digest),
-            services: services.iter().map(|it| &it.service.name).collect(),
+            others: Vec::new(),
+            reference,
+            services: services.collect(),
             via,
             bytes: need.build.and_then(|build| build.size_for(&node.platform)),
             reason,
@@ -186,8 +198,14 @@ impl<'a> Presence<'a> {
 
     /// The pulls of that image, whichever service needs them.
     pub(crate) fn of_image(&self, image: &ImageName) -> Vec<StepId> {
-        let wanted = self.possible().filter(|pull| pull.image.name == *image);
+        let wanted = self.possible().filter(|pull| pull.is_for(image));
         wanted.map(Pull::id).collect()
+    }
+
+    /// Whether the node gets that image.
+    pub(crate) fn brings(&self, host: &NodeName, image: &ImageName) -> bool {
+        let mut pulls = self.possible();
+        pulls.any(|pull| pull.host == host && pull.is_for(image))
     }
 
     /// A node that may run the service and has no room for its image.
@@ -218,6 +236,16 @@ impl<'a> Presence<'a> {
 impl Pull<'_> {
     fn id(&self) -> StepId {
         StepId::pull(self.host, &self.image.name)
+    }
+
+    fn is_for(&self, image: &ImageName) -> bool {
+        self.image.name == *image || self.others.contains(&image)
+    }
+
+    /// Whether the node holds that build afterwards: a tag is only a name.
+    fn brings(&self, reference: &ImageRef) -> bool {
+        self.reference.repository == reference.repository
+            && self.reference.digest == reference.digest
     }
 }
 

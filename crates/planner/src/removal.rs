@@ -29,12 +29,14 @@ pub(crate) fn judge(
     let mut removals = Vec::new();
     for image in &scope.stack.images {
         let Some(keep) = image.keep else { continue };
-        // A build that is wanted and not known to be is not to go (invariant 3).
-        let Some(wanted) = wanted(image, inventory) else {
-            continue;
-        };
+        // A build that is wanted and not known to be is not to go (invariant 3),
+        // and images may share a repository.
+        let images = scope.stack.images.iter();
+        let same = images.filter(|other| other.repository == image.repository);
+        let wanted: Option<BTreeSet<&Digest>> = same.map(|it| wanted(it, inventory)).collect();
+        let Some(wanted) = wanted else { continue };
         let mut needed = needed(image, inventory, steps);
-        needed.insert(wanted.clone());
+        needed.extend(wanted.into_iter().cloned());
         let after = after(image, scope, steps, presence);
         for (host, node) in nodes {
             let Some(Known::Known(engine)) = &node.engine else {
@@ -43,7 +45,7 @@ pub(crate) fn judge(
             if !scope.has_image(&image.name) && !scope.names_node(host) {
                 continue;
             }
-            let gains = gains(host, image, inventory, steps);
+            let gains = gains(host, image, inventory, presence);
             let old = old(image, keep, engine, gains, &needed);
             removals.extend(old.map(|build| {
                 let reason = format!("neither used nor among the newest {keep}");
@@ -52,6 +54,9 @@ pub(crate) fn judge(
             }));
         }
     }
+    // Images that share a repository speak of the same builds.
+    let mut told = BTreeSet::new();
+    removals.retain(|step| told.insert(step.id.clone()));
     removals
 }
 
@@ -60,11 +65,9 @@ fn gains(
     host: &NodeName,
     image: &Image,
     inventory: &Inventory,
-    steps: &[Step],
+    presence: &Presence<'_>,
 ) -> Option<Option<Timestamp>> {
-    let id = StepId::pull(host, &image.name);
-    steps.iter().find(|step| step.id == id)?;
-    let digest = wanted(image, inventory)?;
+    let digest = wanted(image, inventory).filter(|_| presence.brings(host, &image.name))?;
     Some(inventory.build(digest).and_then(|build| build.created))
 }
 

@@ -61,6 +61,54 @@ fn a_node_that_lost_the_image_gets_it_back_though_no_tag_moved() {
     assert_eq!(ids(&world.planned()), Vec::<String>::new());
 }
 
+/// A second image of the spec that means the same build, under another tag.
+fn again(world: &mut World) {
+    let mut other = world.stack.images[0].clone();
+    other.name = "again".parse().unwrap();
+    other.tag = "latest".parse().unwrap();
+    let mut asked = world.inventory.images.values().next().unwrap().clone();
+    asked.reference = other.reference();
+    world.inventory.images.insert(other.name.clone(), asked);
+    world.stack.images.push(other);
+    world.both("web", &[], &image("latest", 'a'));
+    world.stack.services[1].image = "again".parse().unwrap();
+    world.allows("web", &["n2", "n3"]);
+}
+
+#[test]
+fn two_images_that_mean_one_build_are_pulled_once() {
+    let mut world = world('b');
+    world.allows("pg", &["n1", "n2"]);
+    again(&mut world);
+    let plan = world.planned();
+    let pulls = [
+        "pull node.n1 image.pg",
+        "pull node.n2 image.pg",
+        "pull node.n3 image.again",
+    ];
+    assert_eq!(
+        ids(&plan),
+        [&pulls[..], &["update service.pg", "update service.web"]].concat()
+    );
+    assert_eq!(after(&plan, "update service.pg"), pulls[..2]);
+    assert_eq!(after(&plan, "update service.web"), pulls[1..]);
+}
+
+#[test]
+fn two_images_of_one_repository_remove_a_build_once_and_keep_each_others() {
+    let mut world = hoard(1);
+    again(&mut world);
+    world.stack.services.pop();
+    let mut means = |answer| {
+        let images = &mut world.inventory.images;
+        images.get_mut(&"again".parse().unwrap()).unwrap().digest = answer;
+        removed(&world.planned(), "n2")
+    };
+    // What `again` means stays, though nothing runs it.
+    assert_eq!(means(Observed::Present(digest('d'))), "cef");
+    assert_eq!(means(Observed::Unknown(trouble("down"))), "");
+}
+
 /// (what is different, the pulls)
 #[test]
 fn only_nodes_that_may_run_a_service_pull() {
