@@ -48,6 +48,8 @@ pub struct Build {
     pub index: bool,
     /// A static busybox for all platforms; only the machine's own can run.
     pub busybox: PathBuf,
+    /// Bytes that it carries for nothing but its size.
+    pub ballast: usize,
 }
 
 impl Build {
@@ -62,6 +64,7 @@ impl Build {
             platforms: vec![Platform::linux("amd64"), Platform::linux("arm64")],
             index: true,
             busybox: PathBuf::from("/bin/busybox"),
+            ballast: 0,
         }
     }
 

@@ -94,6 +94,8 @@ pub struct Story {
     pub registry: String,
     dir: TempDir,
     environment: Vec<(String, String)>,
+    /// What the spec says of nodes, a rule an entry.
+    nodes: Vec<String>,
 }
 
 impl Story {
@@ -117,6 +119,7 @@ impl Story {
             registry: registry.to_owned(),
             dir: tempfile::tempdir().expect("a folder for the spec"),
             environment: Vec::new(),
+            nodes: Vec::new(),
         };
         story.sweep();
         story
@@ -125,6 +128,12 @@ impl Story {
     /// A variable for every run of imgstack from now on.
     pub fn set(&mut self, key: &str, value: &str) {
         self.environment.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Specs written from now on say this of nodes: one rule an entry, in
+    /// braces.
+    pub fn nodes(&mut self, rules: &[&str]) {
+        self.nodes = rules.iter().map(|rule| (*rule).to_owned()).collect();
     }
 
     /// The folder that imgstack runs in.
@@ -149,8 +158,8 @@ impl Story {
 
     /// Pushes a build under the three tags; returns its digest.
     pub async fn push(&self, kind: Kind, sha: &str) -> Pushed {
-        self.push_to(self.world.anonymous(), &self.path(), kind, sha, None)
-            .await
+        let build = build(&self.path(), kind, sha);
+        Self::push_build(self.world.anonymous(), build, None).await
     }
 
     /// Pushes a build to the registry that asks for a token.
@@ -159,20 +168,20 @@ impl Story {
             username: "publisher".to_owned(),
             password: self.world.password("publisher"),
         };
-        self.push_to(self.world.private(), path, kind, sha, Some(login))
-            .await
+        let build = build(path, kind, sha);
+        Self::push_build(self.world.private(), build, Some(login)).await
     }
 
-    async fn push_to(
-        &self,
-        registry: &str,
-        path: &str,
-        kind: Kind,
-        sha: &str,
-        login: Option<Login>,
-    ) -> Pushed {
-        let date = jiff::civil::date(2026, 2, 9);
-        let build = Build::new(path, kind, sha, date);
+    /// Pushes a build that is large, in MiB.
+    pub async fn push_large(&self, kind: Kind, sha: &str, mib: usize) -> Pushed {
+        let build = Build {
+            ballast: mib << 20,
+            ..build(&self.path(), kind, sha)
+        };
+        Self::push_build(self.world.anonymous(), build, None).await
+    }
+
+    async fn push_build(registry: &str, build: Build, login: Option<Login>) -> Pushed {
         let destination = Destination {
             registry: format!("http://{registry}"),
             login,
@@ -241,10 +250,14 @@ impl Story {
             "" => String::new(),
             endpoint => format!("  swarm: {{endpoint: \"{endpoint}\"}}\n"),
         };
+        let rules: String = self.nodes.iter().fold(String::new(), |text, rule| {
+            let head = if text.is_empty() { "  nodes:\n" } else { "" };
+            format!("{text}{head}    - {rule}\n")
+        });
         let text = format!(
             "apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\n\
              metadata: {{name: {}}}\nspec:\n{endpoint}  registries:\n    {registry}\n\
-             \x20 images:\n    - name: pg\n      repository: {}\n      {image}\n  services:\n{services}",
+             \x20 images:\n    - name: pg\n      repository: {}\n      {image}\n{rules}  services:\n{services}",
             self.name,
             self.repository(),
         );
@@ -346,6 +359,10 @@ impl Drop for Story {
     fn drop(&mut self) {
         self.sweep();
     }
+}
+
+fn build(path: &str, kind: Kind, sha: &str) -> Build {
+    Build::new(path, kind, sha, jiff::civil::date(2026, 2, 9))
 }
 
 /// A run of imgstack that is going on.

@@ -63,9 +63,11 @@ async fn an_update_that_the_engine_pauses_is_a_failure(world: World) {
     story.push(Kind::Good, "9b1d2e7").await;
     story.create(
         "pg",
-        // The delay keeps the updater at the first task until that one fails.
+        // The delay keeps the updater at the first task until that one fails,
+        // and the monitor lasts until that is heard of.
         &[
             "--replicas=3",
+            "--update-monitor=15s",
             "--update-delay=20s",
             "--update-failure-action=pause",
         ],

@@ -37,7 +37,10 @@ pub(super) fn compose(build: &Build) -> Result<Image, BuildError> {
     };
     let layers = [
         Blob::new(LAYER, layer::base(&build.busybox).map_err(failed)?),
-        Blob::new(LAYER, layer::build(&build.sha).map_err(failed)?),
+        Blob::new(
+            LAYER,
+            layer::build(&build.sha, build.ballast).map_err(failed)?,
+        ),
     ];
     let mut blobs = layers.to_vec();
     let mut manifests = BTreeMap::new();
