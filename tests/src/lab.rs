@@ -30,7 +30,6 @@ pub enum Company {
 /// A node more, which is gone when this is dropped.
 #[derive(Debug)]
 pub struct Joined {
-    lab: Lab,
     number: u8,
 }
 
@@ -105,13 +104,12 @@ impl Lab {
     /// When it cannot join.
     #[track_caller]
     pub fn join(&self, number: u8, disk: Option<&str>) -> Joined {
-        let lab = self.clone();
         if self.root.join(format!("node-{number}")).exists() {
             // Of a story that was killed.
             self.verb(&["leave", &number.to_string()]);
         }
         // Before it is there, so that half a node goes as well.
-        let joined = Joined { lab, number };
+        let joined = Joined { number };
         let args = ["join", &number.to_string()];
         let mut script = Self::script();
         if let Some(size) = disk {
@@ -205,8 +203,14 @@ impl Joined {
     /// When that fails.
     #[track_caller]
     pub fn run(&self, args: &[&str]) -> String {
-        let number = self.number.to_string();
-        self.lab.verb(&[&["node", &number][..], args].concat())
+        said(args, &mut self.command(args))
+    }
+
+    /// Something to be run on it.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Lab::script();
+        command.args(["node", &self.number.to_string()]).args(args);
+        command
     }
 }
 

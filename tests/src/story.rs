@@ -7,7 +7,9 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::build::{Build, Destination, Kind, Login, Pushed, push};
@@ -214,6 +216,37 @@ impl Story {
         self.world.docker(&args);
     }
 
+    /// Logs docker in to the registry that asks for a token, without docker:
+    /// a password is in no argument. Returns the folder of the configuration.
+    pub fn log_in(&self, user: &str, password: &str) -> PathBuf {
+        let folder = self.dir().join(format!("docker-of-{user}"));
+        std::fs::create_dir_all(&folder).expect("a folder for a login");
+        let auth = STANDARD.encode(format!("{user}:{password}"));
+        let config = json!({"auths": {&self.registry: {"auth": auth}}});
+        std::fs::write(folder.join("config.json"), config.to_string()).expect("the login");
+        folder
+    }
+
+    /// As [`Story::create`], by somebody with that docker configuration, whose
+    /// credential the service carries.
+    pub fn create_as(&self, config: &Path, name: &str, options: &[&str]) {
+        let (service, image) = (self.service(name), format!("{}:16", self.repository()));
+        let config = config.display().to_string();
+        let mut args = vec!["--config", &config, "service", "create", "--quiet"];
+        args.extend(["--with-registry-auth", "--name", &service]);
+        args.extend(["--update-monitor", "1s", "--stop-grace-period", "1s"]);
+        args.extend(options);
+        args.push(&image);
+        self.world.docker(&args);
+    }
+
+    /// `docker service update` of a service.
+    pub fn update(&self, name: &str, options: &[&str]) {
+        let service = self.service(name);
+        let args = [&["service", "update", "--quiet"][..], options, &[&service]];
+        self.world.docker(&args.concat());
+    }
+
     /// Writes `imgstack.yaml`: one image `pg` that follows `16`, and these
     /// services as (name, the rest of their YAML).
     pub fn spec(&self, services: &[(&str, &str)]) {
@@ -333,6 +366,25 @@ impl Story {
         let text = self.world.docker(&[&args[..], &format[..]].concat());
         let lines = text.lines().filter_map(|line| line.split_once(" Running"));
         lines.map(|(image, _)| image.to_owned()).collect()
+    }
+
+    /// The hostnames of the nodes that run tasks of a service.
+    pub fn nodes_of(&self, name: &str) -> Vec<String> {
+        let service = self.service(name);
+        let args = ["service", "ps", "--filter", "desired-state=running"];
+        let format = ["--format", "{{.Node}} {{.CurrentState}}", &service];
+        let text = self.world.docker(&[&args[..], &format[..]].concat());
+        let lines = text.lines().filter_map(|line| line.split_once(" Running"));
+        lines.map(|(node, _)| node.to_owned()).collect()
+    }
+
+    /// Whether a node has a build of this story's image.
+    pub fn is_held(&self, node: u8, digest: &str) -> bool {
+        let name = format!("{}@{digest}", self.repository());
+        let format = "{{.Repository}}@{{.Digest}}";
+        let list = ["image", "ls", "--digests", "--format", format];
+        let held = self.world.docker_on(node, &list);
+        held.lines().any(|it| it == name)
     }
 
     /// The IDs of all tasks of a service, history included.
