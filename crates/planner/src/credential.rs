@@ -12,12 +12,12 @@ use imgstack_spec::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::inventory::{ObservedCredential, ObservedService};
+use crate::inventory::{Acceptance, ObservedCredential, ObservedService};
 use crate::report::{Code, Finding, Severity};
 use crate::service::{finding, must_not_be_touched, observed};
 use crate::step::{Action, Change, RotateCredential, Step};
 use crate::target::Scope;
-use crate::{Inventory, Known};
+use crate::{Inventory, Known, Observed};
 
 /// The fingerprint of the credential that a service carries.
 pub(crate) const CREDENTIAL_LABEL: &str = "dev.imgstack.credential";
@@ -118,6 +118,38 @@ pub(crate) fn rotate(
         (Some(_), None) => format!("carries another credential than {}", credential.source),
     };
     Some(Step::new(action, Vec::new(), vec![reason]))
+}
+
+/// Images whose registry lets nobody in with the credential that was found, or
+/// for which none could be looked up: a rotation that was asked for and cannot
+/// be done. A credential that is not needed is not missed.
+pub(crate) fn not_usable(scope: Scope<'_>, inventory: &Inventory) -> Vec<Finding> {
+    let unusable = scope.images().filter_map(|image| {
+        let host = image.repository.host();
+        let trouble = match inventory.credentials.get(host) {
+            Some(credential) => match credential.accepted.get(&image.repository)? {
+                Acceptance::Accepted | Acceptance::NotNeeded => return None,
+                Acceptance::Refused(trouble) | Acceptance::Unknown(trouble) => trouble,
+            },
+            None => match &inventory.images.get(&image.name)?.digest {
+                Observed::Present(_) | Observed::Absent(_) => return None,
+                Observed::Unknown(trouble) => trouble,
+            },
+        };
+        let users = scope.stack.services.iter();
+        let users = users.filter(|service| service.image == image.name);
+        Some(Finding {
+            hint: trouble.hint.clone(),
+            blocks: users.map(|it| Address::Service(it.name.clone())).collect(),
+            ..finding(
+                Severity::Blocked,
+                Code::NotRotated,
+                &Address::Registry(host.clone()),
+                trouble.why.clone(),
+            )
+        })
+    });
+    unusable.collect()
 }
 
 /// Why the service must not be written to now. The engine takes every write

@@ -219,6 +219,8 @@ impl<'a> Draft<'a> {
 
     /// `imgstack auth rotate`: whatever build the services run.
     fn rotate_all(&mut self, inventory: &Inventory) {
+        let unusable = credential::not_usable(self.scope, inventory);
+        self.report.findings.extend(unusable);
         let stack = self.scope.stack;
         for service in &stack.services {
             let image = stack.image(&service.image);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use imgstack_planner::{
-    Acceptance, Action, Change, Known, LoginState, Only, RegistryWarning, StackPlan, UpdateState,
+    Acceptance, Action, Change, Known, LoginState, Observed, Only, RegistryWarning, StackPlan,
+    UpdateState,
 };
 use imgstack_spec::Registry;
 
@@ -201,6 +202,42 @@ fn auth_rotate_reaches_every_service_whatever_it_runs() {
     assert_eq!(ids(&plan), ["rotate service.new"]);
     let plan = world.planned_with(&["registry.ghcr.io"], Only::Credentials);
     assert_eq!(plan.steps.len(), 2);
+}
+
+/// (what the registry says, what is said)
+#[test]
+fn a_rotation_that_cannot_be_done_is_no_rotation_that_is_not_needed() {
+    let refused = Acceptance::Refused(trouble("rejected"));
+    let cases = [
+        (Some(Acceptance::Accepted), None),
+        (Some(Acceptance::NotNeeded), None),
+        (Some(refused), Some("rejected")),
+        (Some(Acceptance::Unknown(trouble("down"))), Some("down")),
+        // There is none, and the registry was not asked for that reason.
+        (None, Some("GHCR_PAT is not set")),
+    ];
+    for (accepted, expected) in cases {
+        let mut world = World::new('b');
+        world.both("pg", &[], &image("16", 'b'));
+        match accepted {
+            Some(acceptance) => {
+                let credential = world.credential("f2");
+                *credential.accepted.values_mut().next().unwrap() = acceptance;
+            }
+            None => world.registry(Observed::Unknown(trouble("GHCR_PAT is not set"))),
+        }
+        world.label("pg", "credential", "f2");
+        for targets in [&[][..], &["service.pg"], &["registry.ghcr.io"]] {
+            let plan = world.planned_with(targets, Only::Credentials);
+            let expected = expected.map(|why| format!("blocked registry.ghcr.io: {why}"));
+            assert_eq!(said(&plan), expected.into_iter().collect::<Vec<_>>());
+            assert_eq!(ids(&plan), Vec::<String>::new());
+        }
+    }
+    // Nobody is asked who he is.
+    let mut world = World::new('b');
+    world.both("pg", &[], &image("16", 'b'));
+    assert_eq!(said(&world.planned_with(&[], Only::Credentials)), [""; 0]);
 }
 
 /// The engine takes every write for an update, and goes on with one that
