@@ -11,7 +11,9 @@
 mod credential;
 mod disk;
 mod drift;
+mod finish;
 mod inventory;
+mod leftover;
 mod login;
 mod observed;
 mod order;
@@ -21,6 +23,7 @@ mod platforms;
 mod presence;
 mod removal;
 mod report;
+mod rollout;
 mod running;
 mod service;
 mod step;
@@ -28,7 +31,7 @@ mod target;
 
 pub use drift::{Drift, Moved, Unseen, drift};
 pub use inventory::{
-    Acceptance, Availability, Build, Disk, FailureAction, Inventory, LoginState,
+    Acceptance, Availability, Build, Disk, FailureAction, Inventory, Leftover, LoginState,
     ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTask,
     PullSize, References, RegistryWarning, ServiceMode, StoredBuild, UpdateOrder, UpdateSettings,
     UpdateState, UpdateStatus,

@@ -100,7 +100,7 @@ impl ApplyView {
 
     /// A stop was asked for.
     pub(crate) fn interrupted(&mut self) {
-        self.say("Interrupted: the call in flight is finished, nothing new is begun.");
+        self.say("Interrupted: the call in flight is finished, pulls are given up, nothing new is begun.");
     }
 
     fn begin(&mut self, step: &StepId, words: Words) {
