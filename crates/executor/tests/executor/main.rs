@@ -8,6 +8,7 @@
 
 mod drift;
 mod lost;
+mod nodes;
 mod rollout;
 // One engine for the client's tests and for these: what it says stays the same.
 #[path = "../../../swarm/tests/scripted/mod.rs"]

@@ -13,8 +13,8 @@ use imgstack_planner::{
     Action, Change, FailureAction, Known, Only, Report, Restarts, Seen, StackPlan, Step,
     UpdateOrder, UpdateService,
 };
-use imgstack_spec::{Address, Stack};
-use imgstack_swarm::{open_fields, spec_digest};
+use imgstack_spec::{Address, NodeName, Stack};
+use imgstack_swarm::{NodeEngine, open_fields, spec_digest};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -127,6 +127,8 @@ pub struct World {
     pub engine: Engine,
     pub plan: StackPlan,
     pub credentials: Credentials,
+    /// Engines of nodes that were reached.
+    pub engines: BTreeMap<NodeName, NodeEngine>,
     pub cancel: CancellationToken,
     /// The kind of event at which somebody asks to stop.
     pub cancel_at: Option<&'static str>,
@@ -156,6 +158,7 @@ impl World {
             engine,
             plan: plan(names),
             credentials: Credentials::default(),
+            engines: BTreeMap::new(),
             cancel: CancellationToken::new(),
             cancel_at: None,
         }
@@ -194,6 +197,12 @@ impl World {
         }
     }
 
+    /// The engine is that of a node, too.
+    pub async fn connect_node(&mut self, node: &str) {
+        let engine = NodeEngine::connect(&self.engine.target()).await.unwrap();
+        self.engines.insert(node.parse().unwrap(), engine);
+    }
+
     pub async fn apply(&self) -> Told {
         let manager = self.engine.connect().await.unwrap();
         let events = Mutex::new(Vec::new());
@@ -206,7 +215,7 @@ impl World {
         };
         let world = imgstack_executor::World {
             manager: &manager,
-            engines: &BTreeMap::new(),
+            engines: &self.engines,
             credentials: &self.credentials,
             parallelism: 4,
             owner: "a test".to_owned(),
@@ -239,6 +248,15 @@ impl Told {
     pub fn steps(&self) -> Vec<StepOutcome> {
         let steps = self.outcome.steps.iter();
         steps.map(|(_, outcome)| *outcome).collect()
+    }
+
+    /// The steps that were begun, in their order.
+    pub fn begun(&self) -> Vec<String> {
+        let begun = self.events.iter().filter_map(|event| match event {
+            Event::StepStarted { step, .. } => Some(step.to_string()),
+            _ => None,
+        });
+        begun.collect()
     }
 
     /// The one failure.
