@@ -2,10 +2,12 @@
 
 #![expect(clippy::expect_used, reason = "a story that cannot go on has failed")]
 
+mod both;
 pub mod build;
 pub mod lab;
 pub mod proxy;
 pub mod sim;
 pub mod story;
 pub mod token_server;
+pub mod wire;
 pub mod world;

@@ -5,37 +5,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
-/// Stories that need real engines: their ssh, their TLS.
-macro_rules! lab {
-    ($($story:ident),* $(,)?) => {
-        mod on_the_lab {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                #[ignore = "needs the lab"]
-                async fn $story() {
-                    super::$story(imgstack_tests::world::World::lab()).await;
-                }
-            )*
-        }
-    };
-}
-
-/// Stories that are the same in both worlds.
-macro_rules! both {
-    ($($story:ident),* $(,)?) => {
-        lab! { $($story),* }
-        mod on_the_simulation {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                #[ignore = "needs docker's client"]
-                async fn $story() {
-                    super::$story(imgstack_tests::world::World::simulation()).await;
-                }
-            )*
-        }
-    };
-}
-
 mod credentials;
 mod failures;
 mod plans;
