@@ -170,7 +170,7 @@ async fn a_name_filters_by_its_beginning(world: World) {
 
 async fn what_is_used_is_not_removed(world: World) {
     let stage = Stage::new(&world, "used").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let id = created(&stage, "configs", "lock", json!({})).await;
     let mut spec = stage.spec("web", &image);
     spec["TaskTemplate"]["ContainerSpec"]["Configs"] = json!([{

@@ -26,7 +26,7 @@ fn first_is(state: &'static str) -> impl Fn(&[Task]) -> bool {
 
 async fn a_missing_image_is_told_as_such_whatever_the_cause(world: World) {
     let stage = Stage::new(&world, "missing").await;
-    stage.build(Kind::Good, "aaaaaaa").await;
+    stage.build(Kind::Good, "old").await;
     let repository = stage.story.repository();
     let table = [
         format!("{repository}:none"),
@@ -47,7 +47,8 @@ async fn a_missing_image_is_told_as_such_whatever_the_cause(world: World) {
             .await;
         assert_eq!(tasks[0].err(), format!("No such image: {image}"));
         assert_eq!(tasks[0].message(), "preparing");
-        assert_eq!(tasks[0].exit_code(), None);
+        // There is no container, and its code is none.
+        assert_eq!(tasks[0].container(), "");
         service
             .sees("it to be given up", |tasks| {
                 tasks[0].desired() == "shutdown"
@@ -61,7 +62,10 @@ async fn a_missing_image_is_told_as_such_whatever_the_cause(world: World) {
 async fn a_private_image_takes_a_credential_that_may_read_it(world: World) {
     let stage = Stage::new(&world, "private").await;
     let path = stage.story.path();
-    let pushed = stage.story.push_private(&path, Kind::Good, "aaaaaaa").await;
+    let pushed = stage
+        .story
+        .push_private(&path, Kind::Good, &stage.sha("old"))
+        .await;
     let image = format!("{}/{path}:16@{}", stage.world().private(), pushed.digest);
     let table = [
         ("nobody", None, "rejected"),
@@ -91,7 +95,10 @@ async fn a_private_image_takes_a_credential_that_may_read_it(world: World) {
 async fn a_credential_that_comes_later_heals(world: World) {
     let stage = Stage::new(&world, "later").await;
     let path = stage.story.path();
-    let pushed = stage.story.push_private(&path, Kind::Good, "aaaaaaa").await;
+    let pushed = stage
+        .story
+        .push_private(&path, Kind::Good, &stage.sha("old"))
+        .await;
     let image = format!("{}/{path}:16@{}", stage.world().private(), pushed.digest);
     let service = stage.create(&stage.spec("web", &image)).await;
     service
@@ -110,7 +117,7 @@ async fn a_credential_that_comes_later_heals(world: World) {
 
 async fn a_dying_container_is_followed_by_another_after_the_delay(world: World) {
     let stage = Stage::new(&world, "dying").await;
-    let image = stage.build(Kind::Dying, "aaaaaaa").await;
+    let image = stage.build(Kind::Dying, "old").await;
     let mut spec = stage.spec("web", &image);
     spec["TaskTemplate"]["RestartPolicy"]["Delay"] = json!(2 * SECOND);
     let service = stage.create(&spec).await;
@@ -136,7 +143,7 @@ async fn a_dying_container_is_followed_by_another_after_the_delay(world: World) 
 
 async fn only_so_many_attempts_are_made(world: World) {
     let stage = Stage::new(&world, "attempts").await;
-    let image = stage.build(Kind::Dying, "aaaaaaa").await;
+    let image = stage.build(Kind::Dying, "old").await;
     let mut spec = stage.spec("web", &image);
     spec["TaskTemplate"]["RestartPolicy"] =
         json!({"Condition": "any", "Delay": SECOND / 5, "MaxAttempts": 2});
@@ -153,7 +160,7 @@ async fn only_so_many_attempts_are_made(world: World) {
 
 async fn a_container_that_ends_well_is_followed_as_its_condition_says(world: World) {
     let stage = Stage::new(&world, "condition").await;
-    let image = stage.build(Kind::Ending, "aaaaaaa").await;
+    let image = stage.build(Kind::Ending, "old").await;
     for (condition, follows) in [("any", true), ("on-failure", false), ("none", false)] {
         let mut spec = stage.spec(&format!("web-{condition}"), &image);
         spec["TaskTemplate"]["RestartPolicy"] =
@@ -178,7 +185,7 @@ async fn a_container_that_ends_well_is_followed_as_its_condition_says(world: Wor
 
 async fn an_unhealthy_container_is_replaced(world: World) {
     let stage = Stage::new(&world, "sick").await;
-    let image = stage.build(Kind::Unhealthy, "aaaaaaa").await;
+    let image = stage.build(Kind::Unhealthy, "old").await;
     let service = stage.create(&stage.spec("web", &image)).await;
     let tasks = service.sees("one to have failed", first_is("failed")).await;
     assert_eq!(
@@ -192,7 +199,7 @@ async fn an_unhealthy_container_is_replaced(world: World) {
 
 async fn what_finds_no_node_waits_and_says_why(world: World) {
     let stage = Stage::new(&world, "nonode").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let table = [
         (
             json!({"Constraints": ["node.hostname==nowhere"]}),
@@ -232,7 +239,7 @@ async fn what_finds_no_node_waits_and_says_why(world: World) {
 
 async fn a_tag_without_a_digest_is_pulled(world: World) {
     let stage = Stage::new(&world, "bare").await;
-    stage.build(Kind::Good, "aaaaaaa").await;
+    stage.build(Kind::Good, "old").await;
     let image = format!("{}:16", stage.story.repository());
     let mut spec = stage.spec("web", &image);
     let hostname = "node.hostname==docker-infra-2";
@@ -246,7 +253,7 @@ async fn a_tag_without_a_digest_is_pulled(world: World) {
     let before = present().await;
     assert_eq!(before["RepoTags"], json!([image]));
     // The tag moves: the same spec pulls another image.
-    stage.build(Kind::Good, "bbbbbbb").await;
+    stage.build(Kind::Good, "new").await;
     service
         .change(|spec| spec["TaskTemplate"]["ForceUpdate"] = json!(1))
         .await;

@@ -31,7 +31,7 @@ async fn all_nodes(stage: &Stage) -> Vec<String> {
 
 async fn constraints_are_about_nodes(world: World) {
     let stage = Stage::new(&world, "constraint").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let nodes = all_nodes(&stage).await;
     let by_id = format!("node.id == {}", nodes[2]);
     let table: [(&[&str], usize); 6] = [
@@ -53,7 +53,7 @@ async fn constraints_are_about_nodes(world: World) {
 
 async fn replicas_are_spread_and_bounded(world: World) {
     let stage = Stage::new(&world, "spread").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let mut expected = all_nodes(&stage).await;
     expected.sort_unstable();
     let mut spec = stage.spec("web", &image);
@@ -76,7 +76,7 @@ async fn replicas_are_spread_and_bounded(world: World) {
 
 async fn a_global_service_has_one_task_on_each_node_that_fits(world: World) {
     let stage = Stage::new(&world, "global").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let mut expected = all_nodes(&stage).await;
     let manager = expected[0].clone();
     expected.sort_unstable();
@@ -107,7 +107,7 @@ async fn a_global_service_has_one_task_on_each_node_that_fits(world: World) {
 
 async fn platforms_are_matched_by_either_name(world: World) {
     let stage = Stage::new(&world, "platform").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let described = stage.node(2).await["Description"]["Platform"].clone();
     let own = match described["Architecture"].as_str().unwrap() {
         "x86_64" => "amd64",

@@ -51,7 +51,7 @@ fn sweep(stage: &Stage, service: &Service<'_>) {
 
 async fn every_node_pulls_once_and_its_task_fails_to_start(world: World) {
     let stage = Stage::new(&world, "prepull").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     for node in 1..=3 {
         let reply = stage
             .engine(node)
@@ -98,7 +98,7 @@ async fn every_node_pulls_once_and_its_task_fails_to_start(world: World) {
 
 async fn nothing_is_left_of_a_prepull(world: World) {
     let stage = Stage::new(&world, "preleft").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let service = stage.create(&stage.prepull("pre", &image)).await;
     service
         .sees("three tasks to be over", |tasks| {
@@ -142,14 +142,14 @@ async fn a_prepull_of_what_is_not_there_is_rejected_once_a_node(world: World) {
     for task in &tasks {
         assert_eq!((task.state(), task.message()), ("rejected", "preparing"));
         assert_eq!(task.err(), format!("No such image: {image}"));
-        assert_eq!(task.exit_code(), None);
+        assert_eq!(task.container(), "");
     }
     service.rests("a pre-pull that is over").await;
 }
 
 async fn a_prepull_goes_where_its_constraints_let_it(world: World) {
     let stage = Stage::new(&world, "prewhere").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let mut spec = stage.prepull("pre", &image);
     spec["TaskTemplate"]["Placement"] = json!({"Constraints": ["node.role==worker"]});
     let service = stage.create(&spec).await;
@@ -185,7 +185,7 @@ async fn a_prepull_goes_where_its_constraints_let_it(world: World) {
 
 async fn a_global_job_that_fails_storms(world: World) {
     let stage = Stage::new(&world, "storm").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let mut spec = stage.prepull("job", &image);
     spec["Mode"] = json!({"GlobalJob": {}});
     let service = stage.create(&spec).await;
@@ -206,7 +206,7 @@ async fn a_global_job_that_fails_storms(world: World) {
 
 async fn a_global_job_that_ends_well_runs_once_a_node(world: World) {
     let stage = Stage::new(&world, "globaljob").await;
-    let image = stage.build(Kind::Ending, "aaaaaaa").await;
+    let image = stage.build(Kind::Ending, "old").await;
     let service = stage
         .create(&job(&stage, &image, &json!({"GlobalJob": {}})))
         .await;
@@ -228,7 +228,7 @@ async fn a_global_job_that_ends_well_runs_once_a_node(world: World) {
 
 async fn a_job_runs_again_with_every_update(world: World) {
     let stage = Stage::new(&world, "job").await;
-    let image = stage.build(Kind::Ending, "aaaaaaa").await;
+    let image = stage.build(Kind::Ending, "old").await;
     let mode = json!({"ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 2}});
     let service = stage.create(&job(&stage, &image, &mode)).await;
     let complete = |count: usize| {

@@ -24,7 +24,7 @@ async fn only(service: &Service<'_>) -> String {
 
 async fn another_credential_restarts_nothing_that_runs(world: World) {
     let stage = Stage::new(&world, "rotated").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let robot = stage.auth("robot");
     let service = stage
         .create_with(&stage.spec("web", &image), Some(&robot))
@@ -44,7 +44,7 @@ async fn another_credential_restarts_nothing_that_runs(world: World) {
 
 async fn another_credential_replaces_what_waits_for_a_node(world: World) {
     let stage = Stage::new(&world, "waits").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let mut spec = stage.spec("web", &image);
     spec["TaskTemplate"]["Placement"] = json!({"Constraints": ["node.hostname==nowhere"]});
     let service = stage.create_with(&spec, Some(&stage.auth("robot"))).await;
@@ -85,7 +85,7 @@ async fn another_credential_replaces_what_waits_for_a_node(world: World) {
 
 async fn platforms_alone_restart_nothing_and_with_a_credential_everything(world: World) {
     let stage = Stage::new(&world, "platforms").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let robot = stage.auth("robot");
     let service = stage
         .create_with(&stage.spec("web", &image), Some(&robot))
@@ -110,7 +110,7 @@ async fn platforms_alone_restart_nothing_and_with_a_credential_everything(world:
 
 async fn constraints_restart_only_what_may_not_stay(world: World) {
     let stage = Stage::new(&world, "constraints").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let service = stage.running("web", &image, 3).await;
     let manager = stage.node_id(1).await;
     let before = service.runs(3).await;
@@ -132,14 +132,14 @@ async fn constraints_restart_only_what_may_not_stay(world: World) {
 
 async fn whatever_else_is_in_a_template_restarts(world: World) {
     let stage = Stage::new(&world, "template").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let changes: [(&str, Value); 4] = [
         ("/TaskTemplate/ForceUpdate", json!(1)),
         ("/TaskTemplate/ContainerSpec/Labels", json!({"a": "1"})),
         ("/TaskTemplate/RestartPolicy/Delay", json!(2 * SECOND)),
         (
             "/TaskTemplate/Resources",
-            json!({"Reservations": {"MemoryBytes": 1_000_000}}),
+            json!({"Reservations": {"MemoryBytes": 8_000_000}}),
         ),
     ];
     let mut services = Vec::new();
@@ -163,7 +163,7 @@ async fn whatever_else_is_in_a_template_restarts(world: World) {
 
 async fn ports_and_the_way_to_be_found_restart(world: World) {
     let stage = Stage::new(&world, "ports").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let service = stage.running("web", &image, 1).await;
     let mut task = only(&service).await;
     let port = |published: u16| json!({"Protocol": "tcp", "TargetPort": 80, "PublishedPort": published, "PublishMode": "host"});
@@ -195,7 +195,7 @@ async fn ports_and_the_way_to_be_found_restart(world: World) {
 
 async fn a_port_of_the_host_is_had_by_one(world: World) {
     let stage = Stage::new(&world, "hostport").await;
-    let image = stage.build(Kind::Good, "aaaaaaa").await;
+    let image = stage.build(Kind::Good, "old").await;
     let mut spec = stage.spec("web", &image);
     spec["Mode"]["Replicated"]["Replicas"] = json!(4);
     let port = json!({"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 18_613, "PublishMode": "host"});

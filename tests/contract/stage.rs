@@ -7,6 +7,7 @@ use imgstack_tests::story::Story;
 use imgstack_tests::wire::{Reply, Wire};
 use imgstack_tests::world::World;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::service::Service;
@@ -75,9 +76,21 @@ impl Stage {
         self.story.service(name)
     }
 
+    /// Seven digits that stand for `word` in this contract and in no other, so
+    /// that no two have one image.
+    pub fn sha(&self, word: &str) -> String {
+        let hash = Sha256::digest(format!("{} {word}", self.story.name));
+        hash.iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect::<String>()[1..]
+            .to_owned()
+    }
+
     /// Pushes a build; the reference to it.
-    pub async fn build(&self, kind: Kind, sha: &str) -> String {
-        let pushed = self.story.push(kind, sha).await;
+    pub async fn build(&self, kind: Kind, word: &str) -> String {
+        let sha = self.sha(word);
+        let pushed = self.story.push(kind, &sha).await;
         format!("{}:16-{sha}@{}", self.story.repository(), pushed.digest)
     }
 

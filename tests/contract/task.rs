@@ -63,6 +63,11 @@ impl Task {
         self.created().duration_since(other.since())
     }
 
+    /// The ID of its container; empty without one.
+    pub fn container(&self) -> &str {
+        self.text("/Status/ContainerStatus/ContainerID")
+    }
+
     pub fn exit_code(&self) -> Option<i64> {
         self.0["Status"]["ContainerStatus"]["ExitCode"].as_i64()
     }

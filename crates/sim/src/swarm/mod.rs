@@ -11,6 +11,7 @@
 //! and the agents of the nodes, which pull and run.
 
 mod agent;
+mod check;
 mod due;
 mod error;
 mod events;
@@ -129,6 +130,7 @@ impl Cluster {
             Due::Step { task, epoch } => self.step(&task, epoch),
             Due::PullEnds { node, pull } => self.pull_ends(&node, pull),
             Due::Reconcile(service) => self.reconcile(&service),
+            Due::ReconcileNode { service, node } => self.reconcile_node(&service, &node),
             Due::Ended(task) => self.ended(&task),
             Due::Release(task) => self.release(&task),
             Due::WorkerFree { service, update } => self.worker_free(&service, update),
