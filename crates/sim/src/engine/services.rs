@@ -50,7 +50,7 @@ fn list(call: &Call<'_>) -> Outcome {
 
 fn is_wanted(service: &Value, filters: &Filters) -> bool {
     let spec = &service["Spec"];
-    filters.prefix_of_name("name", spec["Name"].as_str().unwrap_or_default())
+    filters.prefix("name", spec["Name"].as_str().unwrap_or_default())
         && filters.prefix("id", service["ID"].as_str().unwrap_or_default())
         && filters.labels("label", &spec["Labels"])
         && filters.exact("mode", mode(spec))

@@ -62,7 +62,7 @@ fn wanted(cluster: &Cluster, filters: &Filters) -> Result<Vec<Value>, ApiError> 
             let service = services.get(task["ServiceID"].as_str().unwrap_or_default());
             service.is_some_and(|service| {
                 let named = service["Spec"]["Name"].as_str().unwrap_or_default();
-                filters.prefix_of_name("name", &name(task, named))
+                filters.prefix("name", &name(task, named))
                     && (filters.get("_up-to-date").is_empty() || is_up_to_date(task, service))
             })
         });

@@ -166,6 +166,7 @@ impl Cluster {
             id: hex.chars().take(64).collect(),
             pid,
             exit_code: None,
+            removed: false,
         });
         self.tell_container(id, "create", None);
         self.set_state(id, TaskState::Ready, "ready", None);

@@ -93,6 +93,9 @@ impl Cluster {
         let (id, version, now) = (self.identifier(), self.write(), self.now);
         let manager = setup.role == Role::Manager;
         let leader = manager && !self.nodes.values().any(|node| node.leader);
+        if self.nodes.is_empty() {
+            self.created = now;
+        }
         let spec = json!({
             "Availability": "active",
             "Role": if manager { "manager" } else { "worker" },
@@ -388,7 +391,37 @@ impl Cluster {
         self.node_named(hostname).is_some_and(|node| node.reachable)
     }
 
-    /// `GET /info` of a node's engine.
+    /// What a manager tells of its Swarm.
+    fn told(&self) -> Value {
+        json!({
+            "ID": self.id,
+            "Version": {"Index": 10},
+            "CreatedAt": self.created.to_string(),
+            "UpdatedAt": self.created.to_string(),
+            "Spec": {
+                "Name": "default",
+                "Labels": {},
+                "Orchestration": {"TaskHistoryRetentionLimit": 5},
+                "Raft": {
+                    "SnapshotInterval": 10_000,
+                    "KeepOldSnapshots": 0,
+                    "LogEntriesForSlowFollowers": 500,
+                    "ElectionTick": 10,
+                    "HeartbeatTick": 1,
+                },
+                "Dispatcher": {"HeartbeatPeriod": 5_000_000_000_u64},
+                "CAConfig": {"NodeCertExpiry": 7_776_000_000_000_000_u64},
+                "TaskDefaults": {},
+                "EncryptionConfig": {"AutoLockManagers": false},
+            },
+            "RootRotationInProgress": false,
+            "DefaultAddrPool": null,
+            "SubnetSize": 24,
+            "DataPathPort": 4789,
+        })
+    }
+
+    /// `GET /info` of a node's engine, but for its containers.
     #[must_use]
     pub fn info(&self, hostname: &str) -> Value {
         let (Some(id), Some(node)) = (self.hostnames.get(hostname), self.node_named(hostname))
@@ -416,13 +449,8 @@ impl Cluster {
         if is_manager {
             swarm["Nodes"] = json!(self.nodes.len());
             swarm["Managers"] = json!(managers.count());
-            swarm["Cluster"] =
-                json!({"ID": self.id, "Version": {"Index": 10}, "Spec": {"Name": "default"}});
+            swarm["Cluster"] = self.told();
         }
-        let running = node.busy.iter().filter_map(|task| self.tasks.get(task));
-        let running = running
-            .filter(|task| task.state == TaskState::Running)
-            .count();
         json!({
             "ID": format!("{:.12}", &**id),
             "Name": setup.hostname,
@@ -433,10 +461,6 @@ impl Cluster {
             "OperatingSystem": "Simulated Linux",
             "KernelVersion": "6.1.0",
             "Architecture": setup.architecture,
-            "Containers": running,
-            "ContainersRunning": running,
-            "ContainersPaused": 0,
-            "ContainersStopped": 0,
             "Images": node.store.len(),
             "Driver": "overlay2",
             "DriverStatus": [],

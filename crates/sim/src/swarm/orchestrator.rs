@@ -280,6 +280,11 @@ impl Cluster {
     pub(super) fn forget(&mut self, id: &Id) {
         self.free_node_of(id);
         self.unscheduled.remove(id);
+        let task = self.tasks.get(id);
+        let container = task.and_then(|task| task.container.as_ref());
+        if container.is_some_and(|container| !container.removed) {
+            self.tell_container(id, "destroy", None);
+        }
         let Some(task) = self.tasks.remove(id) else {
             return;
         };

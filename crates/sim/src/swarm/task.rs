@@ -25,6 +25,8 @@ pub(super) struct Container {
     pub(super) id: String,
     pub(super) pid: u32,
     pub(super) exit_code: Option<i64>,
+    /// Its node has nothing of it any more.
+    pub(super) removed: bool,
 }
 
 /// One task. Its state moves forward only; what is wanted of it, too.
