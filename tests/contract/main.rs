@@ -32,6 +32,7 @@
 mod configs;
 mod engine;
 mod failures;
+mod images;
 mod nodes;
 mod placement;
 mod prepull;
@@ -40,5 +41,6 @@ mod restarts;
 mod service;
 mod services;
 mod stage;
+mod streams;
 mod task;
 mod updates;

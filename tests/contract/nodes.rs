@@ -256,6 +256,13 @@ async fn a_label_of_a_node_lets_tasks_in_and_out(world: World) {
         tasks[0].state() != "running" && waits(tasks)
     });
     let tasks = tasks.await;
+    assert_eq!(
+        (tasks[0].message(), tasks[0].err()),
+        (
+            "task rejected by constraint enforcer",
+            "assigned node no longer meets constraints"
+        )
+    );
     assert_eq!(tasks[0].desired(), "shutdown", "{}", seen(&tasks));
     assert_eq!(service.status().await, Value::Null);
 }

@@ -13,6 +13,7 @@ imgstack_tests::both! {
     replicas_are_spread_and_bounded,
     a_global_service_has_one_task_on_each_node_that_fits,
     platforms_are_matched_by_either_name,
+    a_platform_keeps_no_task_of_a_global_service_from_being_made,
 }
 
 fn nodes(tasks: &[Task]) -> Vec<String> {
@@ -125,4 +126,22 @@ async fn platforms_are_matched_by_either_name(world: World) {
         spec["TaskTemplate"]["Placement"] = json!({"Platforms": platforms});
         stage.create(&spec).await.runs(1).await;
     }
+}
+
+async fn a_platform_keeps_no_task_of_a_global_service_from_being_made(world: World) {
+    let stage = Stage::new(&world, "noplatform").await;
+    let image = stage.build(Kind::Good, "old").await;
+    let mut spec = stage.prepull("pre", &image);
+    spec["TaskTemplate"]["Placement"] = json!({
+        "Platforms": [{"OS": "plan9", "Architecture": "amd64"}],
+    });
+    let service = stage.create(&spec).await;
+    let why = "no suitable node (unsupported platform on 1 node)";
+    let wait = |tasks: &[Task]| {
+        tasks.len() == 3
+            && tasks
+                .iter()
+                .all(|it| it.state() == "pending" && it.err() == why)
+    };
+    service.sees("three tasks to wait", wait).await;
 }

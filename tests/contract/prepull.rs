@@ -5,7 +5,7 @@ use imgstack_tests::world::World;
 use serde_json::{Value, json};
 
 use crate::service::{Service, seen};
-use crate::stage::{SECOND, Stage, pause, until};
+use crate::stage::{Stage, pause, until};
 use crate::task::Task;
 
 imgstack_tests::both! {
@@ -252,5 +252,4 @@ async fn a_job_runs_again_with_every_update(world: World) {
     assert_eq!(read["JobStatus"]["JobIteration"], json!({"Index": 1}));
     assert_eq!(read.get("UpdateStatus"), None);
     sweep(&stage, &service);
-    let _ = SECOND;
 }

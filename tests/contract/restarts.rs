@@ -98,6 +98,12 @@ async fn platforms_alone_restart_nothing_and_with_a_credential_everything(world:
         .await;
     service.rests("platforms alone").await;
     assert_eq!(only(&service).await, task);
+    // Not even platforms that the node has not.
+    service
+        .change(|spec| spec["TaskTemplate"]["Placement"]["Platforms"] = json!([{"OS": "plan9"}]))
+        .await;
+    service.rests("platforms alone").await;
+    assert_eq!(only(&service).await, task);
     let other = auth("robot", "another");
     service
         .change_with(Some(&other), |spec| {

@@ -4,7 +4,7 @@ use imgstack_tests::build::Kind;
 use imgstack_tests::world::World;
 use serde_json::{Value, json};
 
-use crate::stage::{SECOND, Stage, parameter, pause, until};
+use crate::stage::{SECOND, Stage, parameter, until};
 
 imgstack_tests::both! {
     a_spec_comes_back_as_it_was_sent,
@@ -55,6 +55,7 @@ async fn a_spec_comes_back_as_it_was_sent(world: World) {
     template.as_object_mut().unwrap().remove("Runtime");
     let tasks = service.sees("a task", |tasks| tasks.len() == 1).await;
     assert_eq!(tasks[0].0["Spec"], template);
+    service.runs(1).await;
     let endpoint = service.read().await["Endpoint"].clone();
     assert_eq!(endpoint["Spec"], spec["EndpointSpec"]);
     assert_eq!(tasks[0].slot(), Some(1));
@@ -133,6 +134,14 @@ async fn what_cannot_be_a_service_is_refused(world: World) {
             with("TaskTemplate/Networks", json!([{"Target": "nowhere"}])),
             500,
             "network nowhere not found",
+        ),
+        (
+            with(
+                "TaskTemplate/Resources",
+                json!({"Limits": {"MemoryBytes": 1_000_000}}),
+            ),
+            400,
+            "invalid memory value 1000000: Must be at least 4MiB",
         ),
         (
             with("UpdateConfig", json!({"FailureAction": "shrug"})),
@@ -436,7 +445,6 @@ async fn a_removed_service_takes_its_tasks_with_it(world: World) {
         }
     })
     .await;
-    pause(0).await;
     // The name is free.
     stage.create(&stage.spec("web", &image)).await;
 }

@@ -15,6 +15,9 @@ use crate::service::Service;
 /// In nanoseconds, as the Engine API counts.
 pub const SECOND: i64 = 1_000_000_000;
 
+/// Where a contract has its tasks that looks at a node's own engine.
+pub const ON_2: &str = "node.hostname==docker-infra-2";
+
 /// The lab is one: whoever drains a node has it alone.
 static LAB: RwLock<()> = RwLock::const_new(());
 
@@ -153,6 +156,13 @@ impl Stage {
         let service = self.create(&spec).await;
         service.runs(replicas).await;
         service
+    }
+
+    /// A service of one task on node 2, whatever becomes of it.
+    pub async fn on_node_2(&self, name: &str, image: &str) -> Service<'_> {
+        let mut spec = self.spec(name, image);
+        spec["TaskTemplate"]["Placement"] = json!({"Constraints": [ON_2]});
+        self.create(&spec).await
     }
 
     /// POST to the manager, with a credential in its header.

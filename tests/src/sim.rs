@@ -195,7 +195,7 @@ fn cluster(now: Timestamp) -> Cluster {
             } else {
                 Role::Worker
             },
-            engine_version: "20.10.24".to_owned(),
+            engine_version: "20.10.24+dfsg1".to_owned(),
             address: format!("10.77.0.1{node}"),
             ..NodeSetup::default()
         };

@@ -29,7 +29,7 @@ impl Cluster {
         let known: Vec<Place> = service.places.keys().cloned().collect();
         for place in known {
             if !wanted.contains(&place) {
-                self.empty(id, &place);
+                self.empty(id, &place, mode);
             }
         }
         for place in wanted {
@@ -47,7 +47,7 @@ impl Cluster {
     pub(super) fn reconcile_node(&mut self, id: &Id, node: &Id) {
         let place = Place::Node(node.clone());
         if !self.global_places(id).contains(&place) {
-            return self.empty(id, &place);
+            return self.empty(id, &place, Mode::Global);
         }
         self.fill(id, place.clone());
         if !self.nodes.get(node).is_some_and(Node::is_active) {
@@ -106,16 +106,19 @@ impl Cluster {
     }
 
     /// Stops what is in a place. A number that is no more leaves no history.
-    fn empty(&mut self, id: &Id, place: &Place) {
+    fn empty(&mut self, id: &Id, place: &Place, mode: Mode) {
         let service = self.services.get(id);
         let tasks = service.and_then(|service| service.places.get(place));
         let tasks: Vec<Id> = tasks.into_iter().flatten().cloned().collect();
         for task in tasks {
             let over = self.tasks.get(&task).is_some_and(|it| it.state.is_over());
-            match place {
-                Place::Slot(_) if over => self.forget(&task),
-                Place::Slot(_) => self.set_desired(&task, TaskState::Remove),
-                Place::Node(_) => self.set_desired(&task, TaskState::Shutdown),
+            match mode {
+                Mode::Replicated(_) if over => self.forget(&task),
+                Mode::Replicated(_) => self.set_desired(&task, TaskState::Remove),
+                Mode::ReplicatedJob { .. } | Mode::GlobalJob if over => {}
+                Mode::Global | Mode::ReplicatedJob { .. } | Mode::GlobalJob => {
+                    self.set_desired(&task, TaskState::Shutdown);
+                }
             }
         }
     }
