@@ -273,13 +273,15 @@ async fn some_failures_are_allowed(world: World) {
     let (_, bad) = failure(&stage, Kind::Dying, 2, "pause").await;
     let service = web(&stage);
     // Half of two are one; the second is one too many.
-    for (force, ratio, end) in [(1, 0.5, "paused"), (2, 1.0, "completed")] {
+    // A failure is judged when the updater comes to look at it, so it has to
+    // be watched for as long as the next task may take.
+    for (force, ratio, monitor, end) in [(1, 0.5, 30, "paused"), (2, 1.0, 1, "completed")] {
         service
             .change(|spec| {
                 spec["TaskTemplate"]["ContainerSpec"]["Image"] = json!(bad);
                 spec["TaskTemplate"]["ForceUpdate"] = json!(force);
                 spec["TaskTemplate"]["RestartPolicy"]["Condition"] = json!("none");
-                spec["UpdateConfig"]["Monitor"] = json!(3 * SECOND);
+                spec["UpdateConfig"]["Monitor"] = json!(monitor * SECOND);
                 spec["UpdateConfig"]["MaxFailureRatio"] = json!(ratio);
             })
             .await;

@@ -31,7 +31,8 @@ impl Cluster {
         Some(stored.image.clone())
     }
 
-    /// Begins a pull, or joins one of the same reference.
+    /// Begins a pull, or joins one of the same reference, unless that will
+    /// fail: another credential may do better.
     pub(super) fn pull(
         &mut self,
         node: &Id,
@@ -42,7 +43,8 @@ impl Cluster {
         let (now, upstream) = (self.now, self.upstream.clone());
         let store = &mut self.nodes.get_mut(node)?.store;
         let mut going_on = store.pulls.values_mut();
-        if let Some(pull) = going_on.find(|pull| pull.reference == reference) {
+        let same = |pull: &&mut Pulling| pull.reference == reference && pull.found.is_ok();
+        if let Some(pull) = going_on.find(same) {
             pull.waiting.extend(waiting.cloned());
             return Some((pull.found.clone(), pull.done_at));
         }

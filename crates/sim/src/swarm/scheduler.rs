@@ -124,7 +124,12 @@ impl Cluster {
                 let mut reasons: Vec<_> = unfit.into_iter().collect();
                 reasons.sort_by_key(|(why, nodes)| (std::cmp::Reverse(*nodes), *why));
                 let words: Vec<String> = reasons.iter().map(|(why, n)| why.words(*n)).collect();
-                Err(format!("no suitable node ({})", words.join("; ")))
+                let words = words.join("; ");
+                Err(match task.place {
+                    Place::Slot(_) => format!("no suitable node ({words})"),
+                    // There was no other to choose.
+                    Place::Node(_) => words,
+                })
             }
         }
     }

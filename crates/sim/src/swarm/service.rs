@@ -101,7 +101,10 @@ impl Service {
             "Spec": self.spec,
             "Endpoint": {"Spec": {}},
         });
-        if let Some(endpoint) = self.spec.get("EndpointSpec") {
+        // Without ports and networks there is nothing to be allocated.
+        let networks = &self.spec["TaskTemplate"]["Networks"];
+        let is_allocated = self.spec["EndpointSpec"]["Ports"].is_array() || networks.is_array();
+        if let Some(endpoint) = self.spec.get("EndpointSpec").filter(|_| is_allocated) {
             service["Endpoint"]["Spec"] = endpoint.clone();
         }
         if let Some(ports) = self.spec["EndpointSpec"]["Ports"].as_array() {
