@@ -50,6 +50,10 @@ async fn failure(stage: &Stage, kind: Kind, replicas: usize, action: &str) -> (S
     let mut spec = stage.spec("web", &old);
     spec["Mode"]["Replicated"]["Replicas"] = json!(replicas);
     spec["UpdateConfig"]["FailureAction"] = json!(action);
+    if action != "continue" {
+        // On a busy machine the end of a task is heard of late.
+        spec["UpdateConfig"]["Monitor"] = json!(10 * SECOND);
+    }
     stage.create(&spec).await.runs(replicas).await;
     (old, bad)
 }
@@ -230,6 +234,7 @@ async fn a_paused_update_goes_on_with_the_next_one(world: World) {
         .change(|spec| {
             spec["TaskTemplate"]["ContainerSpec"]["Image"] = json!(old);
             spec["UpdateConfig"]["Delay"] = json!(0);
+            spec["UpdateConfig"]["Monitor"] = json!(SECOND);
         })
         .await;
     let status = service.ends("completed").await;
@@ -362,6 +367,7 @@ async fn a_rollback_that_fails_is_paused(world: World) {
     let good = stage.build(Kind::Good, "new").await;
     let mut spec = stage.spec("web", &bad);
     spec["TaskTemplate"]["RestartPolicy"]["Delay"] = json!(60 * SECOND);
+    spec["RollbackConfig"]["Monitor"] = json!(10 * SECOND);
     let service = stage.create(&spec).await;
     let failed = |tasks: &[Task]| tasks.len() > 1;
     service.sees("one to have failed", failed).await;
