@@ -2,17 +2,20 @@
 //! refuses.
 
 use imgstack_tests::build::Kind;
+use imgstack_tests::wire::Wire;
 use imgstack_tests::world::World;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::stage::{Stage, parameter, until};
+use crate::task::Task;
 
 imgstack_tests::both! {
     an_engine_says_which_api_it_speaks,
     what_is_not_there_is_refused_in_its_own_words,
     a_worker_refuses_what_is_the_managers,
     a_manager_tells_of_its_swarm,
+    a_manager_tells_of_its_nodes,
     an_engine_counts_its_containers_and_what_they_take,
 }
 
@@ -205,6 +208,10 @@ async fn a_manager_tells_of_its_swarm(world: World) {
     assert!(spec["Dispatcher"]["HeartbeatPeriod"].is_u64());
     assert!(spec["CAConfig"]["NodeCertExpiry"].is_u64());
     assert_eq!(spec["TaskDefaults"], json!({}));
+}
+
+async fn a_manager_tells_of_its_nodes(world: World) {
+    let stage = Stage::new(&world, "tellsnodes").await;
     let node = stage.node(1).await;
     assert_eq!(
         node["ManagerStatus"],
@@ -267,45 +274,44 @@ async fn an_engine_counts_its_containers_and_what_they_take(world: World) {
     assert_eq!(row["Containers"], 1);
     assert!(row["Size"].as_u64().unwrap() > 1_000_000);
     assert!(row["SharedSize"].as_u64().is_some());
-    for (task, state) in [(&running, "running"), (&failed, "exited")] {
+    for (task, service, state) in [(&running, "good", "running"), (&failed, "dying", "exited")] {
         let containers = list("Containers");
-        let found = containers
-            .iter()
-            .find(|it| it["Labels"]["com.docker.swarm.task.id"] == task.id());
-        let found = found.unwrap();
-        assert_eq!(found["State"], state, "{found}");
-        assert_eq!(found["Image"], task.image());
+        let of_task = |it: &&Value| it["Labels"]["com.docker.swarm.task.id"] == task.id();
+        let found = containers.iter().find(of_task).unwrap();
         assert!(found["SizeRootFs"].as_u64().unwrap() > 1_000_000);
-        let container = task.container();
-        assert_eq!(found["Id"], container);
-        let filter = json!({"label": [format!("com.docker.swarm.task.id={}", task.id())]});
-        let path = format!(
-            "/containers/json?all=1&{}",
-            parameter("filters", &filter.to_string())
-        );
-        let listed = engine.get(&path).await.expect(200).json();
-        for field in [
-            "Id", "Names", "Image", "ImageID", "Labels", "State", "Created",
-        ] {
-            assert_eq!(listed[0][field], found[field], "{field}");
-        }
-        let inspected = engine
-            .get(&format!("/containers/{container}/json"))
-            .await
-            .expect(200)
-            .json();
-        assert_eq!(inspected["State"]["Status"], state);
-        assert_eq!(inspected["Image"], found["ImageID"]);
-        let name = found["Names"][0].as_str().unwrap();
-        assert_eq!(inspected["Name"], name);
-        let service = if state == "running" { "good" } else { "dying" };
-        assert_eq!(name, format!("/{}.1.{}", stage.name(service), task.id()));
+        let name = format!("/{}.1.{}", stage.name(service), task.id());
+        assert_eq!(found["Names"], json!([name]));
+        is_told_alike(&engine, task, state, found).await;
     }
-    // Only those that run, unless one asks for all.
-    let filter = json!({"label": [format!("com.docker.swarm.task.id={}", failed.id())]});
-    let path = format!(
-        "/containers/json?{}",
-        parameter("filters", &filter.to_string())
+}
+
+/// A container's row of `/system/df` says what the list of containers says,
+/// and what is said of it alone.
+async fn is_told_alike(engine: &Wire, task: &Task, state: &str, found: &Value) {
+    let container = task.container();
+    assert_eq!(
+        (&found["State"], &found["Id"]),
+        (&json!(state), &json!(container))
     );
-    assert_eq!(engine.get(&path).await.json(), json!([]));
+    assert_eq!(found["Image"], task.image());
+    let filter = json!({"label": [format!("com.docker.swarm.task.id={}", task.id())]});
+    let filter = parameter("filters", &filter.to_string());
+    let path = format!("/containers/json?all=1&{filter}");
+    let listed = engine.get(&path).await.expect(200).json();
+    for field in [
+        "Id", "Names", "Image", "ImageID", "Labels", "State", "Created",
+    ] {
+        assert_eq!(listed[0][field], found[field], "{field}");
+    }
+    let path = format!("/containers/{container}/json");
+    let inspected = engine.get(&path).await.expect(200).json();
+    assert_eq!(inspected["State"]["Status"], state);
+    assert_eq!(inspected["Image"], found["ImageID"]);
+    assert_eq!(inspected["Name"], found["Names"][0]);
+    // Only those that run, unless one asks for all.
+    let listed = engine
+        .get(&format!("/containers/json?{filter}"))
+        .await
+        .json();
+    assert_eq!(listed == json!([]), state != "running", "{listed}");
 }

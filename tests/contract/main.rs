@@ -23,11 +23,7 @@
 //! - A job's containers stay on the nodes of the lab when its service has gone.
 //!   In the simulation a task that is forgotten leaves nothing behind.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a contract that cannot go on is broken"
-)]
+#![expect(clippy::unwrap_used, reason = "a contract that cannot go on is broken")]
 
 mod configs;
 mod engine;

@@ -33,10 +33,11 @@ impl Node<'_> {
             let id = node["ID"].as_str().unwrap();
             let path = format!("/nodes/{id}/update?version={}", node["Version"]["Index"]);
             let reply = self.0.post(&path, &spec, None).await;
-            match reply.message().contains("update out of sequence") {
-                true => Err(reply.message()),
-                false => Ok(drop(reply.expect(200))),
+            if reply.message().contains("update out of sequence") {
+                return Err(reply.message());
             }
+            reply.expect(200);
+            Ok(())
         })
         .await;
     }

@@ -57,11 +57,13 @@ async fn another_credential_replaces_what_waits_for_a_node(world: World) {
     let other = auth("robot", "another");
     service.change_with(Some(&other), |_| {}).await;
     service.ends("updating").await;
-    let replaced =
-        |tasks: &[Task]| tasks.len() == 2 && tasks[0].state() == "shutdown" && waits(tasks);
-    let tasks = service.sees("another to wait", replaced).await;
-    assert_eq!(tasks[0].desired(), "shutdown");
-    assert_eq!(tasks[1].desired(), "running");
+    let replaced = |tasks: &[Task]| {
+        tasks.len() == 2
+            && (tasks[0].state(), tasks[0].desired()) == ("shutdown", "shutdown")
+            && tasks[1].desired() == "running"
+            && waits(tasks)
+    };
+    service.sees("another to wait", replaced).await;
     // It waits for a task that runs, for ever.
     service.rests("an update that waits").await;
     assert_eq!(service.status().await["State"], "updating");

@@ -65,10 +65,11 @@ impl Service<'_> {
                 self.id, service["Version"]["Index"]
             );
             let reply = self.stage.post(&path, &spec, auth).await;
-            match reply.message().contains("update out of sequence") {
-                true => Err(reply.message()),
-                false => Ok(drop(reply.expect(200))),
+            if reply.message().contains("update out of sequence") {
+                return Err(reply.message());
             }
+            reply.expect(200);
+            Ok(())
         })
         .await;
     }

@@ -102,7 +102,10 @@ async fn a_log_is_followed_to_its_end(world: World) {
         .await
         .unwrap();
     let line = (1, format!("build {} runs\n", stage.sha("old")));
-    assert_eq!(frames(&first.unwrap().unwrap()), [line.clone()]);
+    assert_eq!(
+        frames(&first.unwrap().unwrap()),
+        std::slice::from_ref(&line)
+    );
     // Nothing more is said, and it is not over.
     let more = timeout(Duration::from_millis(500), answer.chunk()).await;
     assert!(more.is_err(), "{more:?}");
@@ -130,6 +133,17 @@ async fn heard(answer: &mut reqwest::Response, last: impl Fn(&Value) -> bool) ->
         }
     }
     events
+}
+
+/// What happened to what, and what is said of it beside its name.
+fn told(events: &[Value]) -> Vec<(String, Value)> {
+    let told = events.iter().map(|event| {
+        let word = |field: &str| event[field].as_str().unwrap().to_owned();
+        let mut attributes = event["Actor"]["Attributes"].clone();
+        attributes.as_object_mut().unwrap().remove("name");
+        (format!("{} {}", word("Type"), word("Action")), attributes)
+    });
+    told.collect()
 }
 
 async fn events_tell_of_a_rollout(world: World) {
@@ -168,15 +182,6 @@ async fn events_tell_of_a_rollout(world: World) {
     let mut events = heard(&mut answer, last).await;
     // Others may be at work.
     events.retain(|event| event["Actor"]["Attributes"]["name"] == name);
-    let told: Vec<(String, Value)> = events
-        .iter()
-        .map(|event| {
-            let word = |field: &str| event[field].as_str().unwrap().to_owned();
-            let mut attributes = event["Actor"]["Attributes"].clone();
-            attributes.as_object_mut().unwrap().remove("name");
-            (format!("{} {}", word("Type"), word("Action")), attributes)
-        })
-        .collect();
     let says = |what: &str, attributes: Value| (what.to_owned(), attributes);
     let expected = [
         says("service create", json!({})),
@@ -193,7 +198,7 @@ async fn events_tell_of_a_rollout(world: World) {
         says("config remove", json!({})),
         says("service remove", json!({})),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(told(&events), expected);
     let event = &events[0];
     assert_eq!(
         (&event["scope"], &event["Actor"]["ID"]),
@@ -203,16 +208,19 @@ async fn events_tell_of_a_rollout(world: World) {
         event["timeNano"].as_i64().unwrap() / 1_000_000_000,
         event["time"].as_i64().unwrap()
     );
-    // What is past is told to whoever asks for it, up to an end.
-    let since = event["timeNano"].as_i64().unwrap() / 1_000_000_000;
-    let until = events.last().unwrap()["timeNano"].as_i64().unwrap() / 1_000_000_000 + 1;
+    // What is past is told to whoever asks for it, up to an end. On a busy
+    // node an engine does not remember much.
+    let last = events.last().unwrap();
+    let seconds = last["time"].as_i64().unwrap();
     let filters = json!({"type": ["service"], "service": [name]}).to_string();
     let path = format!(
-        "/events?since={since}&until={until}&{}",
+        "/events?since={seconds}&until={}&{}",
+        seconds + 1,
         parameter("filters", &filters)
     );
-    let again = stage.manager.get(&path).await.expect(200);
-    assert_eq!(again.text().lines().count(), 5, "{}", again.text());
+    let again = stage.manager.get(&path).await.expect(200).text();
+    let again = again.lines().last().unwrap_or_default();
+    assert_eq!(serde_json::from_str::<Value>(again).unwrap(), *last);
 }
 
 async fn events_of_a_node_tell_of_its_containers(world: World) {

@@ -175,7 +175,8 @@ async fn a_dying_build_pauses_and_what_is_under_way_is_finished(world: World) {
     assert_eq!(status.get("CompletedAt"), None);
     let both_over = |tasks: &[Task]| {
         let news = of(tasks, &bad);
-        news.len() == 2 && news.iter().all(|task| task.state() == "failed")
+        let over = |task: &&Task| (task.state(), task.desired()) == ("failed", "shutdown");
+        news.len() == 2 && news.iter().all(over)
     };
     let tasks = service
         .sees("both new ones to have failed", both_over)
@@ -380,6 +381,10 @@ async fn a_rollback_that_fails_is_paused(world: World) {
     assert!(message.starts_with(words), "{message}");
     assert_eq!(status.get("CompletedAt"), None);
     assert_eq!(service.spec().await, spec);
+    let held_back = |tasks: &[Task]| tasks.last().is_some_and(|it| it.desired() == "ready");
+    service
+        .sees("the next one to be held back", held_back)
+        .await;
     service.rests("a rollback that is paused").await;
     assert_eq!(service.status().await, status);
 }

@@ -200,27 +200,9 @@ impl Cluster {
         let Some(task) = self.tasks.get(id) else {
             return;
         };
-        let container = &task.template["ContainerSpec"];
-        let entrypoint = container["Command"][0].as_str().unwrap_or_default();
+        let entrypoint = &task.template["ContainerSpec"]["Command"][0];
         if entrypoint == PREPULL {
-            let old = task
-                .node
-                .as_ref()
-                .is_some_and(|it| self.is_before(it, (23, 0)));
-            let whose = if old {
-                ""
-            } else {
-                "failed to create task for container: "
-            };
-            let err = format!(
-                "starting container failed: {whose}failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"{entrypoint}\": stat {entrypoint}: no such file or directory: unknown"
-            );
-            if let Some(task) = self.tasks.get_mut(id)
-                && let Some(container) = &mut task.container
-            {
-                container.exit_code = Some(127);
-            }
-            return self.set_state(id, TaskState::Failed, "starting", Some(err));
+            return self.fail_to_start(id);
         }
         let behaviour = self.behaviour(id);
         let first = self.tasks.get(id).is_some_and(|task| task.log.is_empty());
@@ -269,6 +251,25 @@ impl Cluster {
         if let Some(millis) = behaviour.ends_after_ms {
             self.step_at(id, now + after(millis));
         }
+    }
+
+    /// There is no such program in the image.
+    fn fail_to_start(&mut self, id: &Id) {
+        let node = self.tasks.get(id).and_then(|task| task.node.as_ref());
+        let old = node.is_some_and(|node| self.is_before(node, (23, 0)));
+        let whose = match old {
+            true => "",
+            false => "failed to create task for container: ",
+        };
+        let err = format!(
+            "starting container failed: {whose}failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"{PREPULL}\": stat {PREPULL}: no such file or directory: unknown"
+        );
+        if let Some(task) = self.tasks.get_mut(id)
+            && let Some(container) = &mut task.container
+        {
+            container.exit_code = Some(127);
+        }
+        self.set_state(id, TaskState::Failed, "starting", Some(err));
     }
 
     fn end_by_itself(&mut self, id: &Id) {
