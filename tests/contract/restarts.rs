@@ -16,6 +16,7 @@ imgstack_tests::both! {
     whatever_else_is_in_a_template_restarts,
     ports_and_the_way_to_be_found_restart,
     a_port_of_the_host_is_had_by_one,
+    tasks_are_listed_by_whether_they_are_up_to_date,
 }
 
 async fn only(service: &Service<'_>) -> String {
@@ -229,4 +230,34 @@ async fn a_port_of_the_host_is_had_by_one(world: World) {
         .await;
     service.ends("completed").await;
     service.runs(3).await;
+}
+
+/// What docker's own client waits by.
+async fn tasks_are_listed_by_whether_they_are_up_to_date(world: World) {
+    let stage = Stage::new(&world, "uptodate").await;
+    let image = stage.build(Kind::Good, "old").await;
+    let service = stage.running("web", &image, 2).await;
+    let listed = async || {
+        let filters = json!({"service": [service.id], "_up-to-date": ["true"]});
+        stage.list("tasks", filters).await.len()
+    };
+    assert_eq!(listed().await, 2);
+    let other = auth("robot", "another");
+    service
+        .change_with(Some(&other), |spec| spec["Labels"] = json!({"a": "1"}))
+        .await;
+    assert_eq!(listed().await, 2);
+    service
+        .change(|spec| {
+            spec["TaskTemplate"]["ForceUpdate"] = json!(1);
+            spec["UpdateConfig"]["Delay"] = json!(60 * SECOND);
+        })
+        .await;
+    let one_is_new = |tasks: &[Task]| {
+        tasks
+            .iter()
+            .any(|it| it.0["Spec"]["ForceUpdate"] == 1 && it.runs())
+    };
+    service.sees("one to be replaced", one_is_new).await;
+    assert_eq!(listed().await, 1);
 }

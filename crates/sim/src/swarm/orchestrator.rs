@@ -349,6 +349,13 @@ impl Cluster {
         }
     }
 
+    /// Whether the service, as it is now, would leave this task as it is.
+    #[must_use]
+    pub fn is_up_to_date(&self, task_id: &str) -> bool {
+        let task = self.tasks.get(task_id);
+        task.is_some_and(|task| !self.is_dirty(task))
+    }
+
     /// Whether a task has to be replaced for the service as it is now.
     ///
     /// As swarmkit has it: another credential alone is none once the image is
