@@ -35,19 +35,6 @@ fn job(stage: &Stage, image: &str, mode: &Value) -> Value {
     })
 }
 
-/// Containers of a job outlive it on real nodes.
-fn sweep(stage: &Stage, service: &Service<'_>) {
-    let World::Lab(lab) = stage.world() else {
-        return;
-    };
-    stage.story.sweep();
-    let filter = format!("label=com.docker.swarm.service.id={}", service.id);
-    for node in ["1", "2", "3"] {
-        let list = format!("docker ps -aq --filter {filter} | xargs -r docker rm -f");
-        lab.verb(&["node", node, "sh", "-c", &list]);
-    }
-}
-
 async fn every_node_pulls_once_and_its_task_fails_to_start(world: World) {
     let stage = Stage::new(&world, "prepull").await;
     let image = stage.build(Kind::Good, "old").await;
@@ -187,7 +174,7 @@ async fn a_global_job_that_fails_storms(world: World) {
     let image = stage.build(Kind::Good, "old").await;
     let mut spec = stage.prepull("job", &image);
     spec["Mode"] = json!({"GlobalJob": {}});
-    let service = stage.create(&spec).await;
+    let service = stage.create_job(&spec).await;
     // Three would do; the restart condition is `none`.
     let tasks = service
         .sees("a dozen tasks", |tasks| tasks.len() >= 12)
@@ -200,14 +187,13 @@ async fn a_global_job_that_fails_storms(world: World) {
         "{}",
         seen(&tasks)
     );
-    sweep(&stage, &service);
 }
 
 async fn a_global_job_that_ends_well_runs_once_a_node(world: World) {
     let stage = Stage::new(&world, "globaljob").await;
     let image = stage.build(Kind::Ending, "old").await;
     let service = stage
-        .create(&job(&stage, &image, &json!({"GlobalJob": {}})))
+        .create_job(&job(&stage, &image, &json!({"GlobalJob": {}})))
         .await;
     let complete =
         |tasks: &[Task]| tasks.len() == 3 && tasks.iter().all(|task| task.state() == "complete");
@@ -222,14 +208,13 @@ async fn a_global_job_that_ends_well_runs_once_a_node(world: World) {
     let read = service.read().await;
     assert_eq!(read["JobStatus"]["JobIteration"], json!({}));
     assert!(read["JobStatus"]["LastExecution"].is_string());
-    sweep(&stage, &service);
 }
 
 async fn a_job_runs_again_with_every_update(world: World) {
     let stage = Stage::new(&world, "job").await;
     let image = stage.build(Kind::Ending, "old").await;
     let mode = json!({"ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 2}});
-    let service = stage.create(&job(&stage, &image, &mode)).await;
+    let service = stage.create_job(&job(&stage, &image, &mode)).await;
     let complete = |count: usize| {
         move |tasks: &[Task]| {
             tasks.len() == count && tasks.iter().all(|task| task.state() == "complete")
@@ -250,5 +235,4 @@ async fn a_job_runs_again_with_every_update(world: World) {
     let read = service.read().await;
     assert_eq!(read["JobStatus"]["JobIteration"], json!({"Index": 1}));
     assert_eq!(read.get("UpdateStatus"), None);
-    sweep(&stage, &service);
 }

@@ -1,8 +1,10 @@
 //! Where a contract is tried: a world, a name, and the manager's own words.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use imgstack_tests::build::Kind;
+use imgstack_tests::lab::Lab;
 use imgstack_tests::story::Story;
 use imgstack_tests::wire::{Reply, Wire};
 use imgstack_tests::world::World;
@@ -26,6 +28,8 @@ pub struct Stage {
     pub story: Story,
     /// The engine of the manager.
     pub manager: Wire,
+    /// Jobs leave containers behind.
+    has_jobs: AtomicBool,
     _turn: Turn,
 }
 
@@ -61,6 +65,7 @@ impl Stage {
         Self {
             story: Story::new(world, &format!("contract-{name}")),
             manager: Wire::engine(&world.socket(1)),
+            has_jobs: AtomicBool::new(false),
             _turn: turn,
         }
     }
@@ -142,6 +147,13 @@ impl Stage {
         self.create_with(spec, None).await
     }
 
+    /// Creates a job. On real nodes its containers outlive it, and are removed
+    /// with this contract.
+    pub async fn create_job(&self, spec: &Value) -> Service<'_> {
+        self.has_jobs.store(true, Ordering::Relaxed);
+        self.create(spec).await
+    }
+
     /// Creates a service with a credential for its pulls.
     pub async fn create_with(&self, spec: &Value, auth: Option<&str>) -> Service<'_> {
         let reply = self.post("/services/create", spec, auth).await;
@@ -199,10 +211,24 @@ impl Stage {
     }
 }
 
+/// Removes the containers of a job from all nodes of the lab, and those that
+/// were under way when it was removed.
+fn sweep_containers(lab: &Lab, job: &str) {
+    let filter = format!("--filter label=com.docker.swarm.service.name={job}");
+    let sweep = format!("docker ps -aq {filter} | xargs -r docker rm -f");
+    let sweep = format!("for _ in 1 2 3; do {sweep}; sleep 0.5; done");
+    for node in ["1", "2", "3"] {
+        lab.verb(&["node", node, "sh", "-c", &sweep]);
+    }
+}
+
 impl Drop for Stage {
     fn drop(&mut self) {
         let world = self.story.world.clone();
         self.story.sweep();
+        if let (World::Lab(lab), true) = (&world, self.has_jobs.load(Ordering::Relaxed)) {
+            sweep_containers(lab, &self.name("job"));
+        }
         let filter = format!("name={}_", self.story.name);
         for kind in ["config", "secret"] {
             let text = world.docker(&[kind, "ls", "-q", "--filter", &filter]);
