@@ -4,7 +4,7 @@ use imgstack_tests::build::Kind;
 use imgstack_tests::world::World;
 use serde_json::{Value, json};
 
-use crate::service::{Service, seen};
+use crate::service::seen;
 use crate::stage::{Stage, pause, until};
 use crate::task::Task;
 
