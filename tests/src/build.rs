@@ -25,6 +25,8 @@ pub enum Kind {
     Good,
     /// Prints why and ends at once with 1.
     Dying,
+    /// Ends at once with 0, as a job does.
+    Ending,
     /// Runs, but its healthcheck fails.
     Unhealthy,
 }

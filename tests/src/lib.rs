@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a story that cannot go on has failed")]
 
+mod both;
 pub mod build;
 pub mod guest;
 pub mod lab;
@@ -9,4 +10,5 @@ pub mod proxy;
 pub mod sim;
 pub mod story;
 pub mod token_server;
+pub mod wire;
 pub mod world;

@@ -206,7 +206,7 @@ fn setup(node: u8) -> NodeSetup {
             1 => Role::Manager,
             _ => Role::Worker,
         },
-        engine_version: "20.10.24".to_owned(),
+        engine_version: "20.10.24+dfsg1".to_owned(),
         address: format!("10.77.0.{}", 10 + node),
         ..NodeSetup::default()
     }

@@ -395,7 +395,8 @@ impl Story {
         text.lines().map(str::to_owned).collect()
     }
 
-    fn sweep(&self) {
+    /// Removes the services that it has made.
+    pub fn sweep(&self) {
         let filter = format!("name={}_", self.name);
         let text = self
             .world

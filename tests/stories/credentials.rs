@@ -7,7 +7,7 @@ use imgstack_tests::guest::Guest;
 use imgstack_tests::story::Story;
 use imgstack_tests::world::{World, wait_until};
 
-both! {
+imgstack_tests::both! {
     the_right_credential_is_asked_for_one_token_and_shown_nowhere,
     an_update_replaces_the_credential_that_the_service_carries,
     a_wrong_credential_is_named_with_its_source_and_nothing_changes,

@@ -9,7 +9,7 @@ use imgstack_tests::proxy::Proxy;
 use imgstack_tests::story::Story;
 use imgstack_tests::world::{World, wait_until};
 
-both! {
+imgstack_tests::both! {
     a_dying_build_is_rolled_back_and_the_next_service_is_not_touched,
     an_unhealthy_build_is_rolled_back,
     an_update_that_the_engine_pauses_is_a_failure,

@@ -5,52 +5,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
-/// Stories that need real engines: their ssh, their TLS.
-macro_rules! lab {
-    ($($story:ident),* $(,)?) => {
-        mod on_the_lab {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                #[ignore = "needs the lab"]
-                async fn $story() {
-                    super::$story(imgstack_tests::world::World::lab()).await;
-                }
-            )*
-        }
-    };
-}
-
-/// Stories that change the lab itself, so that no other may be there.
-macro_rules! alone {
-    ($($story:ident),* $(,)?) => {
-        mod alone_on_the_lab {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                #[ignore = "needs the lab"]
-                async fn $story() {
-                    super::$story(imgstack_tests::world::World::lab_alone()).await;
-                }
-            )*
-        }
-    };
-}
-
-/// Stories that are the same in both worlds.
-macro_rules! both {
-    ($($story:ident),* $(,)?) => {
-        lab! { $($story),* }
-        mod on_the_simulation {
-            $(
-                #[tokio::test(flavor = "multi_thread")]
-                #[ignore = "needs docker's client"]
-                async fn $story() {
-                    super::$story(imgstack_tests::world::World::simulation()).await;
-                }
-            )*
-        }
-    };
-}
-
 mod credentials;
 mod failures;
 mod nodes;

@@ -11,13 +11,13 @@ use imgstack_tests::story::Story;
 use imgstack_tests::world::{World, wait_until};
 use serde_json::Value;
 
-both! {
+imgstack_tests::both! {
     a_lost_image_comes_back_and_a_task_starts_with_the_registry_off,
     through_the_manager_each_node_pulls_once_and_nothing_is_left,
     what_a_killed_apply_left_is_planned_and_goes_with_the_next,
 }
 
-alone! {
+imgstack_tests::alone! {
     a_full_disk_is_planned_with_figures_refused_and_healed,
     a_node_that_joins_is_logged_in_and_gets_its_image,
 }

@@ -5,7 +5,7 @@ use imgstack_tests::story::Story;
 use imgstack_tests::world::World;
 use serde_json::Value;
 
-both! {
+imgstack_tests::both! {
     a_plan_made_twice_is_the_same_but_for_the_time,
     show_prints_what_plan_printed,
     a_plan_made_stale_by_somebody_elses_update_is_refused_with_both_values,

@@ -5,7 +5,7 @@ use imgstack_tests::proxy::Proxy;
 use imgstack_tests::story::Story;
 use imgstack_tests::world::World;
 
-lab! {
+imgstack_tests::lab! {
     without_an_endpoint_docker_s_own_settings_are_followed,
     over_ssh_a_tag_that_moved_is_applied,
     over_tcp_with_tls_and_without,

@@ -6,7 +6,7 @@ use imgstack_tests::build::Kind;
 use imgstack_tests::story::Story;
 use imgstack_tests::world::{World, wait_until};
 
-both! {
+imgstack_tests::both! {
     a_moved_tag_is_planned_applied_and_then_there_are_no_changes,
     a_bare_tag_is_brought_to_the_digest,
     the_same_build_under_another_tag_restarts_nothing,

@@ -5,7 +5,7 @@ use imgstack_tests::story::Story;
 use imgstack_tests::world::World;
 use serde_json::Value;
 
-both! {
+imgstack_tests::both! {
     every_field_but_the_planned_ones_is_identical_after_an_apply,
 }
 

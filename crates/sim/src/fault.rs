@@ -17,7 +17,8 @@ pub enum Fault {
     /// The request is carried out, and the connection is closed without an
     /// answer.
     Cut,
-    /// The request is carried out; half of the answer's body arrives.
+    /// The request is carried out; half of the answer's body arrives, and of a
+    /// stream its first piece.
     CutBody,
     /// Nothing is carried out; this is answered instead.
     Answer {

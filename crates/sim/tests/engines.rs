@@ -65,6 +65,14 @@ impl World {
         self.folder.path().join(format!("n{node}.sock"))
     }
 
+    /// A client of no manners.
+    fn client(&self, node: u8) -> reqwest::Client {
+        // Another test may have been first.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().unix_socket(self.socket(node));
+        client.build().unwrap()
+    }
+
     async fn connect(&self, node: u8) -> Result<Manager, Error> {
         let endpoint = format!("unix://{}", self.socket(node).display());
         let target = Target {
@@ -218,6 +226,32 @@ async fn a_bad_day_reaches_the_client() {
     assert_eq!(world.server.record.count("POST", "/update"), 1);
 }
 
+/// A stream has no end that a fault could wait for.
+#[tokio::test]
+async fn a_bad_day_reaches_streams_too() {
+    let world = World::new();
+    let image = world.push("9b1d2e7", Behaviour::default());
+    let client = world.client(1);
+    let mut open = Vec::new();
+    for fault in [Fault::CutBody, Fault::Corrupt] {
+        world
+            .server
+            .faults
+            .set(Trigger::once("GET", "/events"), fault);
+        let answer = client.get("http://docker/events").send().await.unwrap();
+        open.push(answer);
+    }
+    world.create(&image);
+    let [cut, corrupt] = &mut open[..] else {
+        panic!("two streams");
+    };
+    let first = cut.chunk().await.unwrap().unwrap();
+    assert!(serde_json::from_slice::<serde_json::Value>(&first).is_ok());
+    assert!(cut.chunk().await.is_err(), "the stream goes on");
+    let first = corrupt.chunk().await.unwrap().unwrap();
+    assert_eq!(first.last(), Some(&(b'\n' + 1)));
+}
+
 /// What `docker login` asks an engine.
 #[tokio::test]
 async fn a_login_is_let_in_with_the_right_password_alone() {
@@ -225,10 +259,7 @@ async fn a_login_is_let_in_with_the_right_password_alone() {
     world
         .registry
         .add_user(User::reader("robot", "good", "acme"));
-    // Another test may have been first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().unix_socket(world.socket(2));
-    let client = client.build().unwrap();
+    let client = world.client(2);
     for (password, status) in [("good", 200), ("bad", 401)] {
         let login = json!({"username": "robot", "password": password, "serveraddress": "ghcr.io"});
         let request = client

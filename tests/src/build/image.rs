@@ -143,7 +143,10 @@ fn behaviour(build: &Build) -> Value {
     let runs = format!("build {} runs", build.sha);
     match build.kind {
         Kind::Good => json!({"stdout": [runs]}),
-        Kind::Unhealthy => json!({"stdout": [runs], "unhealthy": true, "healthAfterMs": 1500}),
+        Kind::Unhealthy => {
+            json!({"stdout": [runs], "unhealthy": true, "healthAfterMs": 1500, "exitCode": 143})
+        }
+        Kind::Ending => json!({"endsAfterMs": 50, "stdout": [runs]}),
         Kind::Dying => json!({
             "endsAfterMs": 50,
             "exitCode": 1,
@@ -165,6 +168,7 @@ fn command(kind: Kind) -> &'static str {
             "trap 'exit 143' TERM INT; echo \"build $(cat /etc/build) runs\"; \
              while :; do sleep 3600 & wait $!; done"
         }
+        Kind::Ending => "echo \"build $(cat /etc/build) runs\"; exit 0",
         Kind::Dying => {
             "echo \"build $(cat /etc/build) starts\"; echo 'opening the database'; \
              echo 'FATAL: data directory has wrong ownership' >&2; exit 1"
@@ -188,7 +192,7 @@ fn healthcheck(kind: Kind) -> Option<Value> {
             "Timeout": 5 * SECOND,
             "Retries": 2,
         })),
-        Kind::Dying => None,
+        Kind::Dying | Kind::Ending => None,
     }
 }
 
@@ -215,7 +219,7 @@ mod tests {
     fn the_same_build_has_the_same_digest_and_another_one_another() {
         let first = build("abc1234", Kind::Good);
         assert_eq!(digest(&first), digest(&first));
-        let kinds = [Kind::Dying, Kind::Unhealthy];
+        let kinds = [Kind::Dying, Kind::Ending, Kind::Unhealthy];
         let mut others: Vec<Build> = kinds.map(|kind| build("abc1234", kind)).into();
         others.push(build("def5678", Kind::Good));
         others.push(Build {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::answers::{bad_request, not_found};
 use super::filters::Filters;
 use super::standing::Standing;
-use super::version::ApiVersion;
+use super::version::{ApiVersion, OF_23};
 use super::{Engines, auth};
 use crate::swarm::ApiError;
 use crate::{Asked, Credential};
@@ -92,7 +92,15 @@ impl Call<'_> {
 
     /// The filters of a list that knows these; of an empty list, any.
     pub(super) fn filters(&self, known: &[&str]) -> Result<Filters, ApiError> {
-        Filters::read(self.parameter("filters").as_deref(), known)
+        let read = Filters::read(self.parameter("filters").as_deref(), known);
+        read.map_err(|error| match self.standing.spoken().newest < OF_23 {
+            // Once it began with a capital.
+            true => ApiError {
+                message: error.message.replacen("invalid", "Invalid", 1),
+                ..error
+            },
+            false => error,
+        })
     }
 
     /// The body, which must be a JSON object.

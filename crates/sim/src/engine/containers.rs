@@ -1,7 +1,5 @@
 //! `/containers`: the containers of a node's tasks. Nobody makes others.
 
-use std::collections::HashMap;
-
 use hyper::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,6 +8,8 @@ use super::answers::{Outcome, bad_request, not_found, ok};
 use super::call::Call;
 use super::filters::Filters;
 use super::tasks;
+use crate::Image;
+use crate::swarm::NodeContainer;
 
 const STATES: [&str; 7] = [
     "created",
@@ -21,18 +21,20 @@ const STATES: [&str; 7] = [
     "dead",
 ];
 
-/// A task that has a container, with what that is called.
+/// A task's container, with what that is called.
 struct Container {
     task: Value,
     id: String,
     name: String,
     service: String,
+    image: Option<Image>,
 }
 
 /// `/containers…`
 pub(super) fn answer(call: &Call<'_>, rest: &[&str]) -> Outcome {
     match (call.method(), rest) {
         (&Method::GET, ["json"]) => list(call),
+        (&Method::POST, ["prune"]) => prune(call),
         (&Method::GET, [container, "json"]) => {
             let all = of_node(call);
             let found = all.iter().find(|it| it.is_called(container));
@@ -63,44 +65,58 @@ fn list(call: &Call<'_>) -> Outcome {
     Ok(ok(&summaries))
 }
 
+fn prune(call: &Call<'_>) -> Outcome {
+    let filters = call.filters(&["label"])?;
+    let wanted = |it: &NodeContainer| Container::of(it.clone()).is_wanted(&filters);
+    let gone = call
+        .engines
+        .with(|cluster, now| cluster.prune_containers(now, call.hostname, wanted));
+    // As in Go, a list of nothing is null. Nobody writes to a container here.
+    let gone = (!gone.is_empty()).then_some(gone);
+    Ok(ok(&json!({"ContainersDeleted": gone, "SpaceReclaimed": 0})))
+}
+
+/// As `/system/df` lists them: all, with what they take.
+pub(super) fn sized(call: &Call<'_>) -> Vec<Value> {
+    let now = call.now();
+    let containers = of_node(call);
+    let summaries = containers.iter().map(|container| {
+        let mut summary = container.summary(now);
+        let size = container.image.as_ref().map_or(0, |image| image.size);
+        summary["SizeRootFs"] = json!(size);
+        summary
+    });
+    summaries.collect()
+}
+
 /// Newest first, as docker has them.
 fn of_node(call: &Call<'_>) -> Vec<Container> {
-    let node = call.standing.node_id();
-    let (mut all, names) = call.engines.read(|cluster| {
-        let mut all = cluster.tasks();
-        all.retain(|task| task["NodeID"].as_str() == Some(node) && !container_id(task).is_empty());
-        let mut names = HashMap::new();
-        for task in &all {
-            let id = text(&task["ServiceID"]);
-            if !names.contains_key(id) {
-                let service = cluster.service(id).unwrap_or_default();
-                names.insert(id.to_owned(), text(&service["Spec"]["Name"]).to_owned());
-            }
-        }
-        (all, names)
-    });
-    all.sort_by(|one, other| text(&other["CreatedAt"]).cmp(text(&one["CreatedAt"])));
-    let container = |task: Value| {
-        let service = names.get(text(&task["ServiceID"])).cloned();
-        let service = service.unwrap_or_default();
-        Container {
-            id: container_id(&task).to_owned(),
-            name: tasks::name(&task, &service),
-            service,
-            task,
-        }
-    };
-    all.into_iter().map(container).collect()
+    let hostname = call.hostname;
+    let mut all = call
+        .engines
+        .read(|cluster| cluster.node_containers(hostname));
+    all.sort_by(|one, other| text(&other.task["CreatedAt"]).cmp(text(&one.task["CreatedAt"])));
+    all.into_iter().map(Container::of).collect()
 }
 
 impl Container {
+    fn of(it: NodeContainer) -> Self {
+        Self {
+            id: container_id(&it.task).to_owned(),
+            name: tasks::name(&it.task, &it.service),
+            service: it.service,
+            image: it.image,
+            task: it.task,
+        }
+    }
+
     fn is_called(&self, name: &str) -> bool {
         let by_id = name.len() >= 3 && self.id.starts_with(name);
         by_id || self.name == name.trim_start_matches('/')
     }
 
     fn is_wanted(&self, filters: &Filters) -> bool {
-        let image = self.image();
+        let image = self.reference();
         let ancestors = filters.get("ancestor");
         let names = filters.get("name");
         filters.exact("status", self.state())
@@ -110,7 +126,7 @@ impl Container {
             && (ancestors.is_empty() || ancestors.iter().any(|name| is_of(image, name)))
     }
 
-    fn image(&self) -> &str {
+    fn reference(&self) -> &str {
         text(&self.task["Spec"]["ContainerSpec"]["Image"])
     }
 
@@ -129,10 +145,18 @@ impl Container {
         }
     }
 
+    fn image_id(&self) -> &str {
+        self.image.as_ref().map_or("", |image| &image.id)
+    }
+
+    /// The image's, and over them the task's.
     fn labels(&self) -> Value {
-        let mut labels = self.task["Spec"]["ContainerSpec"]["Labels"].clone();
-        if !labels.is_object() {
-            labels = json!({});
+        let config = self.image.as_ref().map(|image| &image.config["config"]);
+        let of_image = config.and_then(|config| config["Labels"].as_object());
+        let mut labels = json!(of_image.cloned().unwrap_or_default());
+        let own = self.task["Spec"]["ContainerSpec"]["Labels"].as_object();
+        for (key, value) in own.into_iter().flatten() {
+            labels[key] = value.clone();
         }
         labels["com.docker.swarm.node.id"] = self.task["NodeID"].clone();
         labels["com.docker.swarm.service.id"] = self.task["ServiceID"].clone();
@@ -166,7 +190,8 @@ impl Container {
         json!({
             "Id": self.id,
             "Names": [format!("/{}", self.name)],
-            "Image": self.image(),
+            "Image": self.reference(),
+            "ImageID": self.image_id(),
             "Command": self.command().join(" "),
             "Created": created.as_second(),
             "Ports": [],
@@ -206,10 +231,11 @@ impl Container {
                 "StartedAt": started,
                 "FinishedAt": finished,
             },
+            "Image": self.image_id(),
             "Name": format!("/{}", self.name),
             "RestartCount": 0,
             "Config": {
-                "Image": self.image(),
+                "Image": self.reference(),
                 "Env": config["Env"],
                 "Entrypoint": config["Command"],
                 "Cmd": config["Args"],
@@ -267,6 +293,7 @@ mod tests {
             id: "abcdef".to_owned(),
             name: "db.1.t1".to_owned(),
             service: "db".to_owned(),
+            image: None,
         }
     }
 

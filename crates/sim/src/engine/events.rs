@@ -16,6 +16,7 @@ use super::answers::{Outcome, bad_request};
 use super::call::Call;
 use super::filters::Filters;
 use super::moments::Moments;
+use super::version::OF_29;
 use crate::Answer;
 use crate::swarm::Cluster;
 
@@ -40,6 +41,8 @@ struct Wanted {
     filters: Filters,
     hostname: String,
     of_swarm: bool,
+    /// With the fields that were there before there were actors.
+    old_fields: bool,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 }
@@ -58,6 +61,7 @@ pub(super) fn answer(call: &Call<'_>) -> Outcome {
         filters: call.filters(&[])?,
         hostname: call.hostname.to_owned(),
         of_swarm: call.standing.manages(),
+        old_fields: call.standing.spoken().newest < OF_29,
         since: call.date("since")?,
         until: call.date("until")?,
     };
@@ -134,7 +138,11 @@ impl Wanted {
         events.sort_by_key(|event| nanoseconds(event));
         let mut lines = Vec::new();
         for event in events {
-            lines.extend_from_slice(event.to_string().as_bytes());
+            let text = match self.old_fields && event["scope"] == "local" {
+                true => with_old_fields(event).to_string(),
+                false => event.to_string(),
+            };
+            lines.extend_from_slice(text.as_bytes());
             lines.push(b'\n');
         }
         (lines, (swarm.len(), node.len()))
@@ -181,6 +189,17 @@ impl Wanted {
     }
 }
 
+/// What happened on a node as it was told once, beside how it is told now.
+fn with_old_fields(event: &Value) -> Value {
+    let mut event = event.clone();
+    event["status"] = event["Action"].clone();
+    event["id"] = event["Actor"]["ID"].clone();
+    if event["Type"] == "container" {
+        event["from"] = event["Actor"]["Attributes"]["image"].clone();
+    }
+    event
+}
+
 fn nanoseconds(event: &Value) -> i128 {
     i128::from(event["timeNano"].as_i64().unwrap_or_default())
 }
@@ -205,6 +224,7 @@ mod tests {
             filters: Filters::read(Some(filters), &[]).unwrap(),
             hostname: "one".to_owned(),
             of_swarm: true,
+            old_fields: false,
             since: None,
             until: None,
         }

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::answers::{Outcome, bad_request, ok};
+use super::answers::{Outcome, bad_request, not_found, ok};
 use super::call::Call;
 use super::filters::Filters;
 use super::pull;
+use super::version::OF_23;
+use crate::swarm::ApiError;
 
 /// `/images…`; names have slashes.
 pub(super) fn answer(call: &Call<'_>, rest: &[&str]) -> Outcome {
@@ -21,15 +23,20 @@ pub(super) fn answer(call: &Call<'_>, rest: &[&str]) -> Outcome {
             let hostname = call.hostname;
             let image = call
                 .engines
-                .read(|cluster| cluster.node_image(hostname, &name))?;
-            Ok(ok(&image))
+                .read(|cluster| cluster.node_image(hostname, &name));
+            let old = call.standing.spoken().newest < OF_23;
+            let before = match old {
+                true => format!("no such image: {name}: "),
+                false => String::new(),
+            };
+            Ok(ok(&image.map_err(|error| lost(error, &before, &name))?))
         }
         (&Method::DELETE, name @ [_, ..]) => {
             let (name, force) = (name.join("/"), call.flag("force"));
             let removed = call
                 .engines
-                .with(|cluster, now| cluster.remove_image(now, call.hostname, &name, force))?;
-            Ok(ok(&removed))
+                .with(|cluster, now| cluster.remove_image(now, call.hostname, &name, force));
+            Ok(ok(&removed.map_err(|error| lost(error, "", &name))?))
         }
         _ => Err(call.no_such_page()),
     }
@@ -45,7 +52,52 @@ fn list(call: &Call<'_>) -> Outcome {
             && filters.labels("label", &image["Labels"])
             && is_referred_to(image, &filters)
     });
+    images.iter_mut().for_each(|image| as_shown(call, image));
     Ok(ok(&images))
+}
+
+/// As `/system/df` lists them: with the containers of each.
+pub(super) fn counted(call: &Call<'_>) -> Vec<Value> {
+    let hostname = call.hostname;
+    let (mut images, containers) = call.engines.read(|cluster| {
+        (
+            cluster.node_images(hostname),
+            cluster.node_containers(hostname),
+        )
+    });
+    for image in &mut images {
+        let made = |id: &str| {
+            containers
+                .iter()
+                .filter_map(|it| it.image.as_ref())
+                .filter(|it| it.id == id)
+                .count()
+        };
+        image["Containers"] = json!(made(image["Id"].as_str().unwrap_or_default()));
+        // No two images share a layer here.
+        image["SharedSize"] = json!(0);
+        as_shown(call, image);
+    }
+    images
+}
+
+/// Engines of old have no list where it would be empty.
+fn as_shown(call: &Call<'_>, image: &mut Value) {
+    for field in ["RepoTags", "RepoDigests"] {
+        let empty = image[field].as_array().is_some_and(Vec::is_empty);
+        if empty && call.standing.spoken().newest < OF_23 {
+            image[field] = Value::Null;
+        }
+    }
+}
+
+/// An image that is not there is called by its whole name.
+fn lost(error: ApiError, before: &str, name: &str) -> ApiError {
+    if error.status != 404 {
+        return error;
+    }
+    let whole = reference(name, None).unwrap_or_else(|_| name.to_owned());
+    not_found(format!("{before}No such image: {whole}"))
 }
 
 fn prune(call: &Call<'_>) -> Outcome {
@@ -108,7 +160,7 @@ fn fits(pattern: &str, name: &str) -> bool {
 }
 
 /// What a client names: `name` and `tag`, where a tag may be a digest.
-pub(super) fn reference(name: &str, tag: Option<&str>) -> Result<String, super::ApiError> {
+pub(super) fn reference(name: &str, tag: Option<&str>) -> Result<String, ApiError> {
     let whole = match tag {
         Some(digest) if digest.contains(':') => format!("{name}@{digest}"),
         Some(tag) => format!("{name}:{tag}"),

@@ -9,7 +9,7 @@ use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::answers::{Outcome, bad_request, broken};
+use super::answers::{Outcome, broken};
 use super::call::Call;
 use super::moments::Moments;
 use super::version::OF_23;
@@ -64,10 +64,11 @@ fn answer(call: &Call<'_>, what: What, template: &Value) -> Outcome {
         return Err(call.no_such_page());
     }
     let wanted = wanted(call, what, template)?;
-    let media = match call.api >= OF_23 && !wanted.raw {
-        true => "application/vnd.docker.multiplexed-stream",
-        false => "application/vnd.docker.raw-stream",
+    let media = match wanted.raw {
+        false => "application/vnd.docker.multiplexed-stream",
+        true => "application/vnd.docker.raw-stream",
     };
+    let told = call.api >= OF_23;
     let reader = Reader {
         moments: Moments::of(call),
         wanted,
@@ -78,14 +79,19 @@ fn answer(call: &Call<'_>, what: What, template: &Value) -> Outcome {
         let bytes = reader.next().await?;
         Ok(bytes.map(|bytes| (bytes, reader)))
     });
-    Ok(Answer::try_stream(StatusCode::OK, frames).header("content-type", media))
+    let answer = Answer::try_stream(StatusCode::OK, frames);
+    // Engines of old do not say what it is.
+    Ok(match told {
+        true => answer.header("content-type", media),
+        false => answer,
+    })
 }
 
 fn wanted(call: &Call<'_>, what: What, template: &Value) -> Result<Wanted, ApiError> {
     let (stdout, stderr) = (call.flag("stdout"), call.flag("stderr"));
     if !stdout && !stderr {
         let message = "Bad parameters: you must choose at least one stream";
-        return Err(bad_request(message));
+        return Err(broken(message));
     }
     let tail = match call.parameter("tail").as_deref() {
         None | Some("all") => None,
@@ -157,14 +163,12 @@ impl Wanted {
             let from = read
                 .insert(text("ID").to_owned(), written.len())
                 .unwrap_or(0);
-            let new = written
-                .into_iter()
-                .skip(from)
-                .filter(|line| self.takes(line));
-            let mut new: Vec<LogLine> = new.collect();
+            let mut new: Vec<LogLine> = written.into_iter().skip(from).collect();
+            // The last ones of all, before those of one stream are taken.
             if let (true, Some(tail)) = (first, self.tail) {
                 new.drain(..new.len().saturating_sub(tail));
             }
+            new.retain(|line| self.takes(line));
             let details = format!(
                 "com.docker.swarm.node.id={},com.docker.swarm.service.id={},com.docker.swarm.task.id={} ",
                 text("NodeID"),

@@ -36,5 +36,3 @@ mod tasks;
 mod version;
 
 pub use engines::Engines;
-
-use crate::swarm::ApiError;

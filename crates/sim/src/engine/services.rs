@@ -7,8 +7,9 @@ use super::answers::{Outcome, broken, ok};
 use super::call::Call;
 use super::defaults::with_defaults;
 use super::filters::Filters;
+use super::version::OF_23;
 use crate::Answer;
-use crate::swarm::ServiceUpdate;
+use crate::swarm::{ApiError, ServiceUpdate};
 
 /// `/services…`, but for logs.
 pub(super) fn answer(call: &Call<'_>, rest: &[&str]) -> Outcome {
@@ -50,7 +51,7 @@ fn list(call: &Call<'_>) -> Outcome {
 
 fn is_wanted(service: &Value, filters: &Filters) -> bool {
     let spec = &service["Spec"];
-    filters.prefix_of_name("name", spec["Name"].as_str().unwrap_or_default())
+    filters.prefix("name", spec["Name"].as_str().unwrap_or_default())
         && filters.prefix("id", service["ID"].as_str().unwrap_or_default())
         && filters.labels("label", &spec["Labels"])
         && filters.exact("mode", mode(spec))
@@ -69,16 +70,25 @@ fn mode(spec: &Value) -> &'static str {
 
 fn create(call: &Call<'_>) -> Outcome {
     let (mut spec, auth) = (call.body()?, call.credential()?);
-    call.engines.networks().resolve(&mut spec)?;
+    resolve_networks(call, &mut spec)?;
     let id = call
         .engines
         .with(|cluster, now| cluster.create_service(now, spec, auth))?;
     Ok(Answer::json(StatusCode::CREATED, &json!({ "ID": id })))
 }
 
+/// Networks by their IDs. Engines of old call one that is not there a fault.
+fn resolve_networks(call: &Call<'_>, spec: &mut Value) -> Result<(), ApiError> {
+    let resolved = call.engines.networks().resolve(spec);
+    resolved.map_err(|error| match call.standing.spoken().newest < OF_23 {
+        true => broken(error.message),
+        false => error,
+    })
+}
+
 fn update(call: &Call<'_>, service: &str) -> Outcome {
     let mut spec = call.body()?;
-    call.engines.networks().resolve(&mut spec)?;
+    resolve_networks(call, &mut spec)?;
     let update = ServiceUpdate {
         version: call.index("service")?,
         spec,

@@ -61,11 +61,6 @@ impl Standing {
         }
     }
 
-    /// The node's ID in its Swarm; empty outside of one.
-    pub(super) fn node_id(&self) -> &str {
-        self.info["Swarm"]["NodeID"].as_str().unwrap_or_default()
-    }
-
     /// What `/_ping` says of the Swarm.
     pub(super) fn in_swarm(&self) -> String {
         let state = &self.info["Swarm"]["LocalNodeState"];

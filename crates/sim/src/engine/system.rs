@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::answers::{Outcome, bad_request, ok, unavailable};
 use super::call::Call;
 use super::version::OF_23;
+use super::{containers, images};
 use crate::Answer;
 
 /// `/_ping`, by HEAD without its body.
@@ -52,14 +53,36 @@ pub(super) fn version(call: &Call<'_>) -> Answer {
 
 /// `GET /info`
 pub(super) fn info(call: &Call<'_>) -> Answer {
-    ok(call.standing.info())
+    let mut info = call.standing.info().clone();
+    let (running, stopped) = call
+        .engines
+        .read(|cluster| cluster.container_counts(call.hostname));
+    for (field, count) in [
+        ("Containers", running + stopped),
+        ("ContainersRunning", running),
+        ("ContainersPaused", 0),
+        ("ContainersStopped", stopped),
+    ] {
+        info[field] = json!(count);
+    }
+    ok(&info)
 }
 
 /// `GET /system/df`
 pub(super) fn disk_usage(call: &Call<'_>) -> Outcome {
-    let mut usage = call
-        .engines
-        .read(|cluster| cluster.disk_usage(call.hostname));
+    let old = call.standing.spoken().newest < OF_23;
+    let mut usage = json!({
+        "LayersSize": call.engines.read(|cluster| cluster.used_bytes(call.hostname)),
+        "Images": images::counted(call),
+        "Containers": containers::sized(call),
+        "Volumes": [],
+        "BuildCache": if old { Value::Null } else { json!([]) },
+    });
+    if old {
+        // These tell of everything, whatever is asked for.
+        usage["BuilderSize"] = json!(0);
+        return Ok(ok(&usage));
+    }
     let wanted = call.parameters("type");
     let fields = [
         ("container", "Containers"),
@@ -79,10 +102,15 @@ pub(super) fn disk_usage(call: &Call<'_>) -> Outcome {
     Ok(ok(&usage))
 }
 
-/// `GET /swarm`: without join tokens, since nobody can join.
+/// `GET /swarm`. Its tokens let nobody in: there is nobody to join.
 pub(super) fn swarm(call: &Call<'_>) -> Outcome {
-    match &call.standing.info()["Swarm"]["Cluster"] {
-        Value::Null => Err(unavailable("This node is not part of a swarm")),
-        cluster => Ok(ok(cluster)),
-    }
+    let mut swarm = call.standing.info()["Swarm"]["Cluster"].clone();
+    let Some(id) = swarm["ID"].as_str().map(str::to_owned) else {
+        return Err(unavailable("This node is not part of a swarm"));
+    };
+    swarm["JoinTokens"] = json!({
+        "Worker": format!("SWMTKN-1-{id}{id}-worker"),
+        "Manager": format!("SWMTKN-1-{id}{id}-manager"),
+    });
+    Ok(ok(&swarm))
 }

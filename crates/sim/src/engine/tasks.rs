@@ -62,8 +62,9 @@ fn wanted(cluster: &Cluster, filters: &Filters) -> Result<Vec<Value>, ApiError> 
             let service = services.get(task["ServiceID"].as_str().unwrap_or_default());
             service.is_some_and(|service| {
                 let named = service["Spec"]["Name"].as_str().unwrap_or_default();
-                filters.prefix_of_name("name", &name(task, named))
-                    && (filters.get("_up-to-date").is_empty() || is_up_to_date(task, service))
+                filters.prefix("name", &name(task, named))
+                    && (filters.get("_up-to-date").is_empty()
+                        || cluster.is_up_to_date(task["ID"].as_str().unwrap_or_default()))
             })
         });
     }
@@ -88,79 +89,4 @@ pub(super) fn name(task: &Value, service: &str) -> String {
         _ => text(&task["NodeID"]),
     };
     format!("{service}.{slot}.{}", text(&task["ID"]))
-}
-
-/// Whether the service, as it is now, would make this task again.
-fn is_up_to_date(task: &Value, service: &Value) -> bool {
-    let mut template = service["Spec"]["TaskTemplate"].clone();
-    // A constraint that changed alone moves no task.
-    template["Placement"] = task["Spec"]["Placement"].clone();
-    same(&template, &task["Spec"])
-}
-
-/// Whether two specs say the same: a field that is missing, null, zero or
-/// empty is one and the same to Swarm.
-fn same(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Object(one), Value::Object(other)) => {
-            let mut fields = one.keys().chain(other.keys());
-            fields.all(|field| {
-                let value = |of: &serde_json::Map<String, Value>| of.get(field).cloned();
-                same(
-                    &value(one).unwrap_or_default(),
-                    &value(other).unwrap_or_default(),
-                )
-            })
-        }
-        (Value::Object(fields), Value::Null) | (Value::Null, Value::Object(fields)) => {
-            fields.values().all(|value| same(value, &Value::Null))
-        }
-        (Value::Array(one), Value::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
-        }
-        (value, Value::Null) | (Value::Null, value) => is_nothing(value),
-        (one, other) => one == other,
-    }
-}
-
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        Value::String(text) => text.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        Value::Bool(true) => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn tasks_are_up_to_date_by_what_they_say() {
-        let service = json!({"Spec": {"TaskTemplate": {
-            "ContainerSpec": {"Image": "a@1", "Env": []}, "ForceUpdate": 0,
-            "Placement": {"Constraints": ["node.role==worker"]}, "Resources": {"Limits": {}},
-        }}});
-        let table = [
-            (json!({"ContainerSpec": {"Image": "a@1"}}), true),
-            (json!({"ContainerSpec": {"Image": "a@2"}}), false),
-            (
-                json!({"ContainerSpec": {"Image": "a@1"}, "ForceUpdate": 1}),
-                false,
-            ),
-            (
-                json!({"ContainerSpec": {"Image": "a@1", "Env": ["A=1"]}}),
-                false,
-            ),
-        ];
-        for (spec, expected) in table {
-            let task = json!({ "Spec": spec });
-            assert_eq!(is_up_to_date(&task, &service), expected, "{task}");
-        }
-    }
 }

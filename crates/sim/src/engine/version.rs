@@ -42,6 +42,12 @@ pub(super) const OF_23: ApiVersion = ApiVersion {
     minor: 42,
 };
 
+/// That of Engine 29: events have lost the fields of old.
+pub(super) const OF_29: ApiVersion = ApiVersion {
+    major: 1,
+    minor: 52,
+};
+
 /// The oldest and the newest API that an engine speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spoken {

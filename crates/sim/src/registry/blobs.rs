@@ -14,7 +14,7 @@ use crate::Asked;
 
 impl Registry {
     pub(super) fn blob(&self, state: &mut State, asked: &Asked, name: &str, digest: &str) -> Reply {
-        let unknown = || Code::BlobUnknown.detailing(json!({"digest": digest}));
+        let unknown = || Code::BlobUnknown.detailing(json!(digest));
         if digest.parse::<Digest>().is_err() {
             return Code::DigestInvalid.reply();
         }

@@ -69,7 +69,7 @@ impl Registry {
             && !accepts(asked, &manifest.media_type)
         {
             let words =
-                format!("OCI {one} found, but Accept header does not support OCI {several}");
+                format!("OCI {one} found, but accept header does not support OCI {several}");
             return Code::ManifestUnknown.saying(&words);
         }
         Reply::bytes(StatusCode::OK, manifest.bytes.clone())

@@ -15,6 +15,7 @@ use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::Registry;
+use super::refusal::Code;
 use super::reply::Reply;
 use super::store::sha256;
 use crate::{Asked, Descriptor, Fault, Pull, PullError, Recorded};
@@ -85,13 +86,10 @@ impl<'a> Puller<'a> {
         if !reply.status.is_success() {
             // That, too, is told of the request that wanted the token.
             return Err(match words(&reply) {
-                Some((code, message)) if reply.status.is_client_error() => {
-                    let text = format!("{}: {message}", spoken(&code));
-                    match reply.status {
-                        StatusCode::TOO_MANY_REQUESTS => PullError::Failed(text),
-                        _ => PullError::Denied(self.first(&text)),
-                    }
-                }
+                Some((_, text)) if reply.status.is_client_error() => match reply.status {
+                    StatusCode::TOO_MANY_REQUESTS => PullError::Failed(text),
+                    _ => PullError::Denied(self.first(&text)),
+                },
                 _ => self.refused(&reply),
             });
         }
@@ -307,11 +305,10 @@ impl<'a> Puller<'a> {
     }
 
     fn refused(&self, reply: &Reply) -> PullError {
-        let Some((code, message)) = words(reply) else {
+        let Some((code, text)) = words(reply) else {
             let text = format!("received unexpected HTTP status: {}", reply.status);
             return PullError::Failed(text);
         };
-        let text = format!("{}: {message}", spoken(&code));
         let name = self.image.repository.familiar();
         match code.as_str() {
             "DENIED" => PullError::Denied(format!(
@@ -339,8 +336,8 @@ impl<'a> Puller<'a> {
     }
 }
 
-/// Code and message of a refusal, as Distribution's client reads them; None
-/// for what it calls an unexpected status.
+/// Code and words of a refusal, as Distribution's client reads and prints them;
+/// None for what it calls an unexpected status.
 fn words(reply: &Reply) -> Option<(String, String)> {
     if reply.status.is_server_error() {
         return None;
@@ -348,21 +345,28 @@ fn words(reply: &Reply) -> Option<(String, String)> {
     let challenge = reply.header("www-authenticate").unwrap_or_default();
     // Before the body: a token that is not enough is a denial.
     if challenge.contains("error=\"insufficient_scope\"") {
-        let message = "requested access to the resource is denied";
-        return Some(("DENIED".to_owned(), message.to_owned()));
+        let text = "denied: requested access to the resource is denied";
+        return Some(("DENIED".to_owned(), text.to_owned()));
     }
     let body: Value = serde_json::from_slice(&reply.body).ok()?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let first = &body["errors"][0];
     if let (Some(code), Some(message)) = (text(&first["code"]), text(&first["message"])) {
-        return Some((code, message));
+        // The usual words alone say no more than the code.
+        let usual = Code::usual_words(&code) == Some(&message) && first["detail"].is_null();
+        let said = match usual {
+            true => spoken(&code),
+            false => format!("{}: {message}", spoken(&code)),
+        };
+        return Some((code, said));
     }
     let code = match reply.status {
         StatusCode::UNAUTHORIZED => "UNAUTHORIZED",
         StatusCode::TOO_MANY_REQUESTS => "TOOMANYREQUESTS",
         _ => return None,
     };
-    Some((code.to_owned(), text(&body["details"])?))
+    let details = text(&body["details"])?;
+    Some((code.to_owned(), format!("{}: {details}", spoken(code))))
 }
 
 /// A code as Distribution's client prints it.

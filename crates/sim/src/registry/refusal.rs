@@ -74,6 +74,14 @@ impl Code {
         }
     }
 
+    /// What is usually said with a code.
+    pub(super) fn usual_words(code: &str) -> Option<&'static str> {
+        let known = [Self::Denied, Self::Unauthorized, Self::ManifestUnknown];
+        let known = known.map(Self::words).into_iter();
+        let mut known = known.filter(|(word, ..)| *word == code);
+        known.next().map(|(.., message)| message)
+    }
+
     /// With the usual words.
     pub(super) fn reply(self) -> Reply {
         self.saying(self.words().2)

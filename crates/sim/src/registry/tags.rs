@@ -17,7 +17,10 @@ impl Registry {
         let Some(shelf) = state.repositories.get(name).filter(|_| state.exists(name)) else {
             return Code::NameUnknown.detailing(json!({"name": name}));
         };
-        let wanted = match asked.parameter("n").map(|n| n.parse::<usize>()) {
+        // Distribution 2.8 gives all at once, whatever is asked.
+        let pages = matches!(self.0.settings.manner, Manner::Ghcr | Manner::Hub);
+        let asked = |name: &str| asked.parameter(name).filter(|_| pages);
+        let wanted = match asked("n").map(|n| n.parse::<usize>()) {
             None => None,
             Some(Ok(n)) => Some(n),
             Some(Err(_)) => return Code::PaginationNumberInvalid.reply(),
@@ -28,7 +31,7 @@ impl Registry {
             tags.sort_by_key(|(_, tag)| tag.serial);
         }
         let mut tags: Vec<&str> = tags.into_iter().map(|(tag, _)| tag.as_str()).collect();
-        if let Some(last) = asked.parameter("last") {
+        if let Some(last) = asked("last") {
             let after = match tags.iter().position(|tag| *tag == last) {
                 Some(at) => at + 1,
                 // It was deleted between two pages.

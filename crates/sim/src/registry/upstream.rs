@@ -101,8 +101,13 @@ fn read(reference: &str) -> Result<ImageRef, PullError> {
 
 fn nowhere(host: &str) -> PullError {
     let api = host_of_api(host);
-    let name = api.rsplit_once(':').map_or(api, |(name, _)| name);
-    let text = format!("Get \"https://{api}/v2/\": dial tcp: lookup {name}: no such host");
+    let (name, port) = api.rsplit_once(':').unwrap_or((api, "443"));
+    let what = match name.parse::<std::net::IpAddr>() {
+        // The machine is there, and nobody listens.
+        Ok(_) => format!("dial tcp {name}:{port}: connect: connection refused"),
+        Err(_) => format!("dial tcp: lookup {name}: no such host"),
+    };
+    let text = format!("Get \"https://{api}/v2/\": {what}");
     PullError::Unreachable(text)
 }
 

@@ -3,11 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::stream;
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt as _};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::{Frame, Incoming};
+use http_body_util::{BodyDataStream, BodyExt as _, StreamBody};
+use hyper::body::{Body as _, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -102,8 +102,8 @@ impl Server {
                 answered(service, asked).await?;
                 Err(closed())
             }
-            Some(Fault::CutBody) => Ok(halved(answered(service, asked).await?).await),
-            Some(Fault::Corrupt) => Ok(corrupted(answered(service, asked).await?).await),
+            Some(Fault::CutBody) => Ok(halved(answered(service, asked).await?)),
+            Some(Fault::Corrupt) => Ok(corrupted(answered(service, asked).await?)),
         }
     }
 }
@@ -141,49 +141,91 @@ fn instead(status: u16, headers: &[(String, String)], body: String) -> Answer {
     answer
 }
 
-/// The body's bytes as far as they are known: a stream gives none.
-async fn whole(answer: Answer) -> (Response<()>, Option<String>, Bytes) {
-    let (parts, body) = answer.response.into_parts();
-    let mut bytes = BytesMut::new();
-    if let Ok(collected) = body.collect().await {
-        bytes.extend_from_slice(&collected.to_bytes());
-    }
-    (
-        Response::from_parts(parts, ()),
-        answer.identity,
-        bytes.freeze(),
-    )
+/// Half of a body whose length is known; of a stream, which may never end, the
+/// first piece.
+fn halved(answer: Answer) -> Answer {
+    let Some(length) = known_length(&answer) else {
+        return rewritten(answer, |body| {
+            let first = body.take(1);
+            first.chain(cut_off())
+        });
+    };
+    let half = length / 2;
+    let halved = rewritten(answer, |body| {
+        let mut left = half;
+        let cut = body.map(move |piece| {
+            let mut piece = piece?;
+            piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            left -= piece.len() as u64;
+            Ok(piece)
+        });
+        cut.chain(cut_off())
+    });
+    // The client is told how much would have come.
+    with_length(halved, length)
 }
 
-async fn halved(answer: Answer) -> Answer {
-    let (response, identity, bytes) = whole(answer).await;
-    let length = bytes.len();
-    let half = bytes.slice(..length / 2);
-    let frames = stream::iter([Ok(Frame::data(half)), Err(closed())]);
-    let mut response = response.map(|()| UnsyncBoxBody::new(StreamBody::new(frames)));
-    // The client is told how much would have come.
-    response
-        .headers_mut()
-        .insert(hyper::header::CONTENT_LENGTH, length.into());
+/// Another last byte of the first piece, which is all of a body whose length
+/// is known.
+fn corrupted(answer: Answer) -> Answer {
+    let length = known_length(&answer);
+    let corrupted = rewritten(answer, |body| {
+        let mut first = true;
+        body.map(move |piece| {
+            let piece = piece?;
+            if !std::mem::take(&mut first) {
+                return Ok(piece);
+            }
+            let mut bytes = piece.to_vec();
+            if let Some(byte) = bytes.last_mut() {
+                *byte = byte.wrapping_add(1);
+            }
+            Ok(bytes.into())
+        })
+    });
+    match length {
+        Some(length) => with_length(corrupted, length),
+        None => corrupted,
+    }
+}
+
+/// What the answer does not say of its length by itself.
+fn with_length(mut answer: Answer, length: u64) -> Answer {
+    let headers = answer.response.headers_mut();
+    let told = headers.entry(hyper::header::CONTENT_LENGTH);
+    told.or_insert(length.into());
+    answer
+}
+
+/// The end of a connection, once what came before it is on its way.
+fn cut_off() -> impl Stream<Item = Result<Bytes, Broken>> + Send {
+    stream::once(async {
+        tokio::task::yield_now().await;
+        Err(closed())
+    })
+}
+
+fn known_length(answer: &Answer) -> Option<u64> {
+    answer.response.body().size_hint().exact()
+}
+
+/// The same answer with another body, made as the first one comes.
+fn rewritten<S>(answer: Answer, change: impl FnOnce(BodyDataStream<Body>) -> S) -> Answer
+where
+    S: Stream<Item = Result<Bytes, Broken>> + Send + 'static,
+{
+    let Answer {
+        response,
+        identity,
+        silent,
+    } = answer;
+    let response = response.map(|body| {
+        let pieces = change(body.into_data_stream());
+        UnsyncBoxBody::new(StreamBody::new(pieces.map(|piece| piece.map(Frame::data))))
+    });
     Answer {
         response,
         identity,
-        silent: false,
-    }
-}
-
-async fn corrupted(answer: Answer) -> Answer {
-    let (response, identity, bytes) = whole(answer).await;
-    let mut bytes = bytes.to_vec();
-    if let Some(byte) = bytes.last_mut() {
-        *byte = byte.wrapping_add(1);
-    }
-    let changed = Answer::bytes(response.status(), bytes);
-    let (mut parts, body) = changed.response.into_parts();
-    parts.headers = response.into_parts().0.headers;
-    Answer {
-        response: Response::from_parts(parts, body),
-        identity,
-        silent: false,
+        silent,
     }
 }

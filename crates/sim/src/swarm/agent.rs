@@ -41,7 +41,7 @@ impl Cluster {
         }
         let Some(node) = &task.node else {
             // Nobody has it yet, so nobody has to be told.
-            if task.desired > TaskState::Running {
+            if !task.desired.is_to_run() {
                 self.set_state(id, TaskState::Shutdown, "shutdown", None);
             }
             return;
@@ -49,7 +49,7 @@ impl Cluster {
         if !self.nodes.get(node).is_some_and(|node| node.reachable) {
             return;
         }
-        if task.desired > TaskState::Running {
+        if !task.desired.is_to_run() {
             return self.stop(id);
         }
         match task.state {
@@ -110,7 +110,7 @@ impl Cluster {
         let Some(task) = self.tasks.get(id) else {
             return;
         };
-        if task.state != TaskState::Preparing || task.desired > TaskState::Running {
+        if task.state != TaskState::Preparing || !task.desired.is_to_run() {
             return;
         }
         let Some(node) = task.node.clone() else {
@@ -135,18 +135,20 @@ impl Cluster {
 
     /// Engines before 29.6 say only that the image is not there.
     fn pull_words(&self, node: &Id, reference: &str, why: &str) -> String {
-        let version = self
+        match self.is_before(node, (29, 6)) {
+            false => why.to_owned(),
+            true => format!("No such image: {reference}"),
+        }
+    }
+
+    /// Whether the node's engine is older than this.
+    fn is_before(&self, node: &Id, version: (u64, u64)) -> bool {
+        let own = self
             .nodes
             .get(node)
             .map_or("", |node| &node.setup.engine_version);
-        let mut numbers = version
-            .split('.')
-            .map(|part| part.parse::<u64>().unwrap_or(0));
-        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        match version >= (29, 6) {
-            true => why.to_owned(),
-            false => format!("No such image: {reference}"),
-        }
+        let mut numbers = own.split('.').map(|part| part.parse::<u64>().unwrap_or(0));
+        (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < version
     }
 
     fn prepared(&mut self, id: &Id, image: Image) {
@@ -164,6 +166,7 @@ impl Cluster {
             id: hex.chars().take(64).collect(),
             pid,
             exit_code: None,
+            removed: false,
         });
         self.tell_container(id, "create", None);
         self.set_state(id, TaskState::Ready, "ready", None);
@@ -197,18 +200,9 @@ impl Cluster {
         let Some(task) = self.tasks.get(id) else {
             return;
         };
-        let container = &task.template["ContainerSpec"];
-        let entrypoint = container["Command"][0].as_str().unwrap_or_default();
+        let entrypoint = &task.template["ContainerSpec"]["Command"][0];
         if entrypoint == PREPULL {
-            let err = format!(
-                "starting container failed: failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"{entrypoint}\": stat {entrypoint}: no such file or directory: unknown"
-            );
-            if let Some(task) = self.tasks.get_mut(id)
-                && let Some(container) = &mut task.container
-            {
-                container.exit_code = Some(127);
-            }
-            return self.set_state(id, TaskState::Failed, "starting", Some(err));
+            return self.fail_to_start(id);
         }
         let behaviour = self.behaviour(id);
         let first = self.tasks.get(id).is_some_and(|task| task.log.is_empty());
@@ -243,7 +237,13 @@ impl Cluster {
                 return self.step_at(id, known);
             }
             if behaviour.unhealthy {
-                return self.end_container(id, 137, Some("dockerexec: unhealthy container"));
+                // What does not end when it is told to is killed.
+                let code = if behaviour.exit_code == 0 {
+                    137
+                } else {
+                    behaviour.exit_code
+                };
+                return self.end_container(id, code, Some("dockerexec: unhealthy container"));
             }
         }
         self.tell_container(id, "start", None);
@@ -251,6 +251,25 @@ impl Cluster {
         if let Some(millis) = behaviour.ends_after_ms {
             self.step_at(id, now + after(millis));
         }
+    }
+
+    /// There is no such program in the image.
+    fn fail_to_start(&mut self, id: &Id) {
+        let node = self.tasks.get(id).and_then(|task| task.node.as_ref());
+        let old = node.is_some_and(|node| self.is_before(node, (23, 0)));
+        let whose = match old {
+            true => "",
+            false => "failed to create task for container: ",
+        };
+        let err = format!(
+            "starting container failed: {whose}failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"{PREPULL}\": stat {PREPULL}: no such file or directory: unknown"
+        );
+        if let Some(task) = self.tasks.get_mut(id)
+            && let Some(container) = &mut task.container
+        {
+            container.exit_code = Some(127);
+        }
+        self.set_state(id, TaskState::Failed, "starting", Some(err));
     }
 
     fn end_by_itself(&mut self, id: &Id) {
@@ -281,7 +300,9 @@ impl Cluster {
             None => format!("task: non-zero exit ({exit_code})"),
             Some(why) => format!("task: non-zero exit ({exit_code}): {why}"),
         };
-        self.set_state(id, TaskState::Failed, "started", Some(err));
+        // One that is ended for its health has not come to run.
+        let message = if why.is_some() { "starting" } else { "started" };
+        self.set_state(id, TaskState::Failed, message, Some(err));
     }
 
     /// The container is told to end. What traps no signal does at once.
@@ -299,7 +320,7 @@ impl Cluster {
         self.set_state(id, TaskState::Shutdown, "shutdown", None);
     }
 
-    fn tell_container(&mut self, id: &Id, action: &str, exit_code: Option<i64>) {
+    pub(super) fn tell_container(&mut self, id: &Id, action: &str, exit_code: Option<i64>) {
         let Some(task) = self.tasks.get(id) else {
             return;
         };

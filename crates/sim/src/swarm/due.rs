@@ -25,6 +25,8 @@ pub(super) enum Due {
     PullEnds { node: Id, pull: u64 },
     /// The orchestrator looks at a service.
     Reconcile(Id),
+    /// The orchestrator looks at what a service of every node has on one.
+    ReconcileNode { service: Id, node: Id },
     /// The orchestrator hears of a task's end.
     Ended(Id),
     /// A task that was held back may start, perhaps.

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::due::{Due, Id};
 use super::events::attributes;
+use super::state::TaskState;
 use super::store::{Names, Pulling, Stored};
-use super::{ApiError, Cluster, PullTicket};
+use super::{ApiError, Cluster, NodeContainer, PullTicket};
 use crate::{Credential, Image, Pull, PullError};
 
 /// What a registry's answers take, however small the image.
@@ -30,7 +31,8 @@ impl Cluster {
         Some(stored.image.clone())
     }
 
-    /// Begins a pull, or joins one of the same reference.
+    /// Begins a pull, or joins one of the same reference, unless that will
+    /// fail: another credential may do better.
     pub(super) fn pull(
         &mut self,
         node: &Id,
@@ -41,7 +43,8 @@ impl Cluster {
         let (now, upstream) = (self.now, self.upstream.clone());
         let store = &mut self.nodes.get_mut(node)?.store;
         let mut going_on = store.pulls.values_mut();
-        if let Some(pull) = going_on.find(|pull| pull.reference == reference) {
+        let same = |pull: &&mut Pulling| pull.reference == reference && pull.found.is_ok();
+        if let Some(pull) = going_on.find(same) {
             pull.waiting.extend(waiting.cloned());
             return Some((pull.found.clone(), pull.done_at));
         }
@@ -183,26 +186,74 @@ impl Cluster {
             return Vec::new();
         };
         let stored = node.store.images.values();
-        stored
-            .map(|stored| self.image_row(hostname, stored))
+        stored.map(image_row).collect()
+    }
+
+    /// The containers of a node, the stopped ones included.
+    #[must_use]
+    pub fn node_containers(&self, hostname: &str) -> Vec<NodeContainer> {
+        let tasks = self.with_container(hostname);
+        tasks
+            .map(|task| NodeContainer {
+                task: task.json(),
+                service: task.service_name.clone(),
+                image: task.image.clone(),
+            })
             .collect()
     }
 
-    fn image_row(&self, hostname: &str, stored: &Stored) -> Value {
-        let created = stored.image.config["created"].as_str();
-        let created = created.and_then(|text| text.parse::<Timestamp>().ok());
-        json!({
-            "Id": stored.image.id,
-            "ParentId": "",
-            "RepoTags": stored.tags,
-            "RepoDigests": stored.digests,
-            "Created": created.unwrap_or(stored.pulled).as_second(),
-            "Size": stored.image.size,
-            "VirtualSize": stored.image.size,
-            "SharedSize": -1,
-            "Labels": stored.image.config["config"]["Labels"],
-            "Containers": self.users(hostname, &stored.image.id).len(),
+    /// How many containers of a node run, and how many do not.
+    #[must_use]
+    pub fn container_counts(&self, hostname: &str) -> (usize, usize) {
+        let running =
+            |task: &super::Task| matches!(task.state, TaskState::Starting | TaskState::Running);
+        let (running, stopped): (Vec<_>, Vec<_>) = self
+            .with_container(hostname)
+            .partition(|task| running(task));
+        (running.len(), stopped.len())
+    }
+
+    fn with_container(&self, hostname: &str) -> impl Iterator<Item = &super::Task> {
+        let node = self.hostnames.get(hostname);
+        self.tasks.values().filter(move |task| {
+            let container = task.container.as_ref().filter(|it| !it.removed);
+            node.is_some() && task.node.as_ref() == node && container.is_some()
         })
+    }
+
+    /// Removes the stopped containers of a node that `wanted` holds of, and
+    /// returns their IDs. Images that only they have used are free then.
+    pub fn prune_containers(
+        &mut self,
+        now: Timestamp,
+        hostname: &str,
+        wanted: impl Fn(&NodeContainer) -> bool,
+    ) -> Vec<String> {
+        self.advance(now);
+        let stopped = self.node_containers(hostname).into_iter().filter(|it| {
+            let state = &it.task["Status"]["State"];
+            !["starting", "running"]
+                .iter()
+                .any(|running| state == running)
+        });
+        let stopped = stopped.filter(wanted);
+        let tasks: Vec<String> = stopped
+            .filter_map(|it| it.task["ID"].as_str().map(str::to_owned))
+            .collect();
+        let mut gone = Vec::new();
+        for task in tasks {
+            let task = Id::from(task);
+            self.tell_container(&task, "destroy", None);
+            let container = self
+                .tasks
+                .get_mut(&task)
+                .and_then(|it| it.container.as_mut());
+            if let Some(container) = container {
+                container.removed = true;
+                gone.push(container.id.clone());
+            }
+        }
+        gone
     }
 
     /// `GET /images/{name}/json` of a node.
@@ -231,15 +282,8 @@ impl Cluster {
 
     /// Containers on the node that were made from the image.
     fn users(&self, hostname: &str, image: &str) -> Vec<&super::Task> {
-        let Some(id) = self.hostnames.get(hostname) else {
-            return Vec::new();
-        };
-        let tasks = self.nodes[id]
-            .busy
-            .iter()
-            .filter_map(|id| self.tasks.get(id));
+        let tasks = self.with_container(hostname);
         tasks
-            .filter(|task| task.container.is_some())
             .filter(|task| task.image.as_ref().is_some_and(|it| it.id == image))
             .collect()
     }
@@ -344,19 +388,11 @@ impl Cluster {
         (gone, bytes)
     }
 
-    /// `GET /system/df` of a node.
+    /// What the images of a node take on its disk, in bytes.
     #[must_use]
-    pub fn disk_usage(&self, hostname: &str) -> Value {
-        let used = self
-            .node_named(hostname)
-            .map_or(0, |node| node.store.used());
-        json!({
-            "LayersSize": used,
-            "Images": self.node_images(hostname),
-            "Containers": [],
-            "Volumes": [],
-            "BuildCache": [],
-        })
+    pub fn used_bytes(&self, hostname: &str) -> u64 {
+        self.node_named(hostname)
+            .map_or(0, |node| node.store.used())
     }
 
     /// Free bytes of the disk for images. No engine's API tells them.
@@ -384,11 +420,33 @@ impl Cluster {
     }
 }
 
-/// As `POST /images/create` answers it.
+/// As `POST /images/create` answers it. A registry's own words are a fault
+/// like any other.
 fn refusal(error: &PullError) -> ApiError {
+    let text = error.to_string();
     let status = match error {
-        PullError::Denied(_) | PullError::NotFound(_) | PullError::NoPlatform(_) => 404,
-        PullError::Unreachable(_) | PullError::Failed(_) => 500,
+        PullError::NotFound(_) | PullError::NoPlatform(_) => 404,
+        PullError::Denied(_) if text.starts_with("pull access denied") => 404,
+        PullError::Denied(_) | PullError::Unreachable(_) | PullError::Failed(_) => 500,
     };
-    ApiError::plain(status, error.to_string())
+    ApiError::plain(status, text)
+}
+
+/// A row of `GET /images/json`.
+fn image_row(stored: &Stored) -> Value {
+    let created = stored.image.config["created"].as_str();
+    let created = created.and_then(|text| text.parse::<Timestamp>().ok());
+    json!({
+        "Id": stored.image.id,
+        "ParentId": "",
+        "RepoTags": stored.tags,
+        "RepoDigests": stored.digests,
+        "Created": created.unwrap_or(stored.pulled).as_second(),
+        "Size": stored.image.size,
+        "VirtualSize": stored.image.size,
+        "SharedSize": -1,
+        "Labels": stored.image.config["config"]["Labels"],
+        // Only `/system/df` counts them.
+        "Containers": -1,
+    })
 }

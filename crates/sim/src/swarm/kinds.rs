@@ -101,6 +101,17 @@ pub struct PullTicket {
     pub total_bytes: u64,
 }
 
+/// A container on a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeContainer {
+    /// The task that it is of, as the Engine API has it.
+    pub task: Value,
+    /// The name of that task's service.
+    pub service: String,
+    /// What it was made from; None if that was never there.
+    pub image: Option<Image>,
+}
+
 /// A line of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {

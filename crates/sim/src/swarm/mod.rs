@@ -11,6 +11,7 @@
 //! and the agents of the nodes, which pull and run.
 
 mod agent;
+mod check;
 mod due;
 mod error;
 mod events;
@@ -41,7 +42,7 @@ use objects::Objects;
 use service::Service;
 use task::Task;
 
-pub use kinds::{ApiError, LogLine, NodeSetup, PullTicket, Role, ServiceUpdate};
+pub use kinds::{ApiError, LogLine, NodeContainer, NodeSetup, PullTicket, Role, ServiceUpdate};
 
 /// How long managers take to elect a leader after one has gone.
 const ELECTION: SignedDuration = SignedDuration::from_secs(3);
@@ -49,6 +50,8 @@ const ELECTION: SignedDuration = SignedDuration::from_secs(3);
 /// A Swarm.
 pub struct Cluster {
     id: String,
+    /// When its first node was there.
+    created: Timestamp,
     rng: Rng,
     now: Timestamp,
     /// Raft's index: every write has one.
@@ -79,6 +82,7 @@ impl Cluster {
         let mut rng = Rng::with_seed(seed);
         Self {
             id: identifier(&mut rng),
+            created: Timestamp::UNIX_EPOCH,
             rng,
             now: Timestamp::UNIX_EPOCH,
             index: 10,
@@ -129,6 +133,7 @@ impl Cluster {
             Due::Step { task, epoch } => self.step(&task, epoch),
             Due::PullEnds { node, pull } => self.pull_ends(&node, pull),
             Due::Reconcile(service) => self.reconcile(&service),
+            Due::ReconcileNode { service, node } => self.reconcile_node(&service, &node),
             Due::Ended(task) => self.ended(&task),
             Due::Release(task) => self.release(&task),
             Due::WorkerFree { service, update } => self.worker_free(&service, update),

@@ -93,6 +93,9 @@ impl Cluster {
         let (id, version, now) = (self.identifier(), self.write(), self.now);
         let manager = setup.role == Role::Manager;
         let leader = manager && !self.nodes.values().any(|node| node.leader);
+        if self.nodes.is_empty() {
+            self.created = now;
+        }
         let spec = json!({
             "Availability": "active",
             "Role": if manager { "manager" } else { "worker" },
@@ -116,7 +119,7 @@ impl Cluster {
         };
         self.nodes.insert(id.clone(), node);
         self.tell("node", "create", &id, name);
-        self.nodes_changed();
+        self.node_changed(&id);
         id.to_string()
     }
 
@@ -196,7 +199,7 @@ impl Cluster {
         node.version = written;
         node.updated = now;
         self.tell("node", "update", &id, told);
-        self.nodes_changed();
+        self.node_changed(&id);
         Ok(())
     }
 
@@ -226,7 +229,7 @@ impl Cluster {
             self.set_state(&task, TaskState::Orphaned, "node removed", None);
         }
         self.tell("node", "remove", &id, attributes([("name", hostname)]));
-        self.nodes_changed();
+        self.node_changed(&id);
         Ok(())
     }
 
@@ -270,7 +273,7 @@ impl Cluster {
         let node = id.clone();
         self.queue
             .push(self.now + ORPHANED, Due::Orphan { node, epoch });
-        self.nodes_changed();
+        self.node_changed(id);
     }
 
     pub(super) fn node_ready(&mut self, id: &Id, epoch: u64) {
@@ -288,7 +291,7 @@ impl Cluster {
         for task in tasks {
             self.next_step(&task, 50);
         }
-        self.nodes_changed();
+        self.node_changed(id);
     }
 
     fn set_up(&mut self, id: &Id, epoch: u64, up: bool) -> bool {
@@ -331,27 +334,55 @@ impl Cluster {
     }
 
     /// Services look again at where their tasks are.
-    fn nodes_changed(&mut self) {
+    fn node_changed(&mut self, node: &Id) {
+        self.turn_out(node);
         self.ask_scheduler();
-        let services = self.services.iter();
-        let concerned = services.filter(|(_, service)| {
-            Mode::of(&service.spec).is_global() || !service.places.is_empty()
-        });
-        let concerned: Vec<Id> = concerned.map(|(id, _)| id.clone()).collect();
-        for service in concerned {
-            self.ask(20, Due::Reconcile(service));
+        let services: Vec<(Id, Mode)> = self
+            .services
+            .iter()
+            .map(|(id, service)| (id.clone(), service.mode()))
+            .collect();
+        for (service, mode) in services {
+            let node = node.clone();
+            self.ask(
+                20,
+                match mode {
+                    Mode::Global => Due::ReconcileNode { service, node },
+                    Mode::Replicated(_) | Mode::ReplicatedJob { .. } | Mode::GlobalJob => {
+                        Due::Reconcile(service)
+                    }
+                },
+            );
         }
     }
 
-    /// The major version of the engine that leads.
-    pub(super) fn leader_major(&self) -> u64 {
+    /// Takes the tasks from a node that their services' constraints do not let
+    /// it have any more, as swarmkit's constraint enforcer does.
+    fn turn_out(&mut self, node: &Id) {
+        let stays = |task: &super::Task| {
+            let service = self.services.get(&task.service);
+            service.is_none_or(|service| {
+                service.mode() == Mode::Global || self.lets_in(&service.template, node)
+            })
+        };
+        let tasks = self.tasks.values();
+        let tasks = tasks.filter(|task| task.node.as_ref() == Some(node) && task.is_wanted());
+        let tasks: Vec<Id> = tasks
+            .filter(|task| !stays(task))
+            .map(|task| task.id.clone())
+            .collect();
+        for task in tasks {
+            self.tell_container(&task, "die", Some(0));
+            let err = "assigned node no longer meets constraints".to_owned();
+            let message = "task rejected by constraint enforcer";
+            self.set_state(&task, TaskState::Rejected, message, Some(err));
+        }
+    }
+
+    /// The version of the engine that leads.
+    pub(super) fn leader_version(&self) -> &str {
         let leader = self.nodes.values().find(|node| node.leader);
-        let version = leader.map_or("", |node| &node.setup.engine_version);
-        version
-            .split('.')
-            .next()
-            .and_then(|major| major.parse().ok())
-            .unwrap_or(0)
+        leader.map_or("", |node| &node.setup.engine_version)
     }
 
     /// Whether the machine answers at all: a lost one does not.
@@ -360,7 +391,37 @@ impl Cluster {
         self.node_named(hostname).is_some_and(|node| node.reachable)
     }
 
-    /// `GET /info` of a node's engine.
+    /// What a manager tells of its Swarm.
+    fn told(&self) -> Value {
+        json!({
+            "ID": self.id,
+            "Version": {"Index": 10},
+            "CreatedAt": self.created.to_string(),
+            "UpdatedAt": self.created.to_string(),
+            "Spec": {
+                "Name": "default",
+                "Labels": {},
+                "Orchestration": {"TaskHistoryRetentionLimit": 5},
+                "Raft": {
+                    "SnapshotInterval": 10_000,
+                    "KeepOldSnapshots": 0,
+                    "LogEntriesForSlowFollowers": 500,
+                    "ElectionTick": 10,
+                    "HeartbeatTick": 1,
+                },
+                "Dispatcher": {"HeartbeatPeriod": 5_000_000_000_u64},
+                "CAConfig": {"NodeCertExpiry": 7_776_000_000_000_000_u64},
+                "TaskDefaults": {},
+                "EncryptionConfig": {"AutoLockManagers": false},
+            },
+            "RootRotationInProgress": false,
+            "DefaultAddrPool": null,
+            "SubnetSize": 24,
+            "DataPathPort": 4789,
+        })
+    }
+
+    /// `GET /info` of a node's engine, but for its containers.
     #[must_use]
     pub fn info(&self, hostname: &str) -> Value {
         let (Some(id), Some(node)) = (self.hostnames.get(hostname), self.node_named(hostname))
@@ -388,13 +449,8 @@ impl Cluster {
         if is_manager {
             swarm["Nodes"] = json!(self.nodes.len());
             swarm["Managers"] = json!(managers.count());
-            swarm["Cluster"] =
-                json!({"ID": self.id, "Version": {"Index": 10}, "Spec": {"Name": "default"}});
+            swarm["Cluster"] = self.told();
         }
-        let running = node.busy.iter().filter_map(|task| self.tasks.get(task));
-        let running = running
-            .filter(|task| task.state == TaskState::Running)
-            .count();
         json!({
             "ID": format!("{:.12}", &**id),
             "Name": setup.hostname,
@@ -405,10 +461,6 @@ impl Cluster {
             "OperatingSystem": "Simulated Linux",
             "KernelVersion": "6.1.0",
             "Architecture": setup.architecture,
-            "Containers": running,
-            "ContainersRunning": running,
-            "ContainersPaused": 0,
-            "ContainersStopped": 0,
             "Images": node.store.len(),
             "Driver": "overlay2",
             "DriverStatus": [],

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -9,11 +11,13 @@ use super::due::Id;
 use super::events::attributes;
 use super::{ApiError, Cluster};
 
-/// The most that a config or a secret may hold, in bytes.
+/// What a config, and what a secret, has to stay below, in bytes.
 const CONFIG_LIMIT: usize = 1_000 << 10;
 const OLD_LIMIT: usize = 500 << 10;
-/// Engines before this one have the old limit for configs.
+/// Engines before this one have the old limit for configs, but those that
+/// Debian builds with a later Swarm.
 const RAISED_IN: u64 = 23;
+const OF_DEBIAN: &str = "+dfsg";
 const LONGEST_NAME: usize = 64;
 
 #[derive(Clone, Debug)]
@@ -22,6 +26,14 @@ struct Object {
     created: Timestamp,
     updated: Timestamp,
     spec: Value,
+}
+
+impl Object {
+    /// Names are one in any case.
+    fn is_called(&self, name: &str) -> bool {
+        let own = self.spec["Name"].as_str().unwrap_or_default();
+        own.eq_ignore_ascii_case(name)
+    }
 }
 
 /// All configs, or all secrets.
@@ -62,7 +74,7 @@ impl Objects {
             return Ok(id.clone());
         }
         let mut all = self.all.iter();
-        if let Some((id, _)) = all.find(|(_, object)| object.spec["Name"] == what) {
+        if let Some((id, _)) = all.find(|(_, object)| object.is_called(what)) {
             return Ok(id.clone());
         }
         let mut found = self.all.keys().filter(|id| id.starts_with(what));
@@ -79,6 +91,9 @@ impl Objects {
     fn check(&self, spec: &Value, limit: usize) -> Result<(), ApiError> {
         let kind = self.kind;
         let name = spec["Name"].as_str().unwrap_or_default();
+        if name.is_empty() {
+            return Err(ApiError::invalid("name must be provided"));
+        }
         let plain = |c: char| c.is_ascii_alphanumeric();
         let ends = name.starts_with(plain) && name.ends_with(plain);
         let fits =
@@ -88,15 +103,15 @@ impl Objects {
                 "invalid name, only 64 [a-zA-Z0-9-_.] characters allowed, and the start and end character must be [a-zA-Z0-9]",
             ));
         }
-        let taken = |object: &Object| {
-            let other = object.spec["Name"].as_str().unwrap_or_default();
-            other.eq_ignore_ascii_case(name)
-        };
-        if self.all.values().any(taken) {
+        if self.all.values().any(|object| object.is_called(name)) {
             return Err(ApiError::exists(format!("{kind} {name} already exists")));
         }
-        let length = spec["Data"].as_str().unwrap_or_default().len() / 4 * 3;
-        if length == 0 || length > limit {
+        let data = BASE64_STANDARD.decode(spec["Data"].as_str().unwrap_or_default());
+        let length = match data {
+            Ok(data) => data.len(),
+            Err(_) => return Err(ApiError::plain(400, "illegal base64 data")),
+        };
+        if length == 0 || length >= limit {
             return Err(ApiError::invalid(format!(
                 "{kind} data must be larger than 0 and less than {limit} bytes"
             )));
@@ -233,7 +248,7 @@ impl Cluster {
     ) -> Result<String, ApiError> {
         self.advance(now);
         let limit = match kind {
-            Kind::Config if self.leader_major() >= RAISED_IN => CONFIG_LIMIT,
+            Kind::Config if self.has_raised_limit() => CONFIG_LIMIT,
             Kind::Config | Kind::Secret => OLD_LIMIT,
         };
         self.objects(kind).check(&spec, limit)?;
@@ -255,6 +270,12 @@ impl Cluster {
         Ok(id.to_string())
     }
 
+    fn has_raised_limit(&self) -> bool {
+        let version = self.leader_version();
+        let major = version.split('.').next().and_then(|it| it.parse().ok());
+        major.unwrap_or(0) >= RAISED_IN || version.contains(OF_DEBIAN)
+    }
+
     fn update_object(
         &mut self,
         now: Timestamp,
@@ -271,8 +292,9 @@ impl Cluster {
         let Some(object) = objects.all.get_mut(&id) else {
             return Err(ApiError::not_found(word, what));
         };
-        let same = |field: &str| spec[field].is_null() || spec[field] == object.spec[field];
-        if !same("Name") || !same("Data") {
+        // The data need not be sent again; the name must.
+        let same_data = spec["Data"].is_null() || spec["Data"] == object.spec["Data"];
+        if spec["Name"] != object.spec["Name"] || !same_data {
             return Err(ApiError::invalid("only updates to Labels are allowed"));
         }
         if object.version != version {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Cluster;
 use super::due::{Due, Id};
+use super::node::Node;
 use super::spec::{self, Mode, RestartPolicy};
 use super::state::TaskState;
 use super::task::{Place, Task};
@@ -28,7 +29,7 @@ impl Cluster {
         let known: Vec<Place> = service.places.keys().cloned().collect();
         for place in known {
             if !wanted.contains(&place) {
-                self.empty(id, &place);
+                self.empty(id, &place, mode);
             }
         }
         for place in wanted {
@@ -36,6 +37,30 @@ impl Cluster {
         }
         if !mode.is_job() {
             self.update_dirty(id);
+        }
+    }
+
+    /// Looks at what a service of every node has on one that has changed.
+    ///
+    /// That is no update: what is not as the template says, since the node was
+    /// paused meanwhile, is replaced at once, and no status tells of it.
+    pub(super) fn reconcile_node(&mut self, id: &Id, node: &Id) {
+        let place = Place::Node(node.clone());
+        if !self.global_places(id).contains(&place) {
+            return self.empty(id, &place, Mode::Global);
+        }
+        self.fill(id, place.clone());
+        if !self.nodes.get(node).is_some_and(Node::is_active) {
+            return;
+        }
+        let wanted = self.wanted_in(id, &place);
+        let is_dirty = |task: &Id| self.tasks.get(task).is_some_and(|it| self.is_dirty(it));
+        let (dirty, clean): (Vec<Id>, Vec<Id>) = wanted.into_iter().partition(is_dirty);
+        if clean.is_empty() && !dirty.is_empty() {
+            self.new_task(id, place, TaskState::Running);
+        }
+        for task in dirty {
+            self.set_desired(&task, TaskState::Shutdown);
         }
     }
 
@@ -52,7 +77,7 @@ impl Cluster {
                 tasks.any(Task::is_wanted)
             });
             let stays = it.up && !it.is_drained() && has_one;
-            (it.is_active() || stays) && self.fits_by_nature(&service.template, node)
+            (it.is_active() || stays) && self.lets_in(&service.template, node)
         });
         nodes.map(|(node, _)| Place::Node(node.clone())).collect()
     }
@@ -80,23 +105,21 @@ impl Cluster {
         done.iter().copied().chain(open).map(Place::Slot).collect()
     }
 
-    /// Stops what is in a place. A slot that is too much is forgotten with all
-    /// that ever ran in it; a node keeps its history.
-    fn empty(&mut self, id: &Id, place: &Place) {
+    /// Stops what is in a place. A number that is no more leaves no history.
+    fn empty(&mut self, id: &Id, place: &Place, mode: Mode) {
         let service = self.services.get(id);
-        let shrinks = service.is_some_and(|it| matches!(it.mode(), Mode::Replicated(_)));
-        let ends_as = match shrinks {
-            true => TaskState::Remove,
-            false => TaskState::Shutdown,
-        };
-        for task in self.wanted_in(id, place) {
-            self.set_desired(&task, ends_as);
-        }
-        let tasks = self.services.get(id).and_then(|it| it.places.get(place));
-        let over = |task: &&Id| self.tasks.get(*task).is_some_and(|it| it.state.is_over());
-        let over: Vec<Id> = tasks.into_iter().flatten().filter(over).cloned().collect();
-        if shrinks {
-            over.iter().for_each(|task| self.forget(task));
+        let tasks = service.and_then(|service| service.places.get(place));
+        let tasks: Vec<Id> = tasks.into_iter().flatten().cloned().collect();
+        for task in tasks {
+            let over = self.tasks.get(&task).is_some_and(|it| it.state.is_over());
+            match mode {
+                Mode::Replicated(_) if over => self.forget(&task),
+                Mode::Replicated(_) => self.set_desired(&task, TaskState::Remove),
+                Mode::ReplicatedJob { .. } | Mode::GlobalJob if over => {}
+                Mode::Global | Mode::ReplicatedJob { .. } | Mode::GlobalJob => {
+                    self.set_desired(&task, TaskState::Shutdown);
+                }
+            }
         }
     }
 
@@ -121,14 +144,15 @@ impl Cluster {
         let newest = newest.and_then(|task| self.tasks.get(task));
         let iteration = service.mode().is_job().then_some(service.iteration);
         let ended = newest.is_some_and(|task| {
-            // It had its end, and whether another follows was decided then.
+            // It had its end, and whether another follows is decided with it;
+            // a later template is the updater's to bring. But a service that
+            // goes back gets all its tasks.
             task.state.is_over()
                 && !gone.contains(&task.id)
-                && task.state != TaskState::Orphaned
+                && !matches!(task.state, TaskState::Orphaned | TaskState::Shutdown)
                 && task.job_iteration == iteration
-                && Arc::ptr_eq(&task.template, &service.template)
                 && task.desired <= TaskState::Shutdown
-                && task.state != TaskState::Shutdown
+                && (task.desired.is_to_run() || !service.goes_back())
         });
         if !ended {
             self.new_task(id, place, TaskState::Running);
@@ -158,6 +182,42 @@ impl Cluster {
             .collect()
     }
 
+    /// What an update of a place is about: the tasks that are to run or, where
+    /// the last one is over and none follows, that one.
+    pub(super) fn updatable_in(&self, id: &Id, place: &Place) -> Vec<Id> {
+        let Some(service) = self.services.get(id) else {
+            return Vec::new();
+        };
+        let tasks = service.places.get(place).into_iter().flatten();
+        let tasks: Vec<&Task> = tasks.filter_map(|task| self.tasks.get(task)).collect();
+        let to_run = tasks.iter().filter(|task| task.desired.is_to_run());
+        let to_run: Vec<Id> = to_run.map(|task| task.id.clone()).collect();
+        if !to_run.is_empty() || service.goes_back() {
+            return to_run;
+        }
+        let last = tasks.last();
+        let last = last.filter(|task| task.state.is_over() && !self.is_followed(task));
+        last.map(|task| task.id.clone()).into_iter().collect()
+    }
+
+    /// Whether another task takes the place of one that is over.
+    fn is_followed(&self, task: &Task) -> bool {
+        let Some(service) = self.services.get(&task.service) else {
+            return false;
+        };
+        let (mode, policy) = (service.mode(), RestartPolicy::of(&service.template));
+        let spent = service.restarts.get(&task.place).copied().unwrap_or(0);
+        let follows = match (mode, task.state) {
+            // Jobs run to an end, and a failing one of every node is tried
+            // again at once, whatever the condition says.
+            (_, TaskState::Complete) if mode.is_job() => false,
+            (Mode::GlobalJob, _) => true,
+            (_, TaskState::Complete) => policy.on_success,
+            _ => policy.on_failure,
+        };
+        follows && (policy.max_attempts == 0 || spent < policy.max_attempts)
+    }
+
     /// A new task from the template as it is now.
     pub(super) fn new_task(&mut self, id: &Id, place: Place, desired: TaskState) -> Option<Id> {
         let (task, version, now) = (self.identifier(), self.write(), self.now);
@@ -176,7 +236,11 @@ impl Cluster {
             updated: now,
             template: Arc::clone(&service.template),
             auth: service.auth.clone(),
-            desired,
+            endpoint: service.spec["EndpointSpec"].clone(),
+            desired: match desired {
+                TaskState::Running => service.mode().goal(),
+                other => other,
+            },
             state: TaskState::New,
             since: now,
             message: "created".to_owned(),
@@ -219,6 +283,11 @@ impl Cluster {
     pub(super) fn forget(&mut self, id: &Id) {
         self.free_node_of(id);
         self.unscheduled.remove(id);
+        let task = self.tasks.get(id);
+        let container = task.and_then(|task| task.container.as_ref());
+        if container.is_some_and(|container| !container.removed) {
+            self.tell_container(id, "destroy", None);
+        }
         let Some(task) = self.tasks.remove(id) else {
             return;
         };
@@ -245,24 +314,15 @@ impl Cluster {
         let Some(service) = self.services.get(&service_id) else {
             return self.forget(id);
         };
-        if desired > TaskState::Running {
+        if !desired.is_to_run() {
             return;
         }
         let (mode, policy) = (service.mode(), RestartPolicy::of(&service.template));
-        let spent = service.restarts.get(&place).copied().unwrap_or(0);
-        let follows = match (mode, state) {
-            // Jobs run to an end, and a failing one of every node is tried
-            // again at once, whatever the condition says.
-            (_, TaskState::Complete) if mode.is_job() => false,
-            (Mode::GlobalJob, _) => true,
-            (_, TaskState::Complete) => policy.on_success,
-            _ => policy.on_failure,
-        };
-        let follows = follows && (policy.max_attempts == 0 || spent < policy.max_attempts);
-        self.set_desired(id, TaskState::Shutdown);
         if mode.is_job() && state == TaskState::Complete {
             return self.reconcile(&service_id);
         }
+        let follows = self.is_followed(task);
+        self.set_desired(id, TaskState::Shutdown);
         if !follows {
             return;
         }
@@ -282,30 +342,46 @@ impl Cluster {
 
     /// A task that was held back may start.
     pub(super) fn release(&mut self, id: &Id) {
-        self.set_desired(id, TaskState::Running);
+        let task = self.tasks.get(id);
+        let service = task.and_then(|task| self.services.get(&task.service));
+        if let Some(goal) = service.map(|service| service.mode().goal()) {
+            self.set_desired(id, goal);
+        }
+    }
+
+    /// Whether the service, as it is now, would leave this task as it is.
+    #[must_use]
+    pub fn is_up_to_date(&self, task_id: &str) -> bool {
+        let task = self.tasks.get(task_id);
+        task.is_some_and(|task| !self.is_dirty(task))
     }
 
     /// Whether a task has to be replaced for the service as it is now.
     ///
-    /// As swarmkit has it: another credential alone is none, other places alone
-    /// are none where the task may stay, and both together are one.
+    /// As swarmkit has it: another credential alone is none once the image is
+    /// there, another placement alone is none where the constraints let the
+    /// task stay, and both together are one. So is another way to be found.
     pub(super) fn is_dirty(&self, task: &Task) -> bool {
         let Some(service) = self.services.get(&task.service) else {
             return false;
         };
         let same_template =
             Arc::ptr_eq(&task.template, &service.template) || *task.template == *service.template;
-        if same_template {
+        let same_auth = is_same_auth(task.auth.as_ref(), service.auth.as_ref());
+        let stays = || {
+            let node = task.node.as_ref();
+            node.is_some_and(|node| self.lets_in(&service.template, node))
+        };
+        if !same_template
+            && same_auth
+            && !spec::differs_beyond_placement(&task.template, &service.template)
+            && stays()
+        {
             return false;
         }
-        if spec::differs_beyond_placement(&task.template, &service.template) {
-            return true;
-        }
-        if !is_same_auth(task.auth.as_ref(), service.auth.as_ref()) {
-            return true;
-        }
-        let node = task.node.as_ref();
-        node.is_some_and(|node| !self.fits_by_nature(&service.template, node))
+        let has_image = (TaskState::Ready..=TaskState::Running).contains(&task.state);
+        let has_image = has_image && task.desired.is_to_run();
+        !same_template || !(same_auth || has_image) || task.endpoint != service.spec["EndpointSpec"]
     }
 }
 

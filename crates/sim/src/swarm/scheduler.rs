@@ -17,6 +17,7 @@ enum Unfit {
     Resources,
     Constraints,
     Platform,
+    HostPort,
     MaxReplicas,
 }
 
@@ -28,6 +29,7 @@ impl Unfit {
             Self::Resources => format!("insufficient resources on {on}"),
             Self::Constraints => format!("scheduling constraints not satisfied on {on}"),
             Self::Platform => format!("unsupported platform on {on}"),
+            Self::HostPort => format!("host-mode port already in use on {on}"),
             Self::MaxReplicas => "max replicas per node limit exceed".to_owned(),
         }
     }
@@ -63,7 +65,7 @@ impl Cluster {
                 self.unscheduled.remove(&id);
                 continue;
             };
-            if task.desired > TaskState::Running || task.state != TaskState::Pending {
+            if !task.desired.is_to_run() || task.state != TaskState::Pending {
                 self.unscheduled.remove(&id);
                 continue;
             }
@@ -122,7 +124,12 @@ impl Cluster {
                 let mut reasons: Vec<_> = unfit.into_iter().collect();
                 reasons.sort_by_key(|(why, nodes)| (std::cmp::Reverse(*nodes), *why));
                 let words: Vec<String> = reasons.iter().map(|(why, n)| why.words(*n)).collect();
-                Err(format!("no suitable node ({})", words.join("; ")))
+                let words = words.join("; ");
+                Err(match task.place {
+                    Place::Slot(_) => format!("no suitable node ({words})"),
+                    // There was no other to choose.
+                    Place::Node(_) => words,
+                })
             }
         }
     }
@@ -153,18 +160,25 @@ impl Cluster {
         if !platform_fits(&task.template, node) {
             return Some(Unfit::Platform);
         }
+        let ports = host_ports(task);
+        if !ports.is_empty() {
+            let tasks = node.busy.iter().filter_map(|id| self.tasks.get(id));
+            let mut held = tasks.filter(|other| !other.state.is_over() && other.id != task.id);
+            if held.any(|other| host_ports(other).iter().any(|port| ports.contains(port))) {
+                return Some(Unfit::HostPort);
+            }
+        }
         let most = task.template["Placement"]["MaxReplicas"]
             .as_u64()
             .unwrap_or(0);
         (most > 0 && own as u64 >= most).then_some(Unfit::MaxReplicas)
     }
 
-    /// Whether a node is of the kind that the template asks for, whatever its
-    /// load and availability.
-    pub(super) fn fits_by_nature(&self, template: &Value, id: &Id) -> bool {
-        self.nodes.get(id).is_some_and(|node| {
-            constraints_hold(template, id, node) && platform_fits(template, node)
-        })
+    /// Whether the constraints of the template let a node in, whatever its
+    /// platform, load and availability.
+    pub(super) fn lets_in(&self, template: &Value, id: &Id) -> bool {
+        let node = self.nodes.get(id);
+        node.is_some_and(|node| constraints_hold(template, id, node))
     }
 
     /// What a task held is free again.
@@ -183,6 +197,23 @@ fn reserved(template: &Value) -> (i64, i64) {
     let reserved = &template["Resources"]["Reservations"];
     let number = |field: &str| reserved[field].as_i64().unwrap_or(0);
     (number("NanoCPUs"), number("MemoryBytes"))
+}
+
+/// The ports of its node that a task takes for itself.
+fn host_ports(task: &Task) -> Vec<(&str, u64)> {
+    let ports = task.endpoint["Ports"].as_array();
+    let ports = ports
+        .into_iter()
+        .flatten()
+        .filter(|port| port["PublishMode"] == "host");
+    ports
+        .filter_map(|port| {
+            let number = port["PublishedPort"]
+                .as_u64()
+                .filter(|number| *number > 0)?;
+            Some((port["Protocol"].as_str().unwrap_or("tcp"), number))
+        })
+        .collect()
 }
 
 fn constraints_hold(template: &Value, id: &Id, node: &Node) -> bool {

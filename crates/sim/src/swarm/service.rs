@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::check;
 use super::due::{Due, Id};
 use super::events::attributes;
 use super::spec::{self, Mode};
@@ -47,11 +48,19 @@ pub(super) struct Service {
     pub(super) restarts: BTreeMap<Place, u64>,
     /// The run of a job.
     pub(super) iteration: u64,
+    /// When that run began.
+    pub(super) executed: Timestamp,
 }
 
 impl Service {
     pub(super) fn mode(&self) -> Mode {
         Mode::of(&self.spec)
+    }
+
+    /// A rollback is under way.
+    pub(super) fn goes_back(&self) -> bool {
+        let status = self.status.as_ref();
+        status.is_some_and(|status| status.state == UpdateState::RollbackStarted)
     }
 
     /// Another spec, and a credential: a new one, or one that is there.
@@ -90,8 +99,14 @@ impl Service {
             "CreatedAt": self.created.to_string(),
             "UpdatedAt": self.updated.to_string(),
             "Spec": self.spec,
-            "Endpoint": {"Spec": self.spec["EndpointSpec"]},
+            "Endpoint": {"Spec": {}},
         });
+        // Without ports and networks there is nothing to be allocated.
+        let networks = &self.spec["TaskTemplate"]["Networks"];
+        let is_allocated = self.spec["EndpointSpec"]["Ports"].is_array() || networks.is_array();
+        if let Some(endpoint) = self.spec.get("EndpointSpec").filter(|_| is_allocated) {
+            service["Endpoint"]["Spec"] = endpoint.clone();
+        }
         if let Some(ports) = self.spec["EndpointSpec"]["Ports"].as_array() {
             service["Endpoint"]["Ports"] = json!(ports);
         }
@@ -109,7 +124,10 @@ impl Service {
             }
         }
         if self.mode().is_job() {
-            service["JobStatus"] = json!({"JobIteration": {"Index": self.iteration}});
+            service["JobStatus"] = json!({
+                "JobIteration": spec::job_iteration(self.iteration),
+                "LastExecution": self.executed.to_string(),
+            });
         }
         service
     }
@@ -127,10 +145,11 @@ impl Cluster {
         auth: Option<Credential>,
     ) -> Result<String, ApiError> {
         self.advance(now);
+        check::sent(&spec)?;
         spec::complete(&mut spec);
         self.check(&spec)?;
         let name = spec["Name"].as_str().unwrap_or_default().to_owned();
-        if self.names.contains_key(&name) {
+        if self.names.contains_key(&name.to_lowercase()) {
             return Err(ApiError::exists(format!(
                 "name conflicts with an existing object: service {name} already exists"
             )));
@@ -151,8 +170,9 @@ impl Cluster {
             places: BTreeMap::new(),
             restarts: BTreeMap::new(),
             iteration: 0,
+            executed: now,
         };
-        self.names.insert(name.clone(), id.clone());
+        self.names.insert(name.to_lowercase(), id.clone());
         self.services.insert(id.clone(), service);
         self.tell("service", "create", &id, attributes([("name", name)]));
         self.ask(4, Due::Reconcile(id.clone()));
@@ -172,6 +192,7 @@ impl Cluster {
         self.advance(now);
         let id = self.find_service(id_or_name)?;
         let mut spec = update.spec;
+        check::sent(&spec)?;
         spec::complete(&mut spec);
         self.check(&spec)?;
         let service = &self.services[&id];
@@ -193,6 +214,7 @@ impl Cluster {
             return Err(ApiError::not_found("service", id_or_name));
         };
         let current = (service.spec.clone(), service.auth.clone());
+        let before = current.0.clone();
         match update.rollback {
             true => service.go_back(&id, now)?,
             false => service.take(spec, update.auth, update.auth_from_previous),
@@ -202,9 +224,20 @@ impl Cluster {
         service.updated = now;
         service.updater = None;
         service.update += 1;
+        if service.mode().is_job() {
+            // With every update a job runs again, whatever has changed.
+            service.iteration += 1;
+            service.executed = now;
+        }
+        let mut told = attributes([("name", service.name.clone())]);
+        let image = |spec: &Value| spec::image(&spec["TaskTemplate"]).to_owned();
+        let (old, new) = (image(&before), image(&service.spec));
+        if old != new {
+            told.insert("image.old".to_owned(), json!(old));
+            told.insert("image.new".to_owned(), json!(new));
+        }
         self.take_template(&id);
-        let name = self.services[&id].name.clone();
-        self.tell("service", "update", &id, attributes([("name", name)]));
+        self.tell("service", "update", &id, told);
         self.ask(4, Due::Reconcile(id));
         Ok(())
     }
@@ -219,7 +252,6 @@ impl Cluster {
         if *service.template != *template {
             service.template = Arc::new(template.clone());
             service.restarts.clear();
-            service.iteration += u64::from(service.mode().is_job());
         }
     }
 
@@ -234,7 +266,7 @@ impl Cluster {
         let Some(service) = self.services.remove(&id) else {
             return Err(ApiError::not_found("service", id_or_name));
         };
-        self.names.remove(&service.name);
+        self.names.remove(&service.name.to_lowercase());
         let name = attributes([("name", service.name)]);
         self.tell("service", "remove", &id, name);
         for task in service.places.into_values().flatten() {
@@ -276,11 +308,10 @@ impl Cluster {
         let tasks = tasks.filter_map(|task| self.tasks.get(task));
         let count =
             |wanted: &dyn Fn(&super::Task) -> bool| tasks.clone().filter(|it| wanted(it)).count();
-        let running =
-            count(&|task| task.state == TaskState::Running && task.desired <= TaskState::Running);
+        let running = count(&|task| task.state == TaskState::Running && task.desired.is_to_run());
         let desired = match service.mode() {
             Mode::Replicated(replicas) => usize::try_from(replicas).unwrap_or(usize::MAX),
-            _ => count(&|task| task.desired <= TaskState::Running),
+            _ => count(&|task| task.desired.is_to_run()),
         };
         json!({
             "RunningTasks": running,
@@ -293,7 +324,10 @@ impl Cluster {
         if let Some((id, _)) = self.services.get_key_value(what) {
             return Ok(id.clone());
         }
-        if let Some(id) = self.names.get(what) {
+        // Taken in any case, found in its own.
+        if let Some(id) = self.names.get(&what.to_lowercase())
+            && self.services[id].name == what
+        {
             return Ok(id.clone());
         }
         let mut found = self.services.keys().filter(|id| id.starts_with(what));
@@ -303,40 +337,6 @@ impl Cluster {
         }
     }
 
-    fn check(&self, spec: &Value) -> Result<(), ApiError> {
-        let name = spec["Name"].as_str().unwrap_or_default();
-        let plain = |c: char| c.is_ascii_alphanumeric();
-        let fits = name.len() <= 63
-            && name.starts_with(plain)
-            && name.ends_with(plain)
-            && name.chars().all(|c| plain(c) || "-_".contains(c));
-        if !fits {
-            return Err(ApiError::invalid(
-                "name must be valid as a DNS name component",
-            ));
-        }
-        let container = &spec["TaskTemplate"]["ContainerSpec"];
-        if spec::image(&spec["TaskTemplate"]).is_empty() {
-            return Err(ApiError::invalid(
-                "ContainerSpec: image reference must be provided",
-            ));
-        }
-        for (list, kind, objects) in [
-            ("Configs", "Config", &self.configs),
-            ("Secrets", "Secret", &self.secrets),
-        ] {
-            for used in container[list].as_array().into_iter().flatten() {
-                let id = used[format!("{kind}ID")].as_str().unwrap_or_default();
-                if !objects.has(id) {
-                    let name = used[format!("{kind}Name")].as_str().unwrap_or_default();
-                    let kind = kind.to_lowercase();
-                    return Err(ApiError::invalid(format!("{kind} not found: {name}")));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Writes what the updater says, and tells it.
     pub(super) fn say(&mut self, id: &Id, state: UpdateState, message: String) {
         let (version, now) = (self.write(), self.now);
@@ -344,14 +344,15 @@ impl Cluster {
             return;
         };
         let old = service.status.as_ref().map(|status| status.state);
-        let started = match (&service.status, state.is_going_on()) {
-            (Some(status), false) => status.started,
-            _ => now,
-        };
+        let started = service.status.as_ref().map(|status| status.started);
+        let is_completed = matches!(
+            state,
+            UpdateState::Completed | UpdateState::RollbackCompleted
+        );
         service.status = Some(UpdateStatus {
             state,
-            started,
-            completed: (!state.is_going_on()).then_some(now),
+            started: started.unwrap_or(now),
+            completed: is_completed.then_some(now),
             message,
         });
         service.version = version;

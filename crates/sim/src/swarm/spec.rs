@@ -1,7 +1,9 @@
 //! What a service's spec says, swarmkit's defaults filled in.
 
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
+
+use super::state::TaskState;
 
 /// How many tasks, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +36,12 @@ impl Mode {
         matches!(self, Self::ReplicatedJob { .. } | Self::GlobalJob)
     }
 
-    pub(super) fn is_global(self) -> bool {
-        matches!(self, Self::Global | Self::GlobalJob)
+    /// How far its tasks are to come.
+    pub(super) fn goal(self) -> TaskState {
+        match self.is_job() {
+            true => TaskState::Complete,
+            false => TaskState::Running,
+        }
     }
 
     /// Whether an update may turn one into the other.
@@ -140,43 +146,97 @@ pub(super) fn differs_beyond_placement(one: &Value, other: &Value) -> bool {
     without(one) != without(other)
 }
 
-/// Fills in what the engine itself fills in when it takes a spec.
+/// The run of a job; a zero is not said.
+pub(super) fn job_iteration(iteration: u64) -> Value {
+    match iteration {
+        0 => json!({}),
+        index => json!({ "Index": index }),
+    }
+}
+
+/// Fills in what the engine itself fills in when it takes a spec, and leaves
+/// out what says nothing.
 pub(super) fn complete(spec: &mut Value) {
+    leave_out_null(spec);
     let Value::Object(fields) = spec else { return };
-    fields
-        .entry("Labels")
-        .and_modify(|labels| {
-            if labels.is_null() {
-                *labels = serde_json::json!({});
-            }
-        })
-        .or_insert_with(|| serde_json::json!({}));
+    fields.entry("Labels").or_insert_with(|| json!({}));
     let mode = fields.entry("Mode").or_insert(Value::Null);
-    if mode.as_object().is_none_or(serde_json::Map::is_empty) {
-        *mode = serde_json::json!({"Replicated": {"Replicas": 1}});
+    if mode.as_object().is_none_or(Map::is_empty) {
+        *mode = json!({"Replicated": {}});
     }
     if let Some(Value::Object(replicated)) = mode.get_mut("Replicated") {
-        replicated
-            .entry("Replicas")
-            .or_insert_with(|| Value::from(1));
+        replicated.entry("Replicas").or_insert_with(|| json!(1));
     }
-    fields
-        .entry("EndpointSpec")
-        .or_insert_with(|| serde_json::json!({"Mode": "vip"}));
-    let template = fields
-        .entry("TaskTemplate")
-        .or_insert_with(|| serde_json::json!({}));
-    if let Value::Object(template) = template {
-        template
-            .entry("ForceUpdate")
-            .or_insert_with(|| Value::from(0));
-        template
-            .entry("Runtime")
-            .or_insert_with(|| Value::from("container"));
-        if let Some(Value::Object(container)) = template.get_mut("ContainerSpec") {
-            container
-                .entry("Isolation")
-                .or_insert_with(|| Value::from("default"));
+    for config in ["UpdateConfig", "RollbackConfig"] {
+        if let Some(Value::Object(config)) = fields.get_mut(config) {
+            complete_config(config);
         }
+    }
+    if let Some(Value::Object(endpoint)) = fields.get_mut("EndpointSpec") {
+        complete_endpoint(endpoint);
+    }
+    if let Some(Value::Object(template)) = fields.get_mut("TaskTemplate") {
+        complete_template(template);
+    }
+}
+
+fn complete_config(config: &mut Map<String, Value>) {
+    for (field, default) in [
+        ("Parallelism", json!(0)),
+        ("FailureAction", json!("pause")),
+        ("MaxFailureRatio", json!(0)),
+        ("Order", json!("stop-first")),
+    ] {
+        let value = config.entry(field).or_insert(default.clone());
+        if value == "" {
+            *value = default;
+        }
+    }
+    for field in ["Delay", "Monitor"] {
+        if config.get(field).is_some_and(|value| *value == 0) {
+            config.remove(field);
+        }
+    }
+}
+
+fn complete_endpoint(endpoint: &mut Map<String, Value>) {
+    endpoint.entry("Mode").or_insert_with(|| json!("vip"));
+    let ports = endpoint.get_mut("Ports").and_then(Value::as_array_mut);
+    for port in ports.into_iter().flatten() {
+        let Value::Object(port) = port else { continue };
+        port.entry("Protocol").or_insert_with(|| json!("tcp"));
+        port.entry("PublishMode")
+            .or_insert_with(|| json!("ingress"));
+        if port.get("PublishedPort").is_some_and(|number| *number == 0) {
+            port.remove("PublishedPort");
+        }
+    }
+}
+
+fn complete_template(template: &mut Map<String, Value>) {
+    template.entry("ForceUpdate").or_insert_with(|| json!(0));
+    template
+        .entry("Runtime")
+        .or_insert_with(|| json!("container"));
+    if let Some(Value::Object(policy)) = template.get_mut("RestartPolicy") {
+        policy.entry("Condition").or_insert_with(|| json!("any"));
+        policy.entry("MaxAttempts").or_insert_with(|| json!(0));
+    }
+    if let Some(Value::Object(container)) = template.get_mut("ContainerSpec") {
+        container.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
+        container
+            .entry("Isolation")
+            .or_insert_with(|| json!("default"));
+    }
+}
+
+fn leave_out_null(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(leave_out_null);
+        }
+        Value::Array(list) => list.iter_mut().for_each(leave_out_null),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

@@ -44,6 +44,12 @@ impl TaskState {
     pub(super) fn is_over(self) -> bool {
         self > Self::Running
     }
+
+    /// As the state that is wanted: the task is to come to something. That of
+    /// a job is to be complete, that of any other to run.
+    pub(super) fn is_to_run(self) -> bool {
+        self <= Self::Complete
+    }
 }
 
 /// What the updater says of a service.

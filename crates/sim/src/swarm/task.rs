@@ -25,6 +25,8 @@ pub(super) struct Container {
     pub(super) id: String,
     pub(super) pid: u32,
     pub(super) exit_code: Option<i64>,
+    /// Its node has nothing of it any more.
+    pub(super) removed: bool,
 }
 
 /// One task. Its state moves forward only; what is wanted of it, too.
@@ -40,6 +42,8 @@ pub(super) struct Task {
     pub(super) updated: Timestamp,
     pub(super) template: Arc<Value>,
     pub(super) auth: Option<Arc<Credential>>,
+    /// `EndpointSpec` of the service when it was made; null without one.
+    pub(super) endpoint: Value,
     pub(super) desired: TaskState,
     pub(super) state: TaskState,
     pub(super) since: Timestamp,
@@ -60,7 +64,7 @@ pub(super) struct Task {
 impl Task {
     /// Swarm wants it to run, sooner or later, and it may.
     pub(super) fn is_wanted(&self) -> bool {
-        self.desired <= TaskState::Running && !self.state.is_over()
+        self.desired.is_to_run() && !self.state.is_over()
     }
 
     /// `web.1.ID`, or with the node in place of the number.
@@ -83,11 +87,14 @@ impl Task {
             status["Err"] = json!(err);
         }
         if let Some(container) = &self.container {
+            let runs = self.state == TaskState::Running;
             status["ContainerStatus"] = json!({
                 "ContainerID": container.id,
-                "PID": container.pid,
+                "PID": if runs { container.pid } else { 0 },
                 "ExitCode": container.exit_code.unwrap_or(0),
             });
+        } else if self.state == TaskState::Rejected && self.node.is_some() {
+            status["ContainerStatus"] = json!({"ContainerID": "", "PID": 0, "ExitCode": 0});
         }
         let mut task = json!({
             "ID": &*self.id,
@@ -95,22 +102,32 @@ impl Task {
             "CreatedAt": self.created.to_string(),
             "UpdatedAt": self.updated.to_string(),
             "Labels": {},
-            "Spec": *self.template,
+            "Spec": self.spec(),
             "ServiceID": &*self.service,
             "Status": status,
             "DesiredState": self.desired.word(),
         });
         match &self.place {
+            // A zero is not said.
+            Place::Slot(0) | Place::Node(_) => {}
             Place::Slot(slot) => task["Slot"] = json!(slot),
-            Place::Node(_) => {}
         }
         if let Some(node) = &self.node {
             task["NodeID"] = json!(&**node);
         }
         if let Some(iteration) = self.job_iteration {
-            task["JobIteration"] = json!({"Index": iteration});
+            task["JobIteration"] = super::spec::job_iteration(iteration);
         }
         task
+    }
+
+    /// The template as tasks have it: the runtime is the service's to say.
+    fn spec(&self) -> Value {
+        let mut spec = (*self.template).clone();
+        if let Value::Object(fields) = &mut spec {
+            fields.remove("Runtime");
+        }
+        spec
     }
 }
 
@@ -220,7 +237,7 @@ impl Cluster {
         let waits_for = self.tasks.get(&waiting).map(|task| &task.waits_for);
         let mut waits_for = waits_for.into_iter().flatten();
         if waits_for.all(|task| self.tasks.get(task).is_none_or(|task| task.state.is_over())) {
-            self.set_desired(&waiting, TaskState::Running);
+            self.release(&waiting);
         }
     }
 

@@ -6,11 +6,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Cluster;
 use super::due::{Due, Id};
-use super::service::UpdateStatus;
 use super::spec::{FailureAction, UpdateConfig};
 use super::state::{TaskState, UpdateState};
 use super::task::Place;
@@ -30,8 +29,25 @@ pub(super) struct Updater {
     resting: usize,
     /// The new tasks, and whether they have failed.
     updated: BTreeMap<Id, bool>,
-    /// When the last new task came to run, or failed.
+    /// When a worker was last done with a place, or with its delay.
     last: Timestamp,
+}
+
+impl Updater {
+    /// All places are done, and the workers have waited for their delays.
+    fn is_done(&self) -> bool {
+        self.queue.is_empty() && self.active.is_empty() && self.resting == 0
+    }
+
+    /// How long a new task counts as one that may fail. In the end that is
+    /// never less than a delay and a second.
+    fn watched_for(&self) -> SignedDuration {
+        let (delay, monitor) = (self.config.delay, self.config.monitor);
+        match self.is_done() && delay >= monitor {
+            true => delay + SignedDuration::from_secs(1),
+            false => monitor,
+        }
+    }
 }
 
 impl Cluster {
@@ -54,14 +70,10 @@ impl Cluster {
             .filter(|place| self.is_dirty_place(id, place))
             .cloned()
             .collect();
-        let is_rollback = state == Some(UpdateState::RollbackStarted);
+        let is_rollback = service.goes_back();
         if dirty.is_empty() {
-            if is_rollback {
-                self.say(
-                    id,
-                    UpdateState::RollbackCompleted,
-                    "rollback completed".to_owned(),
-                );
+            if state.is_some_and(UpdateState::is_going_on) {
+                self.complete(id, is_rollback);
             }
             return;
         }
@@ -80,14 +92,15 @@ impl Cluster {
             service.updater = Some(updater);
             service.update += 1;
         }
-        if !is_rollback {
+        // One that was completed stays so while what came later is brought.
+        if state.is_none() {
             self.say(id, UpdateState::Updating, "update in progress".to_owned());
         }
         self.pump(id);
     }
 
-    /// The updater leaves a global service's task alone on a node that takes
-    /// none.
+    /// A place with several tasks is to be tidied up, too. The updater leaves
+    /// a global service's task alone on a node that takes none.
     fn is_dirty_place(&self, id: &Id, place: &Place) -> bool {
         if let Place::Node(node) = place
             && !self
@@ -97,9 +110,12 @@ impl Cluster {
         {
             return false;
         }
-        let wanted = self.wanted_in(id, place);
-        let mut tasks = wanted.iter().filter_map(|task| self.tasks.get(task));
-        tasks.any(|task| self.is_dirty(task))
+        let tasks = self.updatable_in(id, place);
+        tasks.len() > 1 || tasks.iter().any(|task| self.is_dirty_task(task))
+    }
+
+    fn is_dirty_task(&self, task: &Id) -> bool {
+        self.tasks.get(task).is_some_and(|task| self.is_dirty(task))
     }
 
     /// Gives places to the workers that are free.
@@ -119,8 +135,8 @@ impl Cluster {
             let Some(place) = updater.queue.pop_front() else {
                 break;
             };
-            if self.is_dirty_place(id, &place) {
-                self.replace(id, &place);
+            if self.is_dirty_place(id, &place) && !self.replace(id, &place) {
+                self.rest(id);
             }
         }
         let Some(service) = self.services.get(id) else {
@@ -128,42 +144,66 @@ impl Cluster {
         };
         let update = service.update;
         if let Some(updater) = &service.updater
-            && updater.active.is_empty()
-            && updater.resting == 0
+            && updater.is_done()
         {
-            let at = updater.last + updater.config.monitor;
+            let at = updater.last + updater.watched_for();
             let service = id.clone();
             self.queue
                 .push(at.max(self.now), Due::Watched { service, update });
         }
     }
 
-    fn replace(&mut self, id: &Id, place: &Place) {
-        let old = self.wanted_in(id, place);
+    /// Brings a place to the template. False if that needs no waiting, since
+    /// there is a task already that is as the template says.
+    fn replace(&mut self, id: &Id, place: &Place) -> bool {
+        let old = self.updatable_in(id, place);
+        let clean = |held_back: bool| {
+            let mut tasks = old.iter().filter(|task| !self.is_dirty_task(task));
+            tasks.find(|task| {
+                let task = self.tasks.get(*task);
+                task.is_some_and(|task| (task.desired < TaskState::Running) == held_back)
+            })
+        };
+        if let Some(kept) = clean(false).or_else(|| clean(true)).cloned() {
+            let others: Vec<Id> = old.into_iter().filter(|task| *task != kept).collect();
+            self.hold_back(&kept, &others);
+            for task in &others {
+                self.set_desired(task, TaskState::Shutdown);
+            }
+            return false;
+        }
         let Some(updater) = self.updater_mut(id) else {
-            return;
+            return false;
         };
         let start_first = updater.config.start_first;
-        let desired = if start_first {
-            TaskState::Running
-        } else {
-            TaskState::Ready
-        };
-        let Some(new) = self.new_task(id, place.clone(), desired) else {
-            return;
+        let Some(new) = self.new_task(id, place.clone(), TaskState::Ready) else {
+            return false;
         };
         if let Some(updater) = self.updater_mut(id) {
             updater.active.insert(new.clone(), old.clone());
             updater.updated.insert(new.clone(), false);
         }
-        if start_first {
-            return;
+        match start_first {
+            true => self.release(&new),
+            false => {
+                self.hold_back(&new, &old);
+                for task in &old {
+                    self.set_desired(task, TaskState::Shutdown);
+                }
+            }
         }
-        if let Some(task) = self.tasks.get_mut(&new) {
-            task.waits_for.clone_from(&old);
+        true
+    }
+
+    /// A task starts when these are over, which may be at once.
+    fn hold_back(&mut self, id: &Id, old: &[Id]) {
+        let running = |task: &&Id| self.tasks.get(*task).is_some_and(|it| !it.state.is_over());
+        let waits_for: Vec<Id> = old.iter().filter(running).cloned().collect();
+        if waits_for.is_empty() {
+            return self.release(id);
         }
-        for task in &old {
-            self.set_desired(task, TaskState::Shutdown);
+        if let Some(task) = self.tasks.get_mut(id) {
+            task.waits_for = waits_for;
         }
     }
 
@@ -173,7 +213,7 @@ impl Cluster {
             return;
         };
         let (service, state, running_at) = (task.service.clone(), task.state, task.running_at);
-        let by_itself = task.desired <= TaskState::Running;
+        let by_itself = task.desired.is_to_run();
         let now = self.now;
         let Some(updater) = self.updater_mut(&service) else {
             return;
@@ -182,33 +222,31 @@ impl Cluster {
             return;
         }
         if state == TaskState::Running {
-            updater.last = now;
             let old = updater.active.remove(id).unwrap_or_default();
             for task in old {
                 self.set_desired(&task, TaskState::Shutdown);
             }
             self.rest(&service);
-            return;
+            return self.pump(&service);
         }
         if !state.is_over() || !by_itself {
             return;
         }
         let watched =
-            running_at.is_none_or(|since| now.duration_since(since) <= updater.config.monitor);
+            running_at.is_none_or(|since| now.duration_since(since) <= updater.watched_for());
         let was_active = updater.active.remove(id).is_some();
-        if was_active {
-            updater.last = now;
-        }
         let known = updater.updated.insert(id.clone(), true) == Some(true);
         if watched && !known && self.fails(&service, id) {
             return;
         }
         if was_active {
             self.rest(&service);
+            self.pump(&service);
         }
     }
 
-    /// A worker is done with a place.
+    /// A worker is done with a place, and waits for its delay, also when there
+    /// is nothing left to be done.
     fn rest(&mut self, id: &Id) {
         let now = self.now;
         let Some(service) = self.services.get_mut(id) else {
@@ -218,8 +256,9 @@ impl Cluster {
         let Some(updater) = &mut service.updater else {
             return;
         };
-        if updater.config.delay.is_zero() || updater.queue.is_empty() {
-            return self.pump(id);
+        updater.last = now;
+        if updater.config.delay.is_zero() {
+            return;
         }
         updater.resting += 1;
         let at = now + updater.config.delay;
@@ -228,6 +267,7 @@ impl Cluster {
     }
 
     pub(super) fn worker_free(&mut self, id: &Id, update: u64) {
+        let now = self.now;
         if self
             .services
             .get(id)
@@ -235,6 +275,7 @@ impl Cluster {
         {
             if let Some(updater) = self.updater_mut(id) {
                 updater.resting = updater.resting.saturating_sub(1);
+                updater.last = now;
             }
             self.pump(id);
         }
@@ -249,21 +290,22 @@ impl Cluster {
         let Some(updater) = &service.updater else {
             return;
         };
-        let done = updater.active.is_empty()
-            && updater.queue.is_empty()
-            && updater.last + updater.config.monitor <= now;
-        if !done {
+        if !updater.is_done() || updater.last + updater.watched_for() > now {
             return;
         }
         let is_rollback = updater.is_rollback;
         service.updater = None;
+        self.complete(id, is_rollback);
+        // What came in between is next.
+        self.ask(4, Due::Reconcile(id.clone()));
+    }
+
+    fn complete(&mut self, id: &Id, is_rollback: bool) {
         let (state, message) = match is_rollback {
             false => (UpdateState::Completed, "update completed"),
             true => (UpdateState::RollbackCompleted, "rollback completed"),
         };
         self.say(id, state, message.to_owned());
-        // What came in between is next.
-        self.ask(4, Due::Reconcile(id.clone()));
     }
 
     /// A new task has failed. Whether that ends the update.
@@ -290,11 +332,12 @@ impl Cluster {
             }
             FailureAction::Rollback | FailureAction::Pause => {
                 service.updater = None;
-                let (state, what) = match is_rollback {
-                    false => (UpdateState::Paused, "update paused"),
-                    true => (UpdateState::RollbackPaused, "rollback paused"),
+                let state = match is_rollback {
+                    false => UpdateState::Paused,
+                    true => UpdateState::RollbackPaused,
                 };
-                self.say(id, state, format!("{what} {why}"));
+                // Of a rollback, too, it is said so.
+                self.say(id, state, format!("update paused {why}"));
             }
         }
         true
@@ -302,23 +345,15 @@ impl Cluster {
 
     /// The engine itself goes back: afterwards there is nothing to go back to.
     fn roll_back(&mut self, id: &Id, message: String) {
-        let now = self.now;
         let Some(service) = self.services.get_mut(id) else {
             return;
         };
         let Some((spec, auth)) = service.previous.take() else {
             return;
         };
-        let old = service.status.as_ref().map(|status| status.state);
         service.spec = spec;
         service.auth = auth;
         service.update += 1;
-        service.status = Some(UpdateStatus {
-            state: old.unwrap_or(UpdateState::Updating),
-            started: now,
-            completed: None,
-            message: String::new(),
-        });
         self.take_template(id);
         self.say(id, UpdateState::RollbackStarted, message);
         self.ask(4, Due::Reconcile(id.clone()));

@@ -96,11 +96,7 @@ async fn what_is_unknown_is_called_by_its_code() {
             "/v2/Acme/tags/list",
             "400 NAME_INVALID invalid repository name",
         ),
-        (
-            "GET",
-            "/v2/acme/db/tags/list?n=x",
-            "400 PAGINATION_NUMBER_INVALID invalid number of results requested",
-        ),
+        ("GET", "/v2/acme/db/tags/list?n=x", "200"),
         ("GET", "/v2/acme/db/referrers/{}", "404"),
         (
             "PATCH",
@@ -135,7 +131,7 @@ async fn what_is_unknown_is_called_by_its_code() {
         );
     }
     let oci =
-        "404 MANIFEST_UNKNOWN OCI index found, but Accept header does not support OCI indexes";
+        "404 MANIFEST_UNKNOWN OCI index found, but accept header does not support OCI indexes";
     world.registry.push_build(&build("a"), &["16"]);
     let url = format!("{}/v2/acme/db/manifests/16", world.url);
     let old = world
@@ -241,19 +237,13 @@ async fn an_image_is_pushed_by_every_way_and_checked_on_each() {
 
 #[tokio::test]
 async fn tags_come_in_pages() {
-    let world = World::new(Manner::Plain).await;
-    world.registry.push_build(&build("a"), &["c", "a", "b"]);
-    let list = world.send("GET", "/v2/acme/db/tags/list?n=2").await;
-    assert_eq!(
-        header(&list, "link"),
-        r#"</v2/acme/db/tags/list?last=b&n=2>; rel="next""#
-    );
+    // Distribution 2.8 knows of none.
+    let plain = World::new(Manner::Plain).await;
+    plain.registry.push_build(&build("a"), &["c", "a", "b"]);
+    let list = plain.send("GET", "/v2/acme/db/tags/list?n=2").await;
+    assert_eq!(header(&list, "link"), "");
     let list: Value = list.json().await.unwrap();
-    assert_eq!(list["tags"], json!(["a", "b"]));
-    let rest = world.send("GET", "/v2/acme/db/tags/list?last=b&n=2").await;
-    assert_eq!(header(&rest, "link"), "");
-    let rest: Value = rest.json().await.unwrap();
-    assert_eq!(rest["tags"], json!(["c"]));
+    assert_eq!(list["tags"], json!(["a", "b", "c"]));
 
     let github = World::new(Manner::Ghcr).await;
     github
@@ -262,11 +252,27 @@ async fn tags_come_in_pages() {
     github.registry.push_build(&build("a"), &["c", "a", "b"]);
     github.registry.push_build(&build("b"), &["c"]);
     let token = token(&github, Some(("robot", "secret")), "").await.unwrap();
-    let list = github
-        .request("GET", "/v2/acme/db/tags/list")
-        .bearer_auth(token);
-    let list: Value = list.send().await.unwrap().json().await.unwrap();
-    assert_eq!(list["tags"], json!(["c", "a", "b"]));
+    let list = async |query: &str| {
+        let path = format!("/v2/acme/db/tags/list{query}");
+        let list = github.request("GET", &path).bearer_auth(&token);
+        list.send().await.unwrap()
+    };
+    let first = list("?n=2").await;
+    assert_eq!(
+        header(&first, "link"),
+        r#"</v2/acme/db/tags/list?last=a&n=2>; rel="next""#
+    );
+    let first: Value = first.json().await.unwrap();
+    assert_eq!(first["tags"], json!(["c", "a"]));
+    let rest = list("?last=a&n=2").await;
+    assert_eq!(header(&rest, "link"), "");
+    let rest: Value = rest.json().await.unwrap();
+    assert_eq!(rest["tags"], json!(["b"]));
+    let odd = list("?n=x").await;
+    assert_eq!(
+        outcome(odd).await,
+        "400 PAGINATION_NUMBER_INVALID invalid number of results requested"
+    );
 }
 
 #[tokio::test(start_paused = true)]

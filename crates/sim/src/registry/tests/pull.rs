@@ -113,14 +113,16 @@ async fn refusals_are_in_the_words_of_engines() {
     let robot = credential("robot", "secret");
     let wrong = credential("robot", "wrong");
     let guest = credential("guest", "nothing");
-    let denied = |host: &str, why: &str| {
+    let denied = |host: &str, why: Option<&str>| {
         let name = if host == "docker.io" {
             "acme/db".to_owned()
         } else {
             format!("{host}/acme/db")
         };
+        // The usual words alone are not said.
+        let why = why.map_or(String::new(), |why| format!(": {why}"));
         PullError::Denied(format!(
-            "pull access denied for {name}, repository does not exist or may require 'docker login': denied: {why}"
+            "pull access denied for {name}, repository does not exist or may require 'docker login': denied{why}"
         ))
     };
     let head = |at: &str, what: &str| {
@@ -135,40 +137,23 @@ async fn refusals_are_in_the_words_of_engines() {
         (
             Manner::Plain,
             Some(&wrong),
-            PullError::Denied("unauthorized: authentication required".to_owned()),
+            PullError::Denied("unauthorized".to_owned()),
         ),
-        (
-            Manner::Plain,
-            Some(&guest),
-            denied(
-                "registry.test",
-                "requested access to the resource is denied",
-            ),
-        ),
+        (Manner::Plain, Some(&guest), denied("registry.test", None)),
         (
             Manner::Token,
             None,
             denied(
                 "registry.test",
-                "requested access to the resource is denied",
+                Some("requested access to the resource is denied"),
             ),
         ),
         (
             Manner::Token,
             Some(&wrong),
-            head(
-                "http://registry.test",
-                "unauthorized: authentication required",
-            ),
+            head("http://registry.test", "unauthorized"),
         ),
-        (
-            Manner::Ghcr,
-            None,
-            head(
-                "https://ghcr.io",
-                "denied: requested access to the resource is denied",
-            ),
-        ),
+        (Manner::Ghcr, None, head("https://ghcr.io", "denied")),
         (
             Manner::Ghcr,
             Some(&wrong),
@@ -177,12 +162,15 @@ async fn refusals_are_in_the_words_of_engines() {
         (
             Manner::Ghcr,
             Some(&guest),
-            denied("ghcr.io", "permission_denied: read_package"),
+            denied("ghcr.io", Some("permission_denied: read_package")),
         ),
         (
             Manner::Hub,
             None,
-            denied("docker.io", "requested access to the resource is denied"),
+            denied(
+                "docker.io",
+                Some("requested access to the resource is denied"),
+            ),
         ),
         (
             Manner::Hub,

@@ -140,6 +140,11 @@ fn a_prune_takes_what_no_container_uses() {
     ground.until_state("completed");
     let (gone, bytes) = ground.cluster.prune_images(ground.now, "n1", false);
     assert!(gone.is_empty() && bytes == 0);
+    // The container that was stopped uses its image still.
+    let (gone, bytes) = ground.cluster.prune_images(ground.now, "n1", true);
+    assert!(gone.is_empty() && bytes == 0);
+    let gone = ground.cluster.prune_containers(ground.now, "n1", |_| true);
+    assert_eq!(gone.len(), 1);
     let (gone, bytes) = ground.cluster.prune_images(ground.now, "n1", true);
     assert_eq!(bytes, 30 << 20);
     assert!(gone.iter().any(|it| it["Deleted"].is_string()));

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::ground::{GOOD, Ground, NEXT, spec};
+use super::ground::{GOOD, Ground, NEXT, spec, tasks};
 use crate::Credential;
-use crate::swarm::ServiceUpdate;
+use crate::swarm::{Cluster, ServiceUpdate};
 
 #[test]
 fn what_changes_nothing_of_a_task_restarts_none() {
@@ -65,6 +65,35 @@ fn what_changes_nothing_of_a_task_restarts_none() {
             .collect();
         assert_eq!(before.len() != after.len(), restarts, "{what}");
     }
+}
+
+/// What waits for its image is no better off with a credential of old.
+#[test]
+fn another_credential_replaces_what_is_being_pulled() {
+    let mut ground = Ground::new();
+    let created = ground
+        .cluster
+        .create_service(ground.now, spec(GOOD, &json!({})), None);
+    created.unwrap();
+    let all_are = |cluster: &Cluster, state: &str| {
+        let tasks = tasks(cluster);
+        tasks.len() == 3 && tasks.iter().all(|task| task["Status"]["State"] == state)
+    };
+    ground.until("pulls", |cluster| all_are(cluster, "preparing"));
+    let service = ground.cluster.service("db").unwrap();
+    let update = ServiceUpdate {
+        version: service["Version"]["Index"].as_u64().unwrap(),
+        spec: service["Spec"].clone(),
+        auth: Some(Credential {
+            username: "robot".to_owned(),
+            password: "secret".into(),
+        }),
+        ..ServiceUpdate::default()
+    };
+    let updated = ground.cluster.update_service(ground.now, "db", update);
+    updated.unwrap();
+    ground.until_state("updating");
+    ground.until("another task", |cluster| cluster.tasks().len() > 3);
 }
 
 /// Either alone restarts nothing.

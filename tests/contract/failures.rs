@@ -1,0 +1,264 @@
+//! Tasks that come to nothing, and what they say of it.
+
+use imgstack_tests::build::Kind;
+use imgstack_tests::world::World;
+use serde_json::json;
+
+use crate::service::seen;
+use crate::stage::{SECOND, Stage, auth};
+use crate::task::Task;
+
+imgstack_tests::both! {
+    a_missing_image_is_told_as_such_whatever_the_cause,
+    a_private_image_takes_a_credential_that_may_read_it,
+    a_credential_that_comes_later_heals,
+    a_dying_container_is_followed_by_another_after_the_delay,
+    only_so_many_attempts_are_made,
+    a_container_that_ends_well_is_followed_as_its_condition_says,
+    an_unhealthy_container_is_replaced,
+    what_finds_no_node_waits_and_says_why,
+    a_tag_without_a_digest_is_pulled,
+}
+
+fn first_is(state: &'static str) -> impl Fn(&[Task]) -> bool {
+    move |tasks| tasks.first().is_some_and(|task| task.state() == state)
+}
+
+async fn a_missing_image_is_told_as_such_whatever_the_cause(world: World) {
+    let stage = Stage::new(&world, "missing").await;
+    stage.build(Kind::Good, "old").await;
+    let repository = stage.story.repository();
+    let table = [
+        format!("{repository}:none"),
+        format!("{repository}:16@sha256:{}", "0".repeat(64)),
+        format!("{repository}-none:16"),
+        // Nobody listens there.
+        format!(
+            "{}:1/nobody/there:16",
+            stage.story.registry.split(':').next().unwrap()
+        ),
+    ];
+    for (number, image) in table.iter().enumerate() {
+        let mut spec = stage.spec(&format!("web-{number}"), image);
+        spec["TaskTemplate"]["RestartPolicy"]["Condition"] = json!("none");
+        let service = stage.create(&spec).await;
+        let tasks = service
+            .sees("a task to be rejected", first_is("rejected"))
+            .await;
+        assert_eq!(tasks[0].err(), format!("No such image: {image}"));
+        assert_eq!(tasks[0].message(), "preparing");
+        // There is no container, and its code is none.
+        assert_eq!(tasks[0].container(), "");
+        service
+            .sees("it to be given up", |tasks| {
+                tasks[0].desired() == "shutdown"
+            })
+            .await;
+        assert_eq!(service.tasks().await.len(), 1);
+        assert_eq!(service.status().await, json!(null));
+    }
+}
+
+async fn a_private_image_takes_a_credential_that_may_read_it(world: World) {
+    let stage = Stage::new(&world, "private").await;
+    let path = stage.story.path();
+    let pushed = stage
+        .story
+        .push_private(&path, Kind::Good, &stage.sha("old"))
+        .await;
+    let image = format!("{}/{path}:16@{}", stage.world().private(), pushed.digest);
+    let table = [
+        ("nobody", None, "rejected"),
+        ("wrong", Some(auth("robot", "wrong")), "rejected"),
+        ("limited", Some(stage.auth("limited")), "rejected"),
+        ("robot", Some(stage.auth("robot")), "running"),
+    ];
+    let hostname = "node.hostname==docker-infra-2";
+    for (name, auth, state) in table {
+        let mut spec = stage.spec(name, &image);
+        spec["TaskTemplate"]["RestartPolicy"]["Condition"] = json!("none");
+        spec["TaskTemplate"]["Placement"] = json!({"Constraints": [hostname]});
+        let service = stage.create_with(&spec, auth.as_deref()).await;
+        let tasks = service.sees(name, first_is(state)).await;
+        let expected = match state {
+            "rejected" => format!("No such image: {image}"),
+            _ => String::new(),
+        };
+        assert_eq!(tasks[0].err(), expected, "{name}");
+    }
+    // What a digest names and is there is not asked for again.
+    let mut spec = stage.spec("present", &image);
+    spec["TaskTemplate"]["Placement"] = json!({"Constraints": [hostname]});
+    stage.create(&spec).await.runs(1).await;
+}
+
+async fn a_credential_that_comes_later_heals(world: World) {
+    let stage = Stage::new(&world, "later").await;
+    let path = stage.story.path();
+    let pushed = stage
+        .story
+        .push_private(&path, Kind::Good, &stage.sha("old"))
+        .await;
+    let image = format!("{}/{path}:16@{}", stage.world().private(), pushed.digest);
+    let service = stage.create(&stage.spec("web", &image)).await;
+    service
+        .sees("a task to be rejected", first_is("rejected"))
+        .await;
+    let robot = stage.auth("robot");
+    service.change_with(Some(&robot), |_| {}).await;
+    service.runs(1).await;
+    // An update without one keeps the one that is there.
+    service
+        .change(|spec| spec["TaskTemplate"]["ForceUpdate"] = json!(1))
+        .await;
+    service.ends("completed").await;
+    assert_eq!(service.runs(1).await[0].0["Spec"]["ForceUpdate"], 1);
+}
+
+async fn a_dying_container_is_followed_by_another_after_the_delay(world: World) {
+    let stage = Stage::new(&world, "dying").await;
+    let image = stage.build(Kind::Dying, "old").await;
+    let mut spec = stage.spec("web", &image);
+    spec["TaskTemplate"]["RestartPolicy"]["Delay"] = json!(2 * SECOND);
+    let service = stage.create(&spec).await;
+    let two =
+        |tasks: &[Task]| tasks.len() >= 2 && tasks[..2].iter().all(|task| task.state() == "failed");
+    let tasks = service.sees("two to have failed", two).await;
+    for task in &tasks[..2] {
+        assert_eq!(task.err(), "task: non-zero exit (1)");
+        assert_eq!((task.message(), task.exit_code()), ("started", Some(1)));
+        assert_eq!((task.slot(), task.image()), (Some(1), image.as_str()));
+    }
+    // The next one is made at once and held back.
+    let made = tasks[1].made_after(&tasks[0]).as_secs_f64();
+    assert!((-0.1..1.5).contains(&made), "{made}");
+    let failed = tasks[1]
+        .since()
+        .duration_since(tasks[0].since())
+        .as_secs_f64();
+    assert!((1.9..7.0).contains(&failed), "{failed} {}", seen(&tasks));
+    let held = |tasks: &[Task]| tasks.last().unwrap().desired() == "ready";
+    service.sees("one that is held back", held).await;
+}
+
+async fn only_so_many_attempts_are_made(world: World) {
+    let stage = Stage::new(&world, "attempts").await;
+    let image = stage.build(Kind::Dying, "old").await;
+    let mut spec = stage.spec("web", &image);
+    spec["TaskTemplate"]["RestartPolicy"] =
+        json!({"Condition": "any", "Delay": SECOND / 5, "MaxAttempts": 2});
+    let service = stage.create(&spec).await;
+    let spent = |tasks: &[Task]| {
+        tasks.len() == 3
+            && tasks
+                .iter()
+                .all(|it| it.state() == "failed" && it.desired() == "shutdown")
+    };
+    service.sees("three to have failed", spent).await;
+    service.rests("a place that has been given up").await;
+}
+
+async fn a_container_that_ends_well_is_followed_as_its_condition_says(world: World) {
+    let stage = Stage::new(&world, "condition").await;
+    let image = stage.build(Kind::Ending, "old").await;
+    for (condition, follows) in [("any", true), ("on-failure", false), ("none", false)] {
+        let mut spec = stage.spec(&format!("web-{condition}"), &image);
+        spec["TaskTemplate"]["RestartPolicy"] =
+            json!({"Condition": condition, "Delay": SECOND / 5});
+        let service = stage.create(&spec).await;
+        let tasks = service
+            .sees("one to be complete", first_is("complete"))
+            .await;
+        assert_eq!((tasks[0].message(), tasks[0].err()), ("finished", ""));
+        if follows {
+            service.sees("another", |tasks| tasks.len() > 1).await;
+        } else {
+            service
+                .sees("it to be given up", |tasks| {
+                    tasks[0].desired() == "shutdown"
+                })
+                .await;
+            service.rests(condition).await;
+        }
+    }
+}
+
+async fn an_unhealthy_container_is_replaced(world: World) {
+    let stage = Stage::new(&world, "sick").await;
+    let image = stage.build(Kind::Unhealthy, "old").await;
+    let service = stage.create(&stage.spec("web", &image)).await;
+    let tasks = service.sees("one to have failed", first_is("failed")).await;
+    assert_eq!(
+        tasks[0].err(),
+        "task: non-zero exit (143): dockerexec: unhealthy container"
+    );
+    assert_eq!(tasks[0].message(), "starting");
+    assert_eq!(tasks[0].exit_code(), Some(143));
+    service.sees("another", |tasks| tasks.len() > 1).await;
+}
+
+async fn what_finds_no_node_waits_and_says_why(world: World) {
+    let stage = Stage::new(&world, "nonode").await;
+    let image = stage.build(Kind::Good, "old").await;
+    let table = [
+        (
+            json!({"Constraints": ["node.hostname==nowhere"]}),
+            "scheduling constraints not satisfied on 3 nodes",
+        ),
+        (
+            json!({"Platforms": [{"OS": "plan9", "Architecture": "amd64"}]}),
+            "unsupported platform on 3 nodes",
+        ),
+    ];
+    for (number, (placement, why)) in table.into_iter().enumerate() {
+        let mut spec = stage.spec(&format!("web-{number}"), &image);
+        spec["TaskTemplate"]["Placement"] = placement;
+        let service = stage.create(&spec).await;
+        let why = format!("no suitable node ({why})");
+        let waits = |tasks: &[Task]| tasks.len() == 1 && tasks[0].err() == why;
+        let tasks = service.sees("a task to wait", waits).await;
+        assert_eq!(
+            (tasks[0].state(), tasks[0].desired()),
+            ("pending", "running")
+        );
+        assert_eq!(tasks[0].message(), "pending task scheduling");
+        assert_eq!(tasks[0].node(), "");
+        service.rests("a task that waits").await;
+    }
+    let mut spec = stage.spec("memory", &image);
+    spec["TaskTemplate"]["Resources"] = json!({"Reservations": {"MemoryBytes": 1_i64 << 50}});
+    let service = stage.create(&spec).await;
+    let why = "no suitable node (insufficient resources on 3 nodes)";
+    let tasks = service
+        .sees("a task to wait", |tasks| {
+            tasks.len() == 1 && tasks[0].err() != ""
+        })
+        .await;
+    assert_eq!(tasks[0].err(), why);
+}
+
+async fn a_tag_without_a_digest_is_pulled(world: World) {
+    let stage = Stage::new(&world, "bare").await;
+    stage.build(Kind::Good, "old").await;
+    let image = format!("{}:16", stage.story.repository());
+    let mut spec = stage.spec("web", &image);
+    let hostname = "node.hostname==docker-infra-2";
+    spec["TaskTemplate"]["Placement"] = json!({"Constraints": [hostname]});
+    let service = stage.create(&spec).await;
+    assert_eq!(service.runs(1).await[0].image(), image);
+    let present = async || {
+        let reply = stage.engine(2).get(&format!("/images/{image}/json")).await;
+        reply.expect(200).json()
+    };
+    let before = present().await;
+    assert_eq!(before["RepoTags"], json!([image]));
+    // The tag moves: the same spec pulls another image.
+    stage.build(Kind::Good, "new").await;
+    service
+        .change(|spec| spec["TaskTemplate"]["ForceUpdate"] = json!(1))
+        .await;
+    service.ends("completed").await;
+    assert_ne!(present().await["Id"], before["Id"]);
+    // With the registry having lost it, the local one is taken.
+    assert_eq!(service.runs(1).await[0].image(), image);
+}

@@ -1,0 +1,51 @@
+//! One source, two worlds: a test on the lab and one on the simulation for each
+//! story.
+
+/// Stories that need real engines: their ssh, their TLS.
+#[macro_export]
+macro_rules! lab {
+    ($($story:ident),* $(,)?) => {
+        mod on_the_lab {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                #[ignore = "needs the lab"]
+                async fn $story() {
+                    super::$story($crate::world::World::lab()).await;
+                }
+            )*
+        }
+    };
+}
+
+/// Stories that change the lab itself, so that no other may be there.
+#[macro_export]
+macro_rules! alone {
+    ($($story:ident),* $(,)?) => {
+        mod alone_on_the_lab {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                #[ignore = "needs the lab"]
+                async fn $story() {
+                    super::$story($crate::world::World::lab_alone()).await;
+                }
+            )*
+        }
+    };
+}
+
+/// Stories that are the same in both worlds.
+#[macro_export]
+macro_rules! both {
+    ($($story:ident),* $(,)?) => {
+        $crate::lab! { $($story),* }
+        mod on_the_simulation {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                #[ignore = "needs docker's client"]
+                async fn $story() {
+                    super::$story($crate::world::World::simulation()).await;
+                }
+            )*
+        }
+    };
+}
