@@ -1,4 +1,4 @@
-//! What lies on a node's disk: pulled, removed, pruned, counted.
+//! What lies on a node's disk: pulled and counted.
 
 use std::collections::BTreeSet;
 
@@ -281,111 +281,11 @@ impl Cluster {
     }
 
     /// Containers on the node that were made from the image.
-    fn users(&self, hostname: &str, image: &str) -> Vec<&super::Task> {
+    pub(super) fn users(&self, hostname: &str, image: &str) -> Vec<&super::Task> {
         let tasks = self.with_container(hostname);
         tasks
             .filter(|task| task.image.as_ref().is_some_and(|it| it.id == image))
             .collect()
-    }
-
-    /// Takes a name away, and with the last one the image.
-    ///
-    /// # Errors
-    /// There is none, or a container uses it and nobody insists.
-    pub fn remove_image(
-        &mut self,
-        now: Timestamp,
-        hostname: &str,
-        reference: &str,
-        force: bool,
-    ) -> Result<Vec<Value>, ApiError> {
-        self.advance(now);
-        let node = self.find_node(hostname)?;
-        let missing = || ApiError::plain(404, format!("No such image: {reference}"));
-        let stored = self.nodes[&node]
-            .store
-            .find(reference)
-            .ok_or_else(missing)?
-            .clone();
-        let id = stored.image.id.clone();
-        if let (Some(user), false) = (self.users(hostname, &id).first(), force) {
-            let container = user.container.as_ref().map_or("", |it| it.id.as_str());
-            return Err(ApiError::plain(
-                409,
-                format!(
-                    "conflict: unable to remove repository reference \"{reference}\" (must force) - container {container:.12} is using its referenced image {:.12}",
-                    id.trim_start_matches("sha256:")
-                ),
-            ));
-        }
-        let names = Names::of(reference);
-        let mut gone = Vec::new();
-        let store = &mut self.nodes.get_mut(&node).ok_or_else(missing)?.store;
-        if let Some(stored) = store.images.get_mut(&id) {
-            let named: Vec<String> = names
-                .into_iter()
-                .flat_map(|names| [names.digest, names.tag])
-                .flatten()
-                .collect();
-            let by_name = named
-                .iter()
-                .any(|it| stored.tags.contains(it) || stored.digests.contains(it));
-            let all = stored.tags.iter().chain(&stored.digests).cloned();
-            let untagged: Vec<String> = match by_name {
-                true => all.filter(|it| named.contains(it)).collect(),
-                false => all.collect(),
-            };
-            for name in untagged {
-                stored.tags.remove(&name);
-                stored.digests.remove(&name);
-                gone.push(json!({"Untagged": name}));
-            }
-            // A digest alone holds no image once its tags are gone.
-            if stored.tags.is_empty() {
-                gone.extend(stored.digests.iter().map(|it| json!({"Untagged": it})));
-                store.images.remove(&id);
-                gone.push(json!({"Deleted": id}));
-            }
-        }
-        self.tell_local(
-            &node,
-            ("image", "delete"),
-            &id,
-            attributes([("name", id.clone())]),
-        );
-        Ok(gone)
-    }
-
-    /// Removes what no container uses: images without a tag, or with `all`
-    /// every one. Returns what went and how many bytes that freed.
-    pub fn prune_images(&mut self, now: Timestamp, hostname: &str, all: bool) -> (Vec<Value>, u64) {
-        self.advance(now);
-        let Some(node) = self.hostnames.get(hostname).cloned() else {
-            return (Vec::new(), 0);
-        };
-        let stored = self.nodes[&node].store.images.values();
-        let unused = stored.filter(|stored| self.users(hostname, &stored.image.id).is_empty());
-        // What was pulled by digest has no tag, and is not dangling for that.
-        let unused = unused.filter(|it| all || (it.tags.is_empty() && it.digests.is_empty()));
-        let ids: Vec<String> = unused.map(|stored| stored.image.id.clone()).collect();
-        let (mut gone, mut bytes) = (Vec::new(), 0);
-        for id in ids {
-            let store = self.nodes.get_mut(&node).map(|node| &mut node.store);
-            let Some(stored) = store.and_then(|store| store.images.remove(&id)) else {
-                continue;
-            };
-            let names = stored.tags.iter().chain(&stored.digests);
-            gone.extend(names.map(|name| json!({"Untagged": name})));
-            gone.push(json!({"Deleted": id}));
-            bytes += stored.image.size;
-            self.tell_local(
-                &node,
-                ("image", "delete"),
-                &id,
-                attributes([("name", id.clone())]),
-            );
-        }
-        (gone, bytes)
     }
 
     /// What the images of a node take on its disk, in bytes.

@@ -20,6 +20,7 @@ mod kinds;
 mod node;
 mod objects;
 mod orchestrator;
+mod removal;
 mod scheduler;
 mod service;
 mod spec;

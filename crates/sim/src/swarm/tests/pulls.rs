@@ -130,8 +130,8 @@ fn a_slow_line_makes_the_next_pull_long() {
     }
 }
 
-/// The incident of the mission: a prune takes what no container uses, and what
-/// has only a digest is not dangling.
+/// The incident of the mission: a prune takes what no container is made of,
+/// and what has only a digest even without being asked for all.
 #[test]
 fn a_prune_takes_what_no_container_uses() {
     let mut ground = Ground::new();
@@ -145,7 +145,7 @@ fn a_prune_takes_what_no_container_uses() {
     assert!(gone.is_empty() && bytes == 0);
     let gone = ground.cluster.prune_containers(ground.now, "n1", |_| true);
     assert_eq!(gone.len(), 1);
-    let (gone, bytes) = ground.cluster.prune_images(ground.now, "n1", true);
+    let (gone, bytes) = ground.cluster.prune_images(ground.now, "n1", false);
     assert_eq!(bytes, 30 << 20);
     assert!(gone.iter().any(|it| it["Deleted"].is_string()));
     ground.cluster.node_image("n1", NEXT).unwrap();
@@ -155,6 +155,64 @@ fn a_prune_takes_what_no_container_uses() {
         .remove_image(ground.now, "n1", NEXT, false)
         .unwrap_err();
     assert_eq!(refused.status, 409);
+}
+
+/// An image with these names, on the first node, of which one is removed.
+fn removed(names: &[&str], reference: &str) -> (Vec<String>, bool) {
+    let digest = GOOD.split_once('@').unwrap().1;
+    let mut ground = Ground::new();
+    ground
+        .cluster
+        .begin_pull(ground.now, "n1", GOOD, None)
+        .unwrap();
+    ground.pass(5.0);
+    let node = ground.cluster.hostnames["n1"].clone();
+    let store = &mut ground.cluster.nodes.get_mut(&node).unwrap().store;
+    let stored = store.images.values_mut().next().unwrap();
+    stored.digests.clear();
+    for name in names {
+        match name.strip_suffix('@') {
+            Some(repository) => stored.digests.insert(format!("{repository}@{digest}")),
+            None => stored.tags.insert((*name).to_owned()),
+        };
+    }
+    let reference = match reference.strip_suffix('@') {
+        Some(repository) => format!("{repository}@{digest}"),
+        None => reference.to_owned(),
+    };
+    let told = ground
+        .cluster
+        .remove_image(ground.now, "n1", &reference, false);
+    let told = told.unwrap();
+    let deleted = told.iter().any(|it| it["Deleted"].is_string());
+    let untagged = told.iter().filter_map(|it| it["Untagged"].as_str());
+    let untagged = untagged.map(|name| name.replace(digest, ""));
+    (untagged.collect(), deleted)
+}
+
+/// moby `daemon/images/image_delete.go`.
+#[test]
+fn names_go_and_with_the_last_one_the_image() {
+    let table: [(&[&str], &str, &[&str], bool); 7] = [
+        (&["a/db@"], "a/db@", &["a/db@"], true),
+        (&["a/db@", "b/db@"], "a/db@", &["a/db@"], false),
+        (&["a/db:1", "a/db@"], "a/db@", &["a/db@"], false),
+        // With the last tag of a repository go its digests.
+        (&["a/db:1", "a/db@"], "a/db:1", &["a/db:1", "a/db@"], true),
+        (&["a/db:1", "a/db:2", "a/db@"], "a/db:1", &["a/db:1"], false),
+        (
+            &["a/db:1", "a/db@", "b/db@"],
+            "a/db:1",
+            &["a/db:1", "a/db@"],
+            false,
+        ),
+        (&["a/db:1", "b/db:1", "b/db@"], "a/db:1", &["a/db:1"], false),
+    ];
+    for (names, reference, untagged, deleted) in table {
+        let (told, went) = removed(names, reference);
+        let untagged: Vec<String> = untagged.iter().map(|it| (*it).to_owned()).collect();
+        assert_eq!((told, went), (untagged, deleted), "{names:?}");
+    }
 }
 
 /// Facts on Swarm, pre-pulling through a manager alone.
