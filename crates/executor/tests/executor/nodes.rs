@@ -67,7 +67,7 @@ async fn world() -> World {
         )],
     );
     world.engine.on(
-        "GET /images/",
+        "GET /images/ghcr.io",
         &says(&[json!({"RepoDigests": [name], "Id": "sha256:1"})]),
     );
     world.connect_node("host-1").await;
