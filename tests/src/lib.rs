@@ -6,6 +6,7 @@ pub mod build;
 pub mod guest;
 pub mod lab;
 pub mod proxy;
+pub mod screen;
 pub mod sim;
 pub mod story;
 pub mod token_server;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::build::{Build, Destination, Kind, Login, Pushed, push};
+use crate::screen;
 use crate::world::{World, imgstack};
 
 /// How a program ended and what it said.
@@ -320,6 +321,12 @@ impl Story {
         command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Started(command.spawn().expect("imgstack starts"))
+    }
+
+    /// Runs imgstack on a terminal, and looks at the screen as it draws.
+    /// Returns the exit code.
+    pub fn watch(&self, args: &[&str], look: impl FnMut(&[String])) -> Option<i32> {
+        screen::watch(&self.command(args), look)
     }
 
     fn command(&self, args: &[&str]) -> Command {

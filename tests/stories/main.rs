@@ -35,6 +35,21 @@ macro_rules! alone {
     };
 }
 
+/// Stories that need more of a world than there is room for, and make their own.
+macro_rules! simulated {
+    ($($story:ident),* $(,)?) => {
+        mod on_the_simulation {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                #[ignore = "needs docker's client"]
+                async fn $story() {
+                    super::$story().await;
+                }
+            )*
+        }
+    };
+}
+
 /// Stories that are the same in both worlds.
 macro_rules! both {
     ($($story:ident),* $(,)?) => {
@@ -53,6 +68,7 @@ macro_rules! both {
 
 mod credentials;
 mod failures;
+mod fleet;
 mod nodes;
 mod plans;
 mod reach;
