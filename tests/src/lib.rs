@@ -5,6 +5,7 @@
 pub mod build;
 pub mod guest;
 pub mod lab;
+pub mod marked;
 pub mod proxy;
 pub mod screen;
 pub mod sim;

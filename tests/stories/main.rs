@@ -73,4 +73,5 @@ mod nodes;
 mod plans;
 mod reach;
 mod rollout;
+mod secrets;
 mod untouched;
