@@ -174,6 +174,12 @@ impl Sim {
         });
     }
 
+    /// Something else fills a node's disk, up to so many bytes.
+    pub fn fill_disk(&self, node: u8, leave: u64) {
+        let engines = &self.world().engines;
+        engines.with(|swarm, _| swarm.fill_disk(&hostname(node), leave));
+    }
+
     fn registry(&self, host: &str) -> Registry {
         let registry = self.world().registry(host);
         registry.expect("a registry of this world")

@@ -11,11 +11,14 @@ use jiff::Timestamp;
 
 simulated! {
     ten_nodes_pull_four_at_a_time_with_a_bar_each_on_a_terminal_and_lines_in_a_pipe,
+    a_disk_that_fills_while_pulling_stops_what_needs_that_node_and_nothing_else,
 }
 
 const NODES: u8 = 10;
 const AT_ONCE: usize = 4;
 const SIZE: u64 = 200 << 20;
+/// What the spec says of one worker alone.
+const SOME: &str = "{name: docker-infra-7, engine: \"ENGINE\"}";
 const APPLY: [&str; 4] = ["apply", "--auto-approve", "--parallelism", "4"];
 
 async fn ten_nodes_pull_four_at_a_time_with_a_bar_each_on_a_terminal_and_lines_in_a_pipe() {
@@ -48,12 +51,48 @@ async fn ten_nodes_pull_four_at_a_time_with_a_bar_each_on_a_terminal_and_lines_i
     lines(&story.imgstack(&APPLY).expect(0));
     pulls.were_bounded(asked);
 
-    // The manager makes them pull.
-    story.nodes(&[]);
-    story.spec(&[("pg", "")]);
-    let pulls = Pulls::new(&sim, &story, "fed9876");
-    lines(&story.imgstack(&APPLY).expect(0));
-    pulls.were_bounded(knocked);
+    // The manager makes them pull; or some of them, beside engines.
+    for (rules, sha) in [(&[][..], "fed9876"), (&[&*rules[0], SOME], "cba3210")] {
+        let rules = rules.iter().map(|it| it.replace("ENGINE", &engine));
+        let rules: Vec<String> = rules.collect();
+        story.nodes(&rules.iter().map(String::as_str).collect::<Vec<_>>());
+        story.spec(&[("pg", "")]);
+        let pulls = Pulls::new(&sim, &story, sha);
+        lines(&story.imgstack(&APPLY).expect(0));
+        pulls.were_bounded(knocked);
+    }
+}
+
+/// Without ssh nobody could look at the disk before.
+async fn a_disk_that_fills_while_pulling_stops_what_needs_that_node_and_nothing_else() {
+    let sim = Sim::start();
+    let world = World::Sim(sim.clone());
+    let mut story = Story::new(&world, "fills");
+    story.push(Kind::Good, "9b1d2e7").await;
+    for (name, node) in [("pg-1", 2), ("pg-2", 3)] {
+        let there = format!("--constraint=node.hostname==docker-infra-{node}");
+        story.create(name, &[&there]);
+    }
+    let rules = [2, 3].map(|node| {
+        let engine = world.engine(node);
+        format!("{{name: docker-infra-{node}, engine: \"{engine}\"}}")
+    });
+    story.nodes(&[&rules[0], &rules[1]]);
+    story.spec(&[("pg-1", ""), ("pg-2", "")]);
+    let digest = sim.push_of_size(&story.path(), "abc1234", SIZE);
+    let old = story.running("pg-1");
+    sim.fill_disk(2, 1 << 20);
+    let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
+    apply.says(&[
+        "node.docker-infra-2 image.pg: the disk there is full",
+        "no space left on device",
+        "Apply failed. Resources: 1 added, 1 changed, 0 destroyed.",
+        "failed       node.docker-infra-2 image.pg",
+        &format!("not started  service.{}", story.service("pg-1")),
+        &format!("done         service.{}", story.service("pg-2")),
+    ]);
+    assert_eq!(story.running("pg-1"), old);
+    assert!(story.is_held(3, &digest) && !story.is_held(2, &digest));
 }
 
 /// An engine is asked to pull.
