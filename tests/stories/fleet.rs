@@ -84,8 +84,9 @@ async fn a_disk_that_fills_while_pulling_stops_what_needs_that_node_and_nothing_
     sim.fill_disk(2, 1 << 20);
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
     apply.says(&[
-        "node.docker-infra-2 image.pg: the disk there is full",
+        "Error: node.docker-infra-2 image.pg: ",
         "no space left on device",
+        "help: make room on the node",
         "Apply failed. Resources: 1 added, 1 changed, 0 destroyed.",
         "failed       node.docker-infra-2 image.pg",
         &format!("not started  service.{}", story.service("pg-1")),
