@@ -33,6 +33,22 @@ macro_rules! alone {
     };
 }
 
+/// Stories that need more of a world than there is room for, and make their own.
+#[macro_export]
+macro_rules! simulated {
+    ($($story:ident),* $(,)?) => {
+        mod on_the_simulation {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                #[ignore = "needs docker's client"]
+                async fn $story() {
+                    super::$story().await;
+                }
+            )*
+        }
+    };
+}
+
 /// Stories that are the same in both worlds.
 #[macro_export]
 macro_rules! both {

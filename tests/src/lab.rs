@@ -33,6 +33,10 @@ pub struct Joined {
     number: u8,
 }
 
+/// Logins of workers, which go when this is dropped.
+#[derive(Debug)]
+pub struct Logins(Vec<String>);
+
 impl Lab {
     /// The lab that `tests/lab/lab env` speaks of. Waits for a place in it.
     ///
@@ -117,6 +121,12 @@ impl Lab {
         }
         said(&args, script.args(args));
         joined
+    }
+
+    /// Whatever workers are logged in to these registries meanwhile, they are
+    /// not when this is dropped.
+    pub fn logins(&self, registries: &[&str]) -> Logins {
+        Logins(registries.iter().map(|it| (*it).to_owned()).collect())
     }
 
     /// Changes the users of the token server, which reads them on every
@@ -216,17 +226,26 @@ impl Joined {
 
 impl Drop for Joined {
     fn drop(&mut self) {
-        let left = Lab::script()
-            .args(["leave", &self.number.to_string()])
-            .output();
-        let gone = left.is_ok_and(|output| output.status.success());
-        // Nobody may panic twice.
-        assert!(
-            gone || std::thread::panicking(),
-            "node {} has not left the lab",
-            self.number
-        );
+        clear(&["leave", &self.number.to_string()]);
     }
+}
+
+impl Drop for Logins {
+    fn drop(&mut self) {
+        for node in ["2", "3"] {
+            for registry in &self.0 {
+                clear(&["node", node, "docker", "logout", registry]);
+            }
+        }
+    }
+}
+
+/// Runs a verb that restores the lab.
+fn clear(args: &[&str]) {
+    let cleared = Lab::script().args(args).output();
+    let well = cleared.is_ok_and(|output| output.status.success());
+    // Nobody may panic twice.
+    assert!(well || std::thread::panicking(), "lab {args:?} failed");
 }
 
 /// What a program printed that must end well.

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
-use imgstack_sim::registry::{Manner, Registry, Settings, User};
+use imgstack_sim::registry::{Build, Layer, Manner, Registry, Settings, User};
 use imgstack_sim::swarm::{NodeSetup, Role};
 use imgstack_sim::{Layout, Recorded, World};
 use jiff::{SignedDuration, Timestamp};
@@ -138,6 +138,21 @@ impl Sim {
         self.world().remove_alias(address);
     }
 
+    /// Pushes a build of that size to the anonymous registry, under `16`;
+    /// nobody has to carry the bytes. Returns its digest.
+    pub fn push_of_size(&self, path: &str, sha: &str, bytes: u64) -> String {
+        let size = |part| Layer {
+            compressed: part,
+            unpacked: part * 2,
+        };
+        let build = Build {
+            layers: vec![size(bytes / 4 * 3), size(bytes - bytes / 4 * 3)],
+            ..Build::new(path, sha, self.world().server.clock.now())
+        };
+        let anonymous = self.registry(self.anonymous());
+        anonymous.push_build(&build, &["16"]).digest
+    }
+
     /// Adds a user of the private registry, who may read all, or gives one
     /// another password.
     pub fn set_user(&self, name: &str, password: &str) {
@@ -157,6 +172,12 @@ impl Sim {
                 swarm.set_bandwidth(&hostname(node), bytes_per_s);
             }
         });
+    }
+
+    /// Something else fills a node's disk, up to so many bytes.
+    pub fn fill_disk(&self, node: u8, leave: u64) {
+        let engines = &self.world().engines;
+        engines.with(|swarm, _| swarm.fill_disk(&hostname(node), leave));
     }
 
     fn registry(&self, host: &str) -> Registry {

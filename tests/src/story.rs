@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::build::{Build, Destination, Kind, Login, Pushed, push};
+use crate::screen;
 use crate::world::{World, imgstack};
 
 /// How a program ended and what it said.
@@ -216,27 +217,29 @@ impl Story {
         self.world.docker(&args);
     }
 
-    /// Logs docker in to the registry that asks for a token, without docker:
-    /// a password is in no argument. Returns the folder of the configuration.
+    /// Logs docker in to the story's registry, without docker: a password is in
+    /// no argument. Returns the folder of the configuration.
     pub fn log_in(&self, user: &str, password: &str) -> PathBuf {
         let folder = self.dir().join(format!("docker-of-{user}"));
-        std::fs::create_dir_all(&folder).expect("a folder for a login");
-        let auth = STANDARD.encode(format!("{user}:{password}"));
-        let config = json!({"auths": {&self.registry: {"auth": auth}}});
-        std::fs::write(folder.join("config.json"), config.to_string()).expect("the login");
+        log_in_to(&folder, &self.registry, user, password);
         folder
     }
 
     /// As [`Story::create`], by somebody with that docker configuration, whose
     /// credential the service carries.
     pub fn create_as(&self, config: &Path, name: &str, options: &[&str]) {
-        let (service, image) = (self.service(name), format!("{}:16", self.repository()));
-        let config = config.display().to_string();
+        let image = format!("{}:16", self.repository());
+        self.create_image_as(config, name, &image, options);
+    }
+
+    /// As [`Story::create_as`], with an image of another registry.
+    pub fn create_image_as(&self, config: &Path, name: &str, image: &str, options: &[&str]) {
+        let (service, config) = (self.service(name), config.display().to_string());
         let mut args = vec!["--config", &config, "service", "create", "--quiet"];
         args.extend(["--with-registry-auth", "--name", &service]);
         args.extend(["--update-monitor", "1s", "--stop-grace-period", "1s"]);
         args.extend(options);
-        args.push(&image);
+        args.push(image);
         self.world.docker(&args);
     }
 
@@ -320,6 +323,12 @@ impl Story {
         command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Started(command.spawn().expect("imgstack starts"))
+    }
+
+    /// Runs imgstack on a terminal, and looks at the screen as it draws.
+    /// Returns the exit code.
+    pub fn watch(&self, args: &[&str], look: impl FnMut(&[String])) -> Option<i32> {
+        screen::watch(&self.command(args), look)
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -412,6 +421,21 @@ impl Drop for Story {
     fn drop(&mut self) {
         self.sweep();
     }
+}
+
+/// Writes a docker configuration that is logged in to a registry, beside what
+/// is there.
+///
+/// # Panics
+/// Without a place for it.
+pub fn log_in_to(folder: &Path, registry: &str, user: &str, password: &str) {
+    std::fs::create_dir_all(folder).expect("a folder for a login");
+    let file = folder.join("config.json");
+    let old = std::fs::read(&file).unwrap_or_default();
+    let mut config: Value = serde_json::from_slice(&old).unwrap_or_else(|_| json!({}));
+    let auth = STANDARD.encode(format!("{user}:{password}"));
+    config["auths"][registry] = json!({"auth": auth});
+    std::fs::write(file, config.to_string()).expect("the login");
 }
 
 fn build(path: &str, kind: Kind, sha: &str) -> Build {

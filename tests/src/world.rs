@@ -143,18 +143,31 @@ impl World {
     /// When docker fails.
     #[track_caller]
     pub fn docker_on(&self, node: u8, args: &[&str]) -> String {
+        match self.try_docker_on(node, args) {
+            Ok(printed) => printed,
+            Err(words) => panic!("docker {args:?}: {words}"),
+        }
+    }
+
+    /// As [`World::docker_on`]; the error is what docker says when it fails.
+    ///
+    /// # Errors
+    /// When docker fails.
+    ///
+    /// # Panics
+    /// When there is no docker.
+    pub fn try_docker_on(&self, node: u8, args: &[&str]) -> Result<String, String> {
         // docker waits for a service to converge, if need be for ever.
         let output = Command::new("timeout")
             .args(["60", "docker", "-H", &self.engine(node)])
             .args(args)
             .output()
             .expect("docker starts");
-        assert!(
-            output.status.success(),
-            "docker {args:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match output.status.success() {
+            true => Ok(text(&output.stdout)),
+            false => Err(text(&output.stderr)),
+        }
     }
 }
 

@@ -240,8 +240,10 @@ fn nobody_accepts(story: &Story, old: &str) {
         &["auth", "rotate", "--auto-approve"],
     ] {
         let run = story.imgstack(command).expect(1);
-        run.says(&["LAB_PASSWORD", "was rejected"]);
+        run.says(&["LAB_PASSWORD"]);
         run.never_says(&["No changes", "Apply complete", old]);
+        let times = run.stdout.matches("was rejected").count();
+        assert_eq!(times, 1, "{command:?}: {}", run.stdout);
     }
     assert_eq!(versions(), untouched);
     // What that means: whatever moves does not start again.

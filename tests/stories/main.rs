@@ -7,8 +7,10 @@
 
 mod credentials;
 mod failures;
+mod fleet;
 mod nodes;
 mod plans;
 mod reach;
 mod rollout;
+mod secrets;
 mod untouched;

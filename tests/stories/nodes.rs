@@ -197,10 +197,7 @@ async fn a_node_that_joins_is_logged_in_and_gets_its_image(world: World) {
         guest.name()
     );
     story.spec_full(&world.endpoint(), &registry, "tag: \"16\"", &[("pg", "")]);
-    let _logins = Logins {
-        world: &world,
-        registry: story.registry.clone(),
-    };
+    let _logins = lab(&world).logins(&[&story.registry]);
     story.imgstack(&["apply", "--auto-approve"]).expect(0);
     nothing_to_do(&story);
 
@@ -347,20 +344,4 @@ fn fill(node: &Joined, leave: u64) {
 fn free(node: &Joined) -> u64 {
     let df = node.run(&["df", "--output=avail", "--block-size=1M", "/var/lib/docker"]);
     df.lines().last().unwrap().trim().parse().unwrap()
-}
-
-/// Logins on the lab's own workers, which go when this is dropped.
-struct Logins<'a> {
-    world: &'a World,
-    registry: String,
-}
-
-impl Drop for Logins<'_> {
-    fn drop(&mut self) {
-        for node in ["2", "3"] {
-            // It may have failed before it was logged in.
-            let args = ["node", node, "docker", "logout", &self.registry];
-            let _ = lab(self.world).verb(&args);
-        }
-    }
 }

@@ -21,6 +21,7 @@ use std::time::Duration;
 use bollard::Docker;
 use imgstack_spec::{Endpoint, Platform};
 use serde::Deserialize;
+use tokio::sync::Mutex;
 
 use crate::http::{Http, REQUEST};
 use crate::manager::{from_bollard, version};
@@ -39,6 +40,8 @@ pub use remove::Removal;
 pub struct NodeEngine {
     http: Http,
     link: Arc<Link>,
+    /// Whose turn it is to write the docker configuration there.
+    config: Arc<Mutex<()>>,
     about: About,
 }
 
@@ -85,6 +88,7 @@ impl NodeEngine {
         Ok(Self {
             http,
             link,
+            config: Arc::default(),
             about: info.about(version, api_version),
         })
     }

@@ -19,7 +19,7 @@ use ground::{
     ANONYMOUS, Built, PRIVATE, Swept, build, build_in, docker, engine, host, lab, local, password,
     socket, target,
 };
-use imgstack_spec::{Digest, Repository};
+use imgstack_spec::{Digest, RegistryHost, Repository};
 use imgstack_swarm::engine::{
     DiskUnknown, Login, LoginError, LoginFailure, LoginState, PullError, PullProgress, Removal,
 };
@@ -332,22 +332,51 @@ async fn free_space_is_known_over_ssh_and_only_there() {
     }
 }
 
-/// Nobody is logged in before the test and after it.
-struct LoggedOut;
+/// Nobody is logged in on a node before the test and after it.
+struct LoggedOut(&'static str, &'static [&'static str]);
 
 impl LoggedOut {
-    fn now() -> Self {
-        drop(Self);
-        Self
+    fn now(node: &'static str, registries: &'static [&'static str]) -> Self {
+        drop(Self(node, registries));
+        Self(node, registries)
     }
 }
 
 impl Drop for LoggedOut {
     fn drop(&mut self) {
-        let logout = Command::new("ssh")
-            .args(["docker-infra-2", "docker", "logout", PRIVATE])
-            .output();
-        assert!(logout.is_ok_and(|it| it.status.success()));
+        for registry in self.1 {
+            let logout = Command::new("ssh")
+                .args([self.0, "docker", "logout", registry])
+                .output();
+            assert!(logout.is_ok_and(|it| it.status.success()));
+        }
+    }
+}
+
+/// A registry that asks for nothing lets everybody in.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab"]
+async fn logins_that_are_asked_for_at_once_are_all_kept() {
+    const DOORS: [&str; 4] = [
+        ANONYMOUS,
+        "10.77.0.1:05000",
+        "10.77.0.1:005000",
+        "10.77.0.1:0005000",
+    ];
+    let login = Login {
+        username: "robot".to_owned(),
+        secret: "anything".into(),
+    };
+    let engine = engine("ssh://root@docker-infra-1").await;
+    let _out = LoggedOut::now("docker-infra-1", &DOORS);
+    let hosts = DOORS.map(|it| it.parse::<RegistryHost>().unwrap());
+    let logins = hosts.iter().map(|host| engine.login(host, &login));
+    for result in futures_util::future::join_all(logins).await {
+        result.unwrap();
+    }
+    for host in &hosts {
+        let state = engine.login_state(host, &login).await;
+        assert_eq!(state, LoginState::Same, "{host}");
     }
 }
 
@@ -362,7 +391,7 @@ async fn a_login_is_kept_on_the_node_and_told_from_others() {
     let robot = login("robot", password("robot"));
     let limited = login("limited", password("limited"));
     let engine = engine("ssh://root@docker-infra-2").await;
-    let _out = LoggedOut::now();
+    let _out = LoggedOut::now("docker-infra-2", &[PRIVATE]);
     assert_eq!(
         engine.login_state(&registry, &robot).await,
         LoginState::Absent

@@ -6,13 +6,13 @@ use std::fmt::Write;
 
 use imgstack_planner::{
     Acceptance, Action, FORMAT_VERSION, Inventory, Known, Observed, ObservedCredential, Report,
-    StackPlan, Trouble,
+    StackPlan,
 };
 use imgstack_spec::{RegistryHost, Repository, ServiceName};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::fold::{beside, listed, prose};
+use super::fold::{beside, listed};
 use super::plan::findings;
 use super::style::{BAD, BOLD, DIM, GOOD, WARN, inline, paint, until};
 use super::table::Table;
@@ -187,9 +187,6 @@ pub(crate) fn render(report: &AuthReport) -> String {
         }
         out.push_str(&table.render());
         out.push('\n');
-        for registry in &stack.registries {
-            refusals(&mut out, registry);
-        }
         findings(&mut out, &stack.report);
         if stack.to_rotate > 0 {
             let what = match stack.to_rotate {
@@ -279,20 +276,4 @@ fn carried(services: &BTreeMap<ServiceName, Carries>) -> String {
         let _ = write!(text, ", {unknown} not known");
     }
     text
-}
-
-fn refusals(out: &mut String, registry: &RegistryAuth) {
-    for access in registry.access.values() {
-        let (sign, Trouble { why, hint }) = match access {
-            Acceptance::Accepted | Acceptance::NotNeeded => continue,
-            Acceptance::Refused(trouble) => (paint(BAD, "! "), trouble),
-            Acceptance::Unknown(trouble) => (paint(WARN, "! "), trouble),
-        };
-        let text = format!("  {sign}registry.{}: {}", registry.host, inline(why));
-        let _ = writeln!(out, "{}", prose(&text, 6));
-        if let Some(hint) = hint {
-            let help = format!("      help: {}", inline(hint));
-            let _ = writeln!(out, "{}", prose(&help, 12));
-        }
-    }
 }

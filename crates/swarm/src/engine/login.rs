@@ -137,7 +137,9 @@ impl NodeEngine {
     }
 
     /// Logs the account on the node in to a registry, as `docker login` does:
-    /// the registry is asked, and what it accepts is kept there.
+    /// the registry is asked, and what it accepts is kept there. One login
+    /// waits for another: docker reads its whole configuration and writes it
+    /// back, and of two at once one would be lost.
     ///
     /// # Errors
     /// See [`LoginError`].
@@ -157,6 +159,7 @@ impl NodeEngine {
             input: Some(secret.as_bytes()),
             within: LOG_IN,
         };
+        let _turn = self.config.lock().await;
         let finished = docker.run(ssh).await?;
         let (failure, words) = match &finished {
             Finished::Ended { code: Some(0), .. } => return Ok(()),

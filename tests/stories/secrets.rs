@@ -1,0 +1,474 @@
+//! No secret is shown anywhere: every command runs with marked ones, and all
+//! that it says, writes and sends is searched for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use imgstack_tests::build::Kind;
+use imgstack_tests::guest::Guest;
+use imgstack_tests::lab::Logins;
+use imgstack_tests::marked::Marks;
+use imgstack_tests::proxy::Proxy;
+use imgstack_tests::story::{Story, log_in_to};
+use imgstack_tests::world::World;
+use serde_json::{Value, json};
+
+imgstack_tests::both! {
+    no_command_shows_a_secret_anywhere,
+}
+
+/// Long enough for a program to be seen.
+const PAUSE: &str = "sleep 0.3";
+
+/// Where credentials are read. Each has a registry of its own, an image there
+/// and a service.
+const SOURCES: [&str; 5] = ["env", "file", "command", "config", "helper"];
+
+async fn no_command_shows_a_secret_anywhere(world: World) {
+    let mut stage = Stage::set(&world).await;
+    let before = logs(&world);
+    let since = jiff::Timestamp::now();
+    let sampler = Sampler::start(stage.story.dir(), stage.marks.clone());
+    let mut ran = Ran::default();
+    without_a_cluster(&stage, &mut ran);
+    for (round, sha) in ["abc1234", "def5678"].into_iter().enumerate() {
+        stage.set_passwords(round);
+        stage.push(sha).await;
+        everything(&stage, &mut ran, round);
+    }
+    refused(&stage, &mut ran);
+    let mut commands = BTreeSet::new();
+    leaves(&stage.story, &[], &mut commands);
+    assert_eq!(ran.0, commands, "every command must run here");
+
+    let sampled = sampler.stop();
+    assert_eq!(sampled.found, BTreeSet::new());
+    // It has seen what there was to see.
+    let mut expected = vec!["imgstack", "cat", "docker-credential-marked"];
+    if matches!(world, World::Lab(_)) {
+        expected.extend(["ssh", "docker login"]);
+    }
+    for program in expected {
+        let mut seen = sampled.seen.iter();
+        assert!(
+            seen.any(|it| it.contains(program)),
+            "{program} was not seen"
+        );
+    }
+    for (what, text) in in_the_cluster(&stage.story, since) {
+        stage.is_clean(&what, text.as_bytes());
+    }
+    for (path, length) in before {
+        let log = std::fs::read(&path).unwrap();
+        stage.is_clean(&path.display().to_string(), &log[length.min(log.len())..]);
+    }
+}
+
+/// One stack with five registries, which are doors to the same.
+struct Stage {
+    story: Story,
+    marks: Marks,
+    sources: Vec<Source>,
+    _logins: Option<Logins>,
+}
+
+struct Source {
+    name: &'static str,
+    door: Proxy,
+    guest: Guest,
+}
+
+impl Source {
+    /// The secret of a round.
+    fn secret(&self, marks: &Marks, round: usize) -> String {
+        marks.secret(&format!("{}-{round}", self.name))
+    }
+}
+
+impl Stage {
+    async fn set(world: &World) -> Self {
+        let story = Story::in_registry(world, "secrets", world.private());
+        let marks = Marks::default();
+        let sources = SOURCES.map(|name| Source {
+            name,
+            door: Proxy::to_private(world),
+            // A name is no secret.
+            guest: Guest::new(
+                world,
+                &format!("{}-{name}", story.name),
+                &marks.secret("none"),
+            ),
+        });
+        let doors: Vec<&str> = sources.iter().map(|it| it.door.address()).collect();
+        let logins = match world {
+            World::Lab(lab) => Some(lab.logins(&doors)),
+            World::Sim(_) => None,
+        };
+        let mut stage = Self {
+            story,
+            marks,
+            sources: sources.into(),
+            _logins: logins,
+        };
+        stage.set_passwords(0);
+        stage.push("9b1d2e7").await;
+        stage.create_services();
+        stage.write_spec();
+        let temporary = stage.story.file("tmp");
+        std::fs::create_dir(&temporary).unwrap();
+        let path = format!("{}:{}", stage.helper().display(), world.path());
+        for (key, value) in [
+            ("TMPDIR", &*temporary.display().to_string()),
+            ("PATH", &*path),
+            ("RUST_LOG", "trace"),
+            ("RUST_BACKTRACE", "full"),
+        ] {
+            stage.story.set(key, value);
+        }
+        stage
+    }
+
+    async fn push(&self, sha: &str) {
+        let path = self.story.path();
+        self.story.push_private(&path, Kind::Good, sha).await;
+    }
+
+    /// The secrets of that round are good from now on, and are found.
+    fn set_passwords(&mut self, round: usize) {
+        let docker = self.story.file(".docker");
+        for source in &self.sources {
+            let secret = source.secret(&self.marks, round);
+            source.guest.set_password(&secret);
+            let (name, host) = (source.name, source.door.address());
+            match name {
+                "env" => self.story.set("MARKED_PASSWORD", &secret),
+                "config" => log_in_to(&docker, host, source.guest.name(), &secret),
+                _ => std::fs::write(self.input(name), secret).unwrap(),
+            }
+        }
+        let file = docker.join("config.json");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let mut config: Value = serde_json::from_str(&text).unwrap();
+        config["credHelpers"] = json!({self.source("helper").door.address(): "marked"});
+        std::fs::write(file, config.to_string()).unwrap();
+    }
+
+    fn source(&self, name: &str) -> &Source {
+        let mut sources = self.sources.iter();
+        sources.find(|it| it.name == name).unwrap()
+    }
+
+    /// A file that holds a secret on purpose.
+    fn input(&self, name: &str) -> PathBuf {
+        let folder = self.story.file(INPUTS);
+        std::fs::create_dir_all(&folder).unwrap();
+        folder.join(name)
+    }
+
+    /// A credential helper, in a folder of its own, which is returned.
+    fn helper(&self) -> PathBuf {
+        let folder = self.story.file("helpers");
+        std::fs::create_dir_all(&folder).unwrap();
+        let program = folder.join("docker-credential-marked");
+        let text = format!(
+            "#!/bin/sh\n{PAUSE}\nprintf '{{\"Username\":\"{}\",\"Secret\":\"%s\"}}' \"$(cat '{}')\"\n",
+            self.source("helper").guest.name(),
+            self.input("helper").display()
+        );
+        std::fs::write(&program, text).unwrap();
+        std::fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        folder
+    }
+
+    fn create_services(&self) {
+        for source in &self.sources {
+            let config = self.input(&format!("docker-of-{}", source.name));
+            let (host, secret) = (source.door.address(), source.secret(&self.marks, 0));
+            log_in_to(&config, host, source.guest.name(), &secret);
+            let image = format!("{host}/{}:16", self.story.path());
+            self.story
+                .create_image_as(&config, source.name, &image, &[]);
+        }
+    }
+
+    fn write_spec(&self) {
+        let (mut registries, mut images, mut services) =
+            (String::new(), String::new(), String::new());
+        for Source {
+            name, door, guest, ..
+        } in &self.sources
+        {
+            let file = self.input(name).display().to_string();
+            let password = match *name {
+                "env" => "{env: MARKED_PASSWORD}".to_owned(),
+                "file" => format!("{{file: \"{file}\"}}"),
+                "command" => format!("{{command: [sh, -c, \"{PAUSE} && cat {file}\"]}}"),
+                _ => String::new(),
+            };
+            let password = match password.as_str() {
+                "" => String::new(),
+                password => format!(", username: {}, password: {password}", guest.name()),
+            };
+            let host = door.address();
+            registries += &format!("    - {{host: \"{host}\", insecure: true{password}}}\n");
+            let repository = format!("{host}/{}", self.story.path());
+            images += &format!(
+                "    - {{name: {name}, repository: \"{repository}\", tag: \"16\", keep: 1}}\n"
+            );
+            services += &format!(
+                "    - {{name: {}, image: {name}}}\n",
+                self.story.service(name)
+            );
+        }
+        let nodes = match &self.story.world {
+            World::Lab(_) => {
+                "    - {selector: {role: worker}, engine: \"ssh://root@{hostname}\", login: true}\n"
+                    .to_owned()
+            }
+            World::Sim(_) => format!(
+                "    - {{name: docker-infra-2, engine: \"{}\"}}\n",
+                self.story.world.engine(2)
+            ),
+        };
+        let text = format!(
+            "apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\nmetadata: {{name: {}}}\nspec:\n  swarm: {{endpoint: \"{}\"}}\n  registries:\n{registries}  images:\n{images}  nodes:\n{nodes}  services:\n{services}",
+            self.story.name,
+            self.story.world.endpoint(),
+        );
+        std::fs::write(self.story.file("imgstack.yaml"), text).unwrap();
+    }
+
+    /// Fails the test if a secret is in the text.
+    #[track_caller]
+    fn is_clean(&self, what: &str, text: &[u8]) {
+        assert_eq!(self.marks.found_in(text), None, "a secret is in: {what}");
+    }
+
+    /// Runs a command, and searches what it says.
+    #[track_caller]
+    fn run(&self, ran: &mut Ran, command: &str, args: &[&str], code: i32) {
+        let words: Vec<&str> = command.split(' ').chain(args.iter().copied()).collect();
+        let run = self.story.imgstack(&words).expect(code);
+        self.is_clean(command, run.stdout.as_bytes());
+        self.is_clean(command, run.stderr.as_bytes());
+        ran.0.insert(command.to_owned());
+    }
+}
+
+/// The commands that have run.
+#[derive(Default)]
+struct Ran(BTreeSet<String>);
+
+fn without_a_cluster(stage: &Stage, ran: &mut Ran) {
+    stage.run(ran, "schema", &[], 0);
+    stage.run(ran, "validate", &[], 0);
+    stage.run(ran, "generate cloud-init", &[], 0);
+    stage.run(ran, "demo", &[], 0);
+}
+
+/// From a plan to the end: in the first round the services get another build,
+/// in the second another credential before that.
+fn everything(stage: &Stage, ran: &mut Ran, round: usize) {
+    stage.run(ran, "auth check", &[], 0);
+    stage.run(ran, "auth check", &["-o", "json"], 0);
+    if round > 0 {
+        stage.run(ran, "auth rotate", &["--auto-approve"], 0);
+    }
+    stage.run(ran, "plan", &["--out", "p.json"], 0);
+    stage.run(ran, "plan", &["-o", "json"], 0);
+    stage.run(ran, "show", &["p.json"], 0);
+    stage.run(ran, "show", &["p.json", "-o", "json"], 0);
+    match round {
+        0 => stage.run(ran, "apply", &["p.json", "-o", "ndjson"], 0),
+        _ => stage.run(ran, "apply", &["--auto-approve", "-o", "json"], 0),
+    }
+    stage.run(ran, "status", &[], 0);
+    stage.run(ran, "status", &["-o", "json"], 0);
+    stage.run(ran, "plan", &["--detailed-exitcode"], 0);
+    // A plan that is stale says what moved.
+    stage.run(ran, "apply", &["p.json"], 1);
+}
+
+/// What goes wrong with a secret is told without it.
+fn refused(stage: &Stage, ran: &mut Ran) {
+    stage.sources.iter().for_each(|it| it.guest.revoke());
+    stage.run(ran, "plan", &[], 1);
+    stage.run(ran, "apply", &["--auto-approve"], 1);
+    stage.run(ran, "auth check", &[], 1);
+    stage.run(ran, "auth rotate", &["--auto-approve"], 1);
+    stage.run(ran, "status", &[], 1);
+}
+
+/// The commands that imgstack itself lists, those without commands of their own.
+fn leaves(story: &Story, of: &[&str], found: &mut BTreeSet<String>) {
+    let help = story.imgstack(&[of, &["--help"]].concat()).expect(0).stdout;
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let listed: Vec<&str> = listed
+        .take_while(|line| line.starts_with("  "))
+        .filter(|line| !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    if listed.is_empty() {
+        found.insert(of.join(" "));
+    }
+    for command in listed {
+        leaves(story, &[of, &[command]].concat(), found);
+    }
+}
+
+/// All that the Swarm and the nodes show of the story.
+fn in_the_cluster(story: &Story, since: jiff::Timestamp) -> Vec<(String, String)> {
+    let mut shown = Vec::new();
+    for name in SOURCES {
+        let service = story.inspect(name);
+        // The label is there, so that its absence is no reason to pass.
+        let label = &service["Spec"]["Labels"]["dev.imgstack.credential"];
+        assert!(label.is_string(), "{name} carries nothing that is known");
+        shown.push((format!("service {name}"), service.to_string()));
+        let tasks = story.tasks(name);
+        let tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
+        let inspect = ["inspect", "--type", "task"];
+        let tasks = story.world.docker(&[&inspect[..], &tasks].concat());
+        shown.push((format!("tasks of {name}"), tasks));
+    }
+    let configs = story.world.docker(&["config", "ls", "-q"]);
+    for id in configs.lines() {
+        // Another story may just have removed it.
+        let config = story.world.try_docker_on(1, &["config", "inspect", id]);
+        shown.extend(config.map(|it| (format!("config {id}"), it)));
+    }
+    let (since, until) = (since.to_string(), jiff::Timestamp::now().to_string());
+    for node in 1..=3 {
+        let args = [
+            "events",
+            "--since",
+            &since,
+            "--until",
+            &until,
+            "--format",
+            "{{json .}}",
+        ];
+        let events = story.world.docker_on(node, &args);
+        assert!(events.contains(&story.path()), "no event of node {node}");
+        shown.push((format!("events of node {node}"), events));
+    }
+    shown
+}
+
+/// The logs of the lab's nodes, and how long they are.
+fn logs(world: &World) -> Vec<(PathBuf, usize)> {
+    let World::Lab(lab) = world else {
+        return Vec::new();
+    };
+    let nodes = [1, 2, 3].map(|node| lab.root().join(format!("node-{node}")));
+    let logs = nodes
+        .iter()
+        .flat_map(|it| [it.join("engine.log"), it.join("sshd.log")]);
+    logs.map(|path| {
+        let length = std::fs::metadata(&path).unwrap().len();
+        (path, usize::try_from(length).unwrap())
+    })
+    .collect()
+}
+
+/// The folder of files that hold secrets on purpose.
+const INPUTS: &str = "inputs";
+
+/// Looks at all processes of the machine, those of the lab's nodes and the
+/// children of imgstack among them, and at all files in the story's folder, again
+/// and again.
+struct Sampler {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Sampled>,
+}
+
+#[derive(Default)]
+struct Sampled {
+    /// Command lines.
+    seen: BTreeSet<String>,
+    found: BTreeSet<String>,
+    /// When files were changed that have been read.
+    read: BTreeMap<PathBuf, SystemTime>,
+}
+
+impl Sampler {
+    fn start(folder: &Path, marks: Marks) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, folder) = (stop.clone(), folder.to_owned());
+        let thread = std::thread::spawn(move || {
+            let mut sampled = Sampled::default();
+            while !stopped.load(Ordering::Relaxed) {
+                sampled.processes(&marks);
+                sampled.files(&folder, &marks);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            sampled.files(&folder, &marks);
+            sampled
+        });
+        Self { stop, thread }
+    }
+
+    fn stop(self) -> Sampled {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+impl Sampled {
+    fn processes(&mut self, marks: &Marks) {
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            // A process may be gone by now, and most entries are none.
+            let Ok(words) = std::fs::read(entry.path().join("cmdline")) else {
+                continue;
+            };
+            let line = String::from_utf8_lossy(&words).replace('\0', " ");
+            if self.seen.contains(&line) {
+                continue;
+            }
+            if let Some(writing) = marks.found_in(&words) {
+                self.found
+                    .insert(format!("{writing}, in the process {line}"));
+            }
+            self.seen.insert(line);
+        }
+    }
+
+    fn files(&mut self, folder: &Path, marks: &Marks) {
+        let mut folders = vec![folder.to_owned()];
+        while let Some(folder) = folders.pop() {
+            // What is temporary may be gone by now.
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            for entry in entries {
+                let (path, name) = (entry.path(), entry.file_name());
+                if name == INPUTS || name == ".docker" {
+                    continue;
+                }
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    self.file(&path, marks);
+                }
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path, marks: &Marks) {
+        let changed = std::fs::metadata(path).and_then(|it| it.modified());
+        let (Ok(changed), Ok(text)) = (changed, std::fs::read(path)) else {
+            return;
+        };
+        if self.read.get(path) != Some(&changed) {
+            if let Some(writing) = marks.found_in(&text) {
+                self.found
+                    .insert(format!("{writing}, in the file {}", path.display()));
+            }
+            self.read.insert(path.to_owned(), changed);
+        }
+    }
+}
