@@ -5,5 +5,6 @@
 mod credentials;
 mod nodes;
 mod order;
+mod removals;
 mod support;
 mod verdicts;
