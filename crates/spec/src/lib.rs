@@ -19,6 +19,7 @@ mod decode;
 mod diagnostic;
 mod document;
 mod duration;
+pub mod edit;
 mod endpoint;
 mod engine_template;
 mod load;
