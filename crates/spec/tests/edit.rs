@@ -10,8 +10,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use imgstack_spec::edit::{Edit, EditError, set_pin, set_stack_images};
+use imgstack_spec::edit::{
+    Edit, EditError, set_pin, set_stack_image, set_stack_images, stack_image,
+};
 use imgstack_spec::{Pin, StackName};
 
 enum Change {
@@ -232,4 +235,197 @@ fn every_file_is_a_case() {
         .collect();
     let cases: BTreeSet<String> = CASES.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(files, cases);
+}
+
+#[test]
+fn what_stands_in_a_stack_file_is_read() {
+    let text = "\u{feff}x: &x {image: 'postgres:16'}
+services:
+  a: {<<: *x}
+  b: {extends: a}
+  c: {image: \"${R:-ghcr.io}/acme/c:${T-1}\"}
+  d: {image: acme/d:$T}
+  e: {image: acme/e:!}
+";
+    // The service; its text, what is deployed, where it stands, who shares it.
+    let cases = [
+        (
+            "a",
+            "postgres:16",
+            "docker.io/library/postgres:16",
+            (1, 15),
+            &["b"][..],
+        ),
+        (
+            "b",
+            "postgres:16",
+            "docker.io/library/postgres:16",
+            (1, 15),
+            &["a"],
+        ),
+        (
+            "c",
+            "${R:-ghcr.io}/acme/c:${T-1}",
+            "ghcr.io/acme/c:1",
+            (5, 14),
+            &[],
+        ),
+        (
+            "d",
+            "acme/d:$T",
+            "`$T` is set where the stack is deployed",
+            (6, 14),
+            &[],
+        ),
+        (
+            "e",
+            "acme/e:!",
+            "`!` is not a tag, which is made of letters, digits, `_`, `.` and `-` and does not begin with `.` or `-`",
+            (7, 14),
+            &[],
+        ),
+    ];
+    for (service, written, deployed, (line, column), shared_with) in cases {
+        let image = stack_image(text, service).unwrap();
+        assert_eq!(image.text, written);
+        let meant = image
+            .image
+            .map_or_else(|error| error.to_string(), |it| it.to_string());
+        assert_eq!(meant, deployed);
+        assert_eq!(
+            (image.stretch.start.line, image.stretch.start.column),
+            (line, column)
+        );
+        assert!(text[image.stretch.bytes].contains(written));
+        assert_eq!(image.shared_with, shared_with);
+    }
+    let variables = stack_image(text, "c").unwrap().variables;
+    assert_eq!(variables, ["R", "T"]);
+    assert!(stack_image(text, "f").is_err());
+}
+
+#[test]
+fn an_edit_tells_where_it_is() {
+    let text = "\u{feff}services:\r\n  ü: {image: 'a:1'} # b\r\n";
+    let edit = set_stack_image(text, "ü", &"a:10".parse().unwrap()).unwrap();
+    let [change] = edit.changes() else {
+        panic!("{edit:?}")
+    };
+    let places = [&change.before, &change.after].map(|stretch| {
+        let place = |place: imgstack_spec::edit::Place| (place.line, place.column);
+        (
+            stretch.bytes.clone(),
+            place(stretch.start),
+            place(stretch.end),
+        )
+    });
+    assert_eq!(
+        places,
+        [(28..33, (2, 14), (2, 19)), (28..34, (2, 14), (2, 20))]
+    );
+    // A line is the line, without its indentation and its break.
+    let text =
+        "kind: ImageStack\nmetadata: {name: shop}\nspec:\n  images:\n  - name: a\n    tag: b\n";
+    let edit = make(text, &Hold("a", "c")).unwrap();
+    let [change] = edit.changes() else {
+        panic!("{edit:?}")
+    };
+    assert_eq!(&edit.text()[change.after.bytes.clone()], "pin: c");
+    assert_eq!((change.after.start.line, change.after.start.column), (7, 5));
+    assert!(change.before.bytes.is_empty());
+}
+
+#[test]
+fn what_says_so_already_is_not_touched() {
+    let cases = [
+        ("image: postgres:16", "docker.io/library/postgres:16"),
+        (
+            "image: \"index.docker.io/library/postgres:16\"",
+            "postgres:16",
+        ),
+        ("image: ${R:-ghcr.io}/a/b:1", "ghcr.io/a/b:1"),
+    ];
+    for (line, image) in cases {
+        let text = format!("services:\n  a:\n    {line}\n");
+        let edit = set_stack_image(&text, "a", &image.parse().unwrap()).unwrap();
+        assert!(edit.is_empty(), "{line}");
+        assert_eq!(
+            (edit.text(), edit.diff("a.yml")),
+            (text.as_str(), String::new())
+        );
+    }
+    let text = "kind: ImageStack\nmetadata: {name: shop}\nspec:\n  images:\n  - &a {name: a, tag: t, pin: 16}\n  - {<<: *a, name: b}\n  - {name: c, tag: t}\n";
+    for change in [Hold("a", "16"), Hold("b", "16"), Unpin("c")] {
+        assert!(make(text, &change).unwrap().is_empty());
+    }
+    // It has none of its own, and yet it has one.
+    assert!(make(text, &Unpin("b")).is_err());
+}
+
+#[test]
+fn no_message_shows_what_a_terminal_obeys_or_a_secret() {
+    let texts = [
+        "services:\n  a: {image: \"x/y:$T\\e[31m ghp_0123456789abcdef\"}\n",
+        "services:\n  a: {extends: {file: \"\\e[31m ghp_0123456789abcdef\"}}\n",
+        "services:\n  a: &a {image: x, b: ghp_0123456789abcdef}\n  \"\\e[31m ghp_0123456789abcdef\": *a\n",
+    ];
+    for text in texts {
+        let error = set_stack_image(text, "a", &"x/y:1".parse().unwrap()).unwrap_err();
+        for told in [error.to_string(), error.hint()] {
+            assert!(!told.contains('\u{1b}') && !told.contains("ghp_"), "{told}");
+        }
+    }
+    let text = "services: {a: {image: x}} # hunter2\n";
+    let edit = set_stack_image(text, "a", &"x/y:1".parse().unwrap()).unwrap();
+    assert!(!format!("{edit:?}").contains("hunter2"));
+}
+
+/// Long for what these are, short for a person on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[test]
+fn what_nobody_writes_is_refused_at_once() {
+    let bomb: String = (1..30)
+        .map(|at| format!("a{at}: &a{at} [*a{0}, *a{0}, *a{0}]\n", at - 1))
+        .collect();
+    let merges: String = (1..30)
+        .map(|at| format!("a{at}: &a{at} {{<<: [*a{0}, *a{0}]}}\n", at - 1))
+        .collect();
+    let chain: String = (1..20_000)
+        .map(|at| format!("a{at}: &a{at} [*a{}]\n", at - 1))
+        .collect();
+    let many: String = (0..40_000)
+        .map(|at| format!("  s{at}: {{<<: *a0}}\n"))
+        .collect();
+    let extends: String = (1..20_000)
+        .map(|at| format!("  s{at}: {{extends: s{}}}\n", at - 1))
+        .collect();
+    let texts = [
+        format!("a0: &a0 [x]\n{bomb}"),
+        format!("a0: &a0 {{x: y}}\n{merges}services: {{<<: *a29}}\n"),
+        format!("a0: &a0 [x]\n{chain}"),
+        format!("a0: &a0 {{{}}}\nservices:\n{many}", "x: y, ".repeat(10_000)),
+        format!("services:\n  s0: {{}}\n{extends}"),
+        "services: &a {a: *a}\n".to_owned(),
+        "[".repeat(100_000),
+        format!("services: {{a: {{image: {}}}}}", "${A".repeat(100_000)),
+        format!(
+            "services: {{a: {{image: \"{}\"}}}}",
+            "${A:-".repeat(100_000)
+        ),
+        "x".repeat(2 << 20),
+    ];
+    for text in texts {
+        let start = Instant::now();
+        let image = "x:1".parse().unwrap();
+        for service in ["a", "s19999"] {
+            let told = set_stack_image(&text, service, &image)
+                .unwrap_err()
+                .to_string();
+            assert!(told.len() < 1000, "{told}");
+        }
+        assert!(make(&text, &Hold("a", "b")).is_err());
+        let took = start.elapsed();
+        assert!(took < PATIENCE, "{took:?}: {text:.40}");
+    }
 }

@@ -84,24 +84,19 @@ pub(super) fn add(
     };
     let spelt = |text: &str| spell(text, style, flow).ok_or(UNUSUAL);
     let pair = format!("{}: {}", spelt(key)?, spelt(text)?);
-    let end = tree.node(behind.value).whole.end;
-    let end = end.max(tree.node(behind.key).whole.end);
-    match flow {
-        true => Ok(add_in_brackets(
-            tree.source,
-            behind_start(tree, behind),
-            end,
-            &pair,
-        )),
-        false => {
-            let indent = tree.node(behind.key).indent.ok_or(UNUSUAL)?;
-            Ok(add_line(tree.source, indent, end, &pair))
-        }
-    }
+    let part = part(tree, behind);
+    Ok(if flow {
+        add_in_brackets(tree.source, part, &pair)
+    } else {
+        let indent = tree.node(behind.key).indent.ok_or(UNUSUAL)?;
+        add_line(tree.source, indent, part.end, &pair)
+    })
 }
 
-fn behind_start(tree: &Tree<'_>, entry: Found) -> usize {
-    tree.node(entry.key).whole.start
+/// A key with its value.
+fn part(tree: &Tree<'_>, entry: Found) -> Range<usize> {
+    let (key, value) = (&tree.node(entry.key).whole, &tree.node(entry.value).whole);
+    key.start..key.end.max(value.end)
 }
 
 /// A line below the one in which a value ends.
@@ -132,7 +127,8 @@ fn add_line(source: &str, indent: usize, end: usize, pair: &str) -> Splice {
 
 /// A line of its own where entries have lines of their own, else behind the
 /// entry.
-fn add_in_brackets(source: &str, start: usize, end: usize, pair: &str) -> Splice {
+fn add_in_brackets(source: &str, entry: Range<usize>, pair: &str) -> Splice {
+    let Range { start, end } = entry;
     let before = &source[line_start(source, start)..start];
     let line_ends = line_end(source, end);
     let after = source[end..line_ends].trim_start_matches([' ', '\t']);
@@ -154,14 +150,12 @@ fn add_in_brackets(source: &str, start: usize, end: usize, pair: &str) -> Splice
 
 /// An entry less, with the lines that are its own.
 pub(super) fn remove(tree: &Tree<'_>, map: NodeId, entry: Found) -> Result<Splice, Cause> {
-    let start = tree.node(entry.key).whole.start;
-    let end = tree.node(entry.value).whole.end;
-    let end = end.max(tree.node(entry.key).whole.end);
+    let part = part(tree, entry);
     let flow = matches!(tree.node(map).content, Content::Map { flow: true, .. });
-    let bytes = own_lines(tree.source, start..end, flow)
+    let bytes = own_lines(tree.source, part.clone(), flow)
         .or_else(|| match flow {
-            true => between_commas(tree, map, entry, start..end),
-            false => before_next(tree, map, entry, start..end),
+            true => between_commas(tree, map, entry, part),
+            false => before_next(tree, map, entry, part),
         })
         .ok_or("it shares its line with something else")?;
     Ok(Splice {
@@ -224,12 +218,11 @@ fn between_commas(
     let previous = index.checked_sub(1).and_then(|before| entries.get(before));
     let bytes = match (previous, entries.get(index + 1)) {
         (Some(previous), _) => {
-            let ends = [previous.key, previous.value].map(|it| tree.node(it).whole.end);
-            let end = ends[0].max(ends[1]);
+            let end = self::part(tree, *previous).end;
             (end..part.end, end..part.start)
         }
         (None, Some(next)) => {
-            let start = tree.node(next.key).whole.start;
+            let start = self::part(tree, *next).start;
             (part.start..start, part.end..start)
         }
         (None, None) => return None,
@@ -237,7 +230,7 @@ fn between_commas(
     is_comma(&tree.source[bytes.1]).then_some(bytes.0)
 }
 
-/// Whether a key and a text can be the line that a person is told to write.
+/// The line that a person is told to write.
 pub(super) fn line(key: &str, text: &str) -> String {
     match is_plain(text, false) {
         true => format!("{key}: {text}"),

@@ -37,12 +37,19 @@ pub fn set_pin(
         Pin::Digest(digest) => digest.as_str(),
     });
     let place = find(&tree, stack, image)?;
-    let draft = match (place.own(&tree)?, wanted) {
+    let stands = tree.get(place.map, KEY)?;
+    let draft = match (stands, wanted) {
         (None, None) => return Ok(Edit::none(source)),
-        (None, Some(text)) => place.add(&tree, text)?,
-        (Some(found), _) if wanted.is_some() && tree.text(found.value) == wanted => {
+        (Some(found), Some(text)) if tree.text(found.value) == Some(text) => {
             return Ok(Edit::none(source));
         }
+        (
+            Some(Found {
+                merge: Some(merge), ..
+            }),
+            _,
+        ) => return Err(place.merged(&tree, merge, wanted)),
+        (None, Some(text)) => place.add(&tree, text)?,
         (Some(found), Some(text)) => place.replace(&tree, found, text)?,
         (Some(found), None) => place.remove(&tree, found)?,
     };
@@ -157,24 +164,13 @@ impl ImagePlace<'_> {
         Subject::Pin(self.image.to_string())
     }
 
-    /// The pin that stands in the image itself.
-    fn own(&self, tree: &Tree<'_>) -> Result<Option<Found>, EditError> {
-        let found = tree.get(self.map, KEY)?;
-        Ok(found.filter(|found| found.merge.is_none()))
-    }
-
     /// A pin that a merge key brings, or would bring.
-    fn merged(&self, tree: &Tree<'_>, wanted: Option<&str>) -> Result<(), EditError> {
-        match tree.get_merged(self.map, KEY) {
-            Some(Found {
-                merge: Some(merge), ..
-            }) => Err(EditError::Elsewhere {
-                what: self.subject(),
-                place: tree.place(merge),
-                origin: Origin::MergeKey,
-                line: wanted.map(|text| entry::line(KEY, text)),
-            }),
-            Some(Found { merge: None, .. }) | None => Ok(()),
+    fn merged(&self, tree: &Tree<'_>, merge: NodeId, wanted: Option<&str>) -> EditError {
+        EditError::Elsewhere {
+            what: self.subject(),
+            place: tree.place(merge),
+            origin: Origin::MergeKey,
+            line: wanted.map(|text| entry::line(KEY, text)),
         }
     }
 
@@ -194,7 +190,6 @@ impl ImagePlace<'_> {
     }
 
     fn add<'t>(&self, tree: &Tree<'_>, text: &'t str) -> Result<Draft<'t>, EditError> {
-        self.merged(tree, Some(text))?;
         let above = |key: &&str| tree.get(self.map, key).ok().flatten();
         let above = ABOVE.iter().filter_map(above);
         let above = above.into_iter().find(|found| found.merge.is_none());
@@ -244,7 +239,10 @@ impl ImagePlace<'_> {
     }
 
     fn remove<'t>(&self, tree: &Tree<'_>, found: Found) -> Result<Draft<'t>, EditError> {
-        self.merged(tree, None)?;
+        if let Some(merge) = tree.get_merged(self.map, KEY).and_then(|it| it.merge) {
+            // Without its own it would have that one.
+            return Err(self.merged(tree, merge, None));
+        }
         let refused = |cause| self.unsafe_at(tree, found.key, cause, None);
         if [found.key, found.value].iter().any(|id| tree.is_used(*id)) {
             return Err(refused("an alias in another place stands for it"));

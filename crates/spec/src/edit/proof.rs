@@ -127,3 +127,86 @@ fn is_same(old: &Event<'_>, new: &Event<'_>, anchors: &(Ranks, Ranks)) -> bool {
         _ => old == new,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The value of a key of the first document.
+    fn value(tree: &Tree<'_>, key: &str) -> (NodeId, NodeId) {
+        let found = tree.get(tree.documents[0], key).unwrap().unwrap();
+        (found.key, found.value)
+    }
+
+    #[test]
+    fn only_what_was_meant_may_differ() {
+        const BEFORE: &str = "a: &x 1\nb: !t 'c'\nd: *x\ne: &x [f]\ng: *x\n";
+        let replaced = |text: &str| BEFORE.replace("'c'", text);
+        // The new text; whether `b` has been set to `new`.
+        let cases = [
+            (replaced("'new'"), true),
+            (replaced("new"), true),
+            (replaced("\"new\" # and more"), true),
+            (replaced("'old'"), false),
+            (replaced("&y 'new'"), false),
+            (replaced("'new'").replace("!t ", ""), false),
+            (replaced("'new'").replace("!t", "!u"), false),
+            (replaced("'new'").replace("&x 1", "&x 2"), false),
+            (replaced("'new'").replace("&x 1", "&x '1'"), false),
+            (replaced("'new'").replace("[f]", "\n  - f"), false),
+            (replaced("'new'").replace("d: *x", "d: 1"), false),
+            (replaced("'new'").replace("e: &x [f]", "e: &y [f]"), false),
+            (
+                replaced("'new'").replace("&x [f]\ng: *x", "&y [f]\ng: *y"),
+                false,
+            ),
+            (format!("---\n{}", replaced("'new'")), false),
+            (format!("{}h: 1\n", replaced("'new'")), false),
+            (format!("{}---\n", replaced("'new'")), false),
+        ];
+        let before = Tree::parse(BEFORE).unwrap();
+        let meant = [Meant::Replaced(value(&before, "b").1, "new")];
+        for (text, expected) in cases {
+            let after = Tree::parse(&text).unwrap();
+            assert_eq!(holds(&before, &after, &meant), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_no_text() {
+        let before = Tree::parse("a: b\n").unwrap();
+        let (_, b) = value(&before, "a");
+        for (text, expected) in [("a: '16'\n", true), ("a: 16\n", false)] {
+            let after = Tree::parse(text).unwrap();
+            assert_eq!(
+                holds(&before, &after, &[Meant::Replaced(b, "16")]),
+                expected
+            );
+        }
+        for (text, expected) in [("a: b\nc: '16'\n", true), ("a: b\nc: 16\n", false)] {
+            let after = Tree::parse(text).unwrap();
+            assert_eq!(
+                holds(&before, &after, &[Meant::Added(b, ["c", "16"])]),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn an_entry_comes_and_goes() {
+        const LESS: &str = "a: &x 1\nc: &z 3\nd: *z\n";
+        const MORE: &str = "a: &x 1\nb: &y 2\nc: &z 3\nd: *z\n";
+        let (less, more) = (Tree::parse(LESS).unwrap(), Tree::parse(MORE).unwrap());
+        let (key, two) = value(&more, "b");
+        // An anchor less, and yet the alias is the same.
+        assert!(holds(&more, &less, &[Meant::Removed(key, two)]));
+        let (key, three) = value(&more, "c");
+        assert!(!holds(&more, &less, &[Meant::Removed(key, three)]));
+        let (_, one) = value(&less, "a");
+        let added = [Meant::Added(one, ["b", "x"])];
+        let text = LESS.replace("c:", "b: x\nc:");
+        assert!(holds(&less, &Tree::parse(&text).unwrap(), &added));
+        let text = format!("{LESS}b: x\n");
+        assert!(!holds(&less, &Tree::parse(&text).unwrap(), &added));
+    }
+}
