@@ -49,7 +49,13 @@ const CASES: [(&str, &[Change]); 48] = [
     ),
     (
         "brackets-removed",
-        &[Unpin("web"), Unpin("db"), Unpin("cache")],
+        &[
+            Unpin("web"),
+            Unpin("db"),
+            Unpin("cache"),
+            Unpin("queue"),
+            Unpin("last"),
+        ],
     ),
     ("json", &[Hold("web", "main-1")]),
     ("below-a-policy", &[Hold("web", "3.3.1")]),

@@ -169,18 +169,21 @@ pub(super) fn remove(tree: &Tree<'_>, map: NodeId, entry: Found) -> Result<Splic
 fn own_lines(source: &str, part: Range<usize>, flow: bool) -> Option<Range<usize>> {
     let start = line_start(source, part.start);
     let end = line_end(source, part.end);
+    let before = &source[start..part.start];
     let rest = &source[part.end..end];
     let (comma, rest) = match rest.trim_start_matches([' ', '\t']).strip_prefix(',') {
         Some(rest) if flow => (true, rest),
         _ => (false, rest),
     };
-    if !is_blank(&source[start..part.start]) || !is_comment(rest) {
+    // Some write the comma before an entry; then it is that entry's.
+    let comma_first = flow && !comma && before.trim_matches([' ', '\t']) == ",";
+    if !is_comment(rest) || !is_blank(before) && !comma_first {
         return None;
     }
     // A comma before it would be one too many where there is none behind it,
     // but for the last entry, of which nobody minds it.
-    let last = !comma && source[end..].trim_start().starts_with('}');
-    if flow && !comma && !last {
+    let last = source[end..].trim_start().starts_with('}');
+    if flow && !comma && !comma_first && !last {
         return None;
     }
     Some(match break_at(source, end) {

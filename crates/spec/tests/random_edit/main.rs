@@ -228,6 +228,7 @@ fn a_pin_is_set_and_nothing_else() {
 
 #[test]
 fn a_pin_is_removed_and_nothing_else() {
+    let in_the_way = Cell::new(0);
     let tally = Tally::of(2000, |file, mut draw| {
         let spec = spec(file);
         let image = &spec.images[draw.below(spec.images.len())];
@@ -236,18 +237,23 @@ fn a_pin_is_removed_and_nothing_else() {
                 check_unset(&spec, image, &edit);
                 true
             }
+            Err(EditError::NoSafePlace { .. }) if !image.entangled => {
+                // A comment that would have to go as well. Few are.
+                in_the_way.set(in_the_way.get() + 1);
+                false
+            }
             Err(error) => {
-                // A comment in the way, which would have to go as well.
-                let in_the_way = matches!(error, EditError::NoSafePlace { .. });
-                assert!(image.entangled || in_the_way, "{error:?}\n{}", spec.text);
+                assert!(image.entangled, "{error:?}\n{}", spec.text);
                 false
             }
         }
     });
+    let (made, refused) = (tally.made.get(), tally.refused.get());
+    assert!(refused * 5 < made, "{refused} refused");
     assert!(
-        tally.refused.get() * 5 < tally.made.get(),
-        "{} refused",
-        tally.refused.get()
+        in_the_way.get() * 50 < made,
+        "{} in the way",
+        in_the_way.get()
     );
 }
 
