@@ -112,6 +112,7 @@ fn check_set(spec: &Spec, image: &Image, wanted: &str, edit: &Edit) {
         comments(edit.text(), &spec.comments).len(),
         spec.comments.len()
     );
+    assert_eq!(edit.diff("a.yaml").is_empty(), edit.is_empty());
     if edit.is_empty() {
         assert_eq!(edit.text(), spec.text);
         assert_eq!(meant, before);
@@ -147,8 +148,12 @@ fn check_unset(spec: &Spec, image: &Image, edit: &Edit) {
         .find(same);
     let start = start.unwrap_or_else(|| panic!("{text}\n{}", edit.text()));
     assert!(start <= scalar.bytes.start && scalar.bytes.end <= start + gone);
-    // With it have gone its key, at most one comma, and the comments on its
-    // lines.
+    // With it have gone its key, at most one comma, and the comments that begin
+    // in its lines behind the key.
+    let key = text[start..scalar.bytes.start].find("pin").unwrap() + start;
+    let own = line_end(text, scalar.bytes.end).min(start + gone);
+    let others = [&text[start..key], &text[own..start + gone]];
+    assert!(!others.concat().contains('#'), "{text}\n{}", edit.text());
     let mut part = text[start..start + gone].to_owned();
     for comment in &spec.comments {
         part = part.replacen(comment.as_str(), "", 1);
@@ -299,6 +304,7 @@ fn check_stack(file: &StackFile, asked: &BTreeSet<&str>, wanted: &ImageRef, edit
         }
     }
     assert_eq!(edit.text(), expected, "{}", file.text);
+    assert_eq!(edit.diff("a.yml").is_empty(), edit.is_empty());
     assert_eq!(
         comments(edit.text(), &file.comments).len(),
         file.comments.len()
