@@ -289,7 +289,8 @@ pub fn damage(text: &str, draw: &mut Draw) -> String {
             1 => {
                 let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
                 let end = text[at..].find('\n').map_or(text.len(), |end| at + end + 1);
-                text.insert_str(start, &text[start..end].to_owned());
+                let line = text[start..end].to_owned();
+                text.insert_str(start, &line);
             }
             _ => {
                 let new = draw.pick(&[
