@@ -17,9 +17,9 @@ mod finding;
 mod kind;
 mod shown;
 
-pub(crate) use finding::{Finding, Findings, quoted};
+pub(crate) use finding::{Finding, Findings, harmless, quoted};
 pub use kind::Kind;
-pub(crate) use shown::Shown;
+pub(crate) use shown::{Shown, hide};
 
 /// One mistake, with the place, the reason and the remedy.
 #[derive(Clone, Debug, Error)]

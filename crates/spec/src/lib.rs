@@ -10,6 +10,9 @@
 //! `model`. Mistakes of every step are collected as `diagnostic`s, and no step
 //! stops at the first.
 //!
+//! [`edit`] goes the other way: it changes one pin or one image in a text that
+//! a person has written, and leaves every other byte.
+//!
 //! Deliberately absent: anything that touches a network or an engine, and
 //! printing.
 
@@ -19,6 +22,7 @@ mod decode;
 mod diagnostic;
 mod document;
 mod duration;
+pub mod edit;
 mod endpoint;
 mod engine_template;
 mod load;

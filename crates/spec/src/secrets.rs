@@ -194,6 +194,23 @@ pub(crate) fn in_comments(text: &str) -> Vec<Range<usize>> {
     lines(text).into_iter().filter_map(comment).collect()
 }
 
+/// Finds the values of `NAME=value` where the name is one of a secret, to the
+/// end of the line: a stack file has its environment in such words.
+pub(crate) fn in_assignments(text: &str) -> Vec<Range<usize>> {
+    let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let value = |line: Line<'_>| {
+        let end = line.start + line.text.trim_end().len();
+        let mut signs = line.text.match_indices('=').map(|(at, _)| at);
+        let at = signs.find(|at| {
+            let name = &line.text[..*at];
+            let start = name.trim_end_matches(word).len();
+            is_secret_key(&name[start..])
+        })?;
+        Some(line.start + at + 1..end)
+    };
+    lines(text).into_iter().filter_map(value).collect()
+}
+
 /// `env: X` and the like, also as `{env: X}`.
 fn names_a_source(text: &str) -> bool {
     let inside = text.trim_start_matches([' ', '{', '"', '\'']);
@@ -412,6 +429,16 @@ mod tests {
         let text = "# password: a\npassword: b\nc: d #token: e f\n# password: {env: G}\n";
         let found: Vec<_> = in_comments(text).into_iter().map(|it| &text[it]).collect();
         assert_eq!(found, ["a", "e f"]);
+    }
+
+    #[test]
+    fn assignments_are_searched_for_secrets() {
+        let text = "- PGPASSWORD=a b\n- HOST=c\r\n- \"A=b API_TOKEN=d\"\r\n--auth=e\n- SECRET=\n";
+        let found: Vec<_> = in_assignments(text)
+            .into_iter()
+            .map(|it| &text[it])
+            .collect();
+        assert_eq!(found, ["a b", "d\"", "e", ""]);
     }
 
     #[test]

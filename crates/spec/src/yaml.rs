@@ -28,7 +28,7 @@ mod syntax;
 mod tests;
 
 /// How deep collections may be nested.
-const DEEPEST: usize = 64;
+pub(crate) const DEEPEST: usize = 64;
 
 /// How many values the files may hold together, aliases expanded.
 const MOST_NODES: usize = 100_000;

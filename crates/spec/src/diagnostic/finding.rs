@@ -145,7 +145,8 @@ impl Findings {
         }
     }
 
-    fn secrets_of(&self, source: &Source) -> Vec<Range<usize>> {
+    /// The places in a text that have been marked so.
+    pub(crate) fn secrets_of(&self, source: &Source) -> Vec<Range<usize>> {
         self.secrets
             .iter()
             .filter(|span| span.source == source.id)
@@ -204,7 +205,7 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// The text on one line, of bounded length, with nothing in it that a terminal
 /// would obey and without what is known for a secret by its look.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     const LONGEST: usize = 600;
     let mut out = String::new();
     for c in without_secrets(text).chars() {

@@ -45,15 +45,14 @@ impl Shown {
     /// The secrets are those that the tree has shown. They are all there are
     /// only if the whole text has become a tree.
     pub(crate) fn new(source: &Source, mut secrets: Vec<Range<usize>>, is_tree: bool) -> Self {
-        let mut text = source.text.clone();
-        secrets.extend(secrets::by_look(&text));
+        let text = &source.text;
+        secrets.extend(secrets::by_look(text));
         secrets.extend(if is_tree {
-            secrets::in_comments(&text)
+            secrets::in_comments(text)
         } else {
-            secrets::in_text(&text)
+            secrets::in_text(text)
         });
-        blacken(&mut text, &secrets);
-        let text = printable(&text);
+        let text = hide(text, &secrets);
         let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(after_breaks).collect();
         let name = printable(&source.name);
@@ -135,6 +134,14 @@ fn floor(text: &str, mut at: usize) -> usize {
         at -= 1;
     }
     at
+}
+
+/// The text with asterisks over the places, and with nothing that a terminal
+/// would obey. Its bytes stay where they are.
+pub(crate) fn hide(text: &str, places: &[Range<usize>]) -> String {
+    let mut text = text.to_owned();
+    blacken(&mut text, places);
+    printable(&text)
 }
 
 /// Puts asterisks over the places, one for each byte, leaving the line breaks
