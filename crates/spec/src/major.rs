@@ -92,8 +92,8 @@ impl Verdict {
 #[must_use]
 pub fn judge(runs: Facts<'_>, wants: Facts<'_>) -> Verdict {
     let (runs, wants) = (Side::of(runs), Side::of(wants));
-    let tags = pair(runs.tag.named(), wants.tag.named());
-    let labels = pair(runs.label.named(), wants.label.named());
+    let tags = runs.tag.named().zip(wants.tag.named());
+    let labels = runs.label.named().zip(wants.label.named());
     let tags = tags.map(|(from, to)| compare(from, to, Source::Tags));
     let labels = labels.map(|(from, to)| compare(from, to, Source::Labels));
     match (tags, labels) {
@@ -105,7 +105,7 @@ pub fn judge(runs: Facts<'_>, wants: Facts<'_>) -> Verdict {
         }
         (Some(tags), _) => tags,
         (None, Some(labels)) => labels,
-        (None, None) => match pair(runs.any(), wants.any()) {
+        (None, None) => match runs.any().zip(wants.any()) {
             Some((from, to)) => compare(from, to, Source::Both),
             None => Verdict::Unknown {
                 why: unknown(&runs, &wants),
@@ -142,31 +142,29 @@ impl<'a> Side<'a> {
 
     /// Whether tag and label speak of the same thing.
     fn agrees(&self) -> bool {
-        pair(self.tag.named(), self.label.named()).is_some_and(|(tag, label)| tag.agrees(label))
+        self.tag
+            .named()
+            .zip(self.label.named())
+            .is_some_and(|(tag, label)| tag.agrees(label))
     }
 
     fn any(&self) -> Option<&Named> {
         self.tag.named().or_else(|| self.label.named())
     }
 
-    /// What is missing, in words.
-    fn missing(&self) -> String {
-        let label = match self.facts.version {
-            Some(_) => "its version label names none either",
-            None => "there is no version label",
+    /// The facts, none of which names a version, in words.
+    fn nameless(&self) -> String {
+        let name = match (self.facts.tag, &self.tag) {
+            (None, _) => "a digest".to_owned(),
+            (Some(tag), Reading::Date) => format!("`{tag}`, a date"),
+            (Some(tag), Reading::Commit) => format!("`{tag}`, a commit"),
+            (Some(tag), Reading::Named(_) | Reading::Nothing) => format!("`{tag}`"),
         };
-        match (self.facts.tag, &self.tag) {
-            (None, _) if self.facts.version.is_some() => "its version label names none".to_owned(),
-            (None, _) => label.to_owned(),
-            (Some(tag), Reading::Date) => format!("`{tag}` is a date, and {label}"),
-            (Some(tag), Reading::Commit) => format!("`{tag}` is a commit, and {label}"),
-            (Some(tag), _) => format!("`{tag}` names none, and {label}"),
+        match self.facts.version {
+            Some(_) => format!("{name}, with a version label that names none"),
+            None => format!("{name}, without a version label"),
         }
     }
-}
-
-fn pair<T>(one: Option<T>, other: Option<T>) -> Option<(T, T)> {
-    one.zip(other)
 }
 
 fn compare(from: &Named, to: &Named, source: Source) -> Verdict {
@@ -175,7 +173,7 @@ fn compare(from: &Named, to: &Named, source: Source) -> Verdict {
     let why = match source {
         Source::Tags => format!("`{}` runs and `{}` is wanted", from.text, to.text),
         Source::Labels => format!(
-            "what runs calls itself {} and what is wanted {}",
+            "what runs calls itself {}, and what is wanted {}",
             from.text, to.text
         ),
         Source::Both => format!("{} runs and {} is wanted", from.text, to.text),
@@ -196,11 +194,9 @@ fn compare(from: &Named, to: &Named, source: Source) -> Verdict {
 }
 
 fn unknown(runs: &Side<'_>, wants: &Side<'_>) -> String {
-    let one = |whose: &str, side: &Side<'_>| match side.any() {
-        Some(_) => None,
-        None => Some(format!("{whose}: {}", side.missing())),
-    };
-    let sides = [one("what runs", runs), one("what is wanted", wants)];
-    let sides: Vec<_> = sides.into_iter().flatten().collect();
-    format!("no major version is named by {}", sides.join("; by "))
+    let sides = [("what runs", runs), ("what is wanted", wants)];
+    let sides = sides.iter().filter(|(_, side)| side.any().is_none());
+    let sides = sides.map(|(whose, side)| format!("{whose} ({})", side.nameless()));
+    let sides: Vec<_> = sides.collect();
+    format!("no major version is named by {}", sides.join(" nor by "))
 }

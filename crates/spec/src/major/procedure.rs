@@ -18,37 +18,52 @@ pub struct Files<'a> {
 /// each. None when the major version does not change.
 #[must_use]
 pub fn procedure(verdict: &Verdict, image: &ImageName, files: Files<'_>) -> Option<Vec<String>> {
-    let (from, to, plan) = match verdict {
-        Verdict::Upgrade { from, to, .. } => (
-            from,
-            to,
-            format!(
-                "Plan the migration of the data: as a rule {to} does not read what {from} has written. Choose a dump and a restore (for PostgreSQL `pg_dumpall`) or an upgrade in place (`pg_upgrade`), take a backup, and try it on a copy."
-            ),
-        ),
-        Verdict::Downgrade { from, to, .. } => (
-            from,
-            to,
-            format!(
-                "Plan the way back of the data: {to} does not read what {from} has written. Take a backup, and restore a dump that {to} can read, for what was written since is in no older backup."
-            ),
-        ),
-        Verdict::SameMajor { .. } | Verdict::Unknown { .. } => return None,
-    };
-    let dockerfile = named("the Dockerfile", files.dockerfile);
+    match verdict {
+        Verdict::Upgrade { from, to, .. } => Some(up(*from, *to, image, files)),
+        Verdict::Downgrade { from, to, .. } => Some(down(*from, *to, image, files)),
+        Verdict::SameMajor { .. } | Verdict::Unknown { .. } => None,
+    }
+}
+
+fn up(from: u32, to: u32, image: &ImageName, files: Files<'_>) -> Vec<String> {
+    let beside = files.dockerfile.map(|file| format!("`{file}`"));
+    let beside = beside.unwrap_or_else(|| format!("the one of {from}"));
     let workflow = named("the workflow", files.workflow);
-    let stack_file = named("the stack file", files.stack_file);
-    Some(vec![
-        plan,
-        format!("Write a Dockerfile for {to} beside {dockerfile}, on a base of version {to}."),
+    vec![
+        format!(
+            "Plan the migration of the data: as a rule {to} does not read what {from} has written. Choose a dump and a restore (for PostgreSQL `pg_dumpall`) or an upgrade in place (`pg_upgrade`), take a backup, and try it on a copy."
+        ),
+        format!("Write a Dockerfile for {to} beside {beside}, on a base of version {to}."),
         format!("Let {workflow} build it and push tags of {to}; those of {from} stay as they are."),
+        write_the_tag(to, files),
+        format!("Migrate the data, then {}", allow(image)),
+    ]
+}
+
+fn down(from: u32, to: u32, image: &ImageName, files: Files<'_>) -> Vec<String> {
+    vec![
         format!(
-            "Write the tag of {to} into {stack_file}, and into the spec under `tag`, `policy` or `pin`."
+            "Plan the way back of the data: as a rule {to} does not read what {from} has written. Take a backup, and restore into {to} a dump that it reads; what was written since an older backup is not in that backup."
         ),
         format!(
-            "Migrate the data, then run `imgstack apply --allow-major {image}`, or set `majorUpgrade: allow` for the image until it is done."
+            "See that a build of {to} is still in the registry: `imgstack tags {image}` lists them."
         ),
-    ])
+        write_the_tag(to, files),
+        format!("Restore the data, then {}", allow(image)),
+    ]
+}
+
+fn write_the_tag(to: u32, files: Files<'_>) -> String {
+    let stack_file = named("the stack file", files.stack_file);
+    format!(
+        "Write the tag of {to} into {stack_file}, and into the spec under `tag`, `policy` or `pin`."
+    )
+}
+
+fn allow(image: &ImageName) -> String {
+    format!(
+        "run `imgstack apply --allow-major {image}`, or set `majorUpgrade: allow` for the image until it is done."
+    )
 }
 
 fn named(what: &str, file: Option<&str>) -> String {

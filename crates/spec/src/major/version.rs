@@ -147,7 +147,7 @@ fn part<'t>(word: &'t str, before: &'t str, after: &str) -> Part<'t> {
     match number {
         None => Part::Other,
         Some(_) if COUNTERS.contains(&name) || !ends(rest) => Part::Other,
-        Some(year) if letters.is_empty() && is_calendar(year, rest, after) => Part::Date,
+        Some(year) if matches!(letters, "" | "v") && is_calendar(year, rest, after) => Part::Date,
         Some(major) => Part::Major(name, major),
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn held(
     waiting: &Candidate<'_>,
 ) -> String {
     format!(
-        "`{}` is {}, and too young",
+        "`{}`, {}, is too young",
         waiting.tag,
         best(policy, candidates)
     )
