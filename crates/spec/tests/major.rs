@@ -114,6 +114,7 @@ fn tags_that_name_versions() {
         ("2.14.2-pg16", "3.0.0-pg16", "up 2 3"),
         ("2.14.2-pg16", "3.0.0-pg17", "up 16 17"),
         ("0.8-pg-16", "0.8-pg-17", "up 16 17"),
+        ("0.8-pg-v16", "0.8-pg-v17", "up 16 17"),
         ("1.0-mysql8.0", "1.0-mysql8.4", "same"),
     ]);
 }
@@ -156,6 +157,7 @@ fn tags_that_name_none() {
         ("r4", "r5", "unknown"),
         ("main-41", "main-42", "unknown"),
         ("pr-12", "pr-13", "unknown"),
+        ("build-v41", "build-v42", "unknown"),
         ("rc1", "rc2", "unknown"),
         ("123456", "123457", "unknown"),
         // Neither of these is a number by itself.
@@ -210,6 +212,7 @@ fn labels() {
         ("16 16.4", "17 17.0", "up 16 17"),
         ("16 1.0", "17 1.0", "up 16 17"),
         ("16 2.0", "17 1.0", "up 16 17"),
+        ("16 16.4", "17 15.0", "up 16 17"),
         ("16", "17 16.4", "up 16 17"),
         ("16 24.04", "17 22.04", "up 16 17"),
         // A label of the base, which is inherited, has no say beside a tag …

@@ -6,6 +6,7 @@
 //!
 //! Pre-releases are out unless the range names one of the same version, as in
 //! cargo and npm: `>=3.4.0-rc.1` lets `3.4.0-rc.2` in, but not `3.5.0-rc.1`.
+//! They are ordered as semver.org says: `rc.10` above `rc.9`, `rc10` below `rc9`.
 //! What else follows a hyphen (`-alpine`, `-abc1234`, `-20260206`) is a
 //! variant or a build and never in, unless `suffix` names it.
 

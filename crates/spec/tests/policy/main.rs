@@ -14,6 +14,7 @@ use jiff::Timestamp;
 mod age;
 mod downgrade;
 mod hostile;
+mod manners;
 mod mistakes;
 mod newest;
 mod ordered;
