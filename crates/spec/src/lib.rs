@@ -3,7 +3,8 @@
 //! Reads `ImageStack` documents with source spans, checks them, and yields
 //! [`Stack`]s: plain data that the planner compares with the world. Also the
 //! vocabulary that every other crate shares: image references, digests,
-//! addresses, platforms, endpoints.
+//! addresses, platforms, endpoints. And what the language's rules about tags
+//! come to: [`policy`] chooses among them, [`major`] guards their steps.
 //!
 //! The way of a text: [`load`] (files) → `decode` (bytes to text) → `yaml` (a
 //! tree with places) → `document` (sections and keys) → `check` (meaning) →

@@ -203,11 +203,12 @@ fn old_enough<'a>(
         let Some(date) = world.dates.get(candidate.tag) else {
             return Err(Decision::Wants(vec![candidate.tag.clone()]));
         };
+        // Two builds of one tag without dates cannot be told apart here.
         let runs = |it: &Running| it.tag == *candidate.tag && it.built == *date;
-        let age = match world.running {
+        let age = match date.age(minimum_age, world.now) {
             // What runs already has nothing to wait for.
-            Some(running) if runs(running) => Age::Enough,
-            _ => date.age(minimum_age, world.now),
+            Age::Waits(_) | Age::Undated if world.running.is_some_and(runs) => Age::Enough,
+            age => age,
         };
         match age {
             Age::Enough => {
