@@ -124,10 +124,10 @@ fn the_whole_loop_is_shown_in_order_and_leaves_nothing_behind() {
         "$ imgstack plan\n",
         "No changes. Your infrastructure matches the configuration.",
         "a prune took the image",
-        "$ imgstack plan\n",
+        "$ imgstack plan --detailed-exitcode\n",
         "# node.docker-infra-2: does not hold the image",
         "+ pull     node.docker-infra-2",
-        "0 of 1 tasks",
+        "exit code 2",
         "Apply complete! Resources: 1 added, 0 changed, 0 destroyed.",
         "$ imgstack status\n",
         "postgres_postgres-2  docker-infra-2",
@@ -233,7 +233,13 @@ fn a_kept_world_is_reached_from_another_shell_and_changes_on_request() {
     run("apply --auto-approve", 0, "Apply complete!");
     writeln!(keyboard, "lost").unwrap();
     demo.hear("has lost the image");
-    run("plan", 0, "+ pull     node.docker-infra-2");
+    // However long nobody looks.
+    std::thread::sleep(Duration::from_secs(6));
+    run(
+        "plan --detailed-exitcode",
+        2,
+        "+ pull     node.docker-infra-2",
+    );
     writeln!(keyboard, "better").unwrap();
     demo.hear("type good, bad or lost");
 

@@ -74,7 +74,7 @@ fn happens(stage: &Stage, typed: &str) -> String {
         }
         "lost" => {
             stage.incident();
-            "docker-infra-2 has lost the image, and its replica died: imgstack plan".to_owned()
+            "docker-infra-2 has lost the image, its replica stands still: imgstack plan".to_owned()
         }
         "" => "Type good, bad or lost.".to_owned(),
         other => format!("`{other}` is nothing that happens here: type good, bad or lost."),

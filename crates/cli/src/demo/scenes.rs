@@ -50,17 +50,17 @@ pub(super) const SCENES: &[Scene] = &[
     Scene {
         title: "2 February: a disk was full, and a prune took the image",
         told: &[
-            "The replica on docker-infra-2 has died, and its image is gone from the node:",
-            "a restart there needs the registry. The plan names what is missing.",
+            "The replica on docker-infra-2 was stopped to make room, and docker pruned its",
+            "image. A start there needs the registry now; the plan names what is missing.",
         ],
         happens: Stage::incident,
-        typed: &[("plan", 0), ("apply --auto-approve", 0)],
+        typed: &[("plan --detailed-exitcode", 2), ("apply --auto-approve", 0)],
         leaves: "abc1234",
     },
     Scene {
-        title: "The replica runs again",
-        told: &["The Swarm starts it from what the node holds."],
-        happens: |_| {},
+        title: "The replica is started again",
+        told: &["It starts from what the node holds, with or without the registry."],
+        happens: Stage::restart,
         typed: &[("status", 0)],
         leaves: "abc1234",
     },

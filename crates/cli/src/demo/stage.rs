@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use imgstack_sim::World;
+use imgstack_sim::swarm::{Cluster, ServiceUpdate};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
@@ -136,27 +137,30 @@ impl Stage {
         sha
     }
 
-    /// What happened on 2026-02-02: a node's disk was full, so a prune took the
-    /// image, and the replica there died.
+    /// What happened on 2026-02-02: a node's disk was full, so its replica was
+    /// stopped, and a prune took the image. While it stands still, the Swarm
+    /// does not pull by itself: nobody sees that the image is gone.
     pub(super) fn incident(&self) {
-        let [_, service, _] = SERVICES;
         self.world.engines.with(|swarm, now| {
-            let Ok(service) = swarm.service(service) else {
+            let Some(image) = scale(swarm, now, 0) else {
                 return;
             };
-            let image = &service["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"];
-            let image = image.as_str().unwrap_or_default().to_owned();
-            let id = service["ID"].as_str().unwrap_or_default().to_owned();
-            for task in swarm.tasks_of(&[id]) {
-                if let (Some(id), Some("running")) =
-                    (task["ID"].as_str(), task["Status"]["State"].as_str())
-                {
-                    swarm.kill_task(now, id, 1);
-                }
-            }
             // That it is gone is what the scene is about: it shows in the plan.
             let _ = swarm.remove_image(now, INCIDENT, &image, true);
         });
+    }
+
+    /// The replica is started again.
+    pub(super) fn restart(&self) {
+        self.world.engines.with(|swarm, now| {
+            // That it runs again is what the scene shows.
+            let _ = scale(swarm, now, 1);
+        });
+    }
+
+    /// Whether nothing goes on in the world any more, after a while at most.
+    pub(super) async fn settles(&self) -> bool {
+        self.world.settles(Duration::from_secs(10)).await
     }
 
     /// Whether all services run the build of that commit, and nothing goes on.
@@ -164,7 +168,7 @@ impl Stage {
         let Some(image) = self.source.reference(sha) else {
             return false;
         };
-        self.world.settles(Duration::from_secs(10)).await
+        self.settles().await
             && SERVICES.iter().all(|name| {
                 let service = self.world.engines.read(|swarm| swarm.service(name));
                 service.is_ok_and(|it| {
@@ -186,4 +190,24 @@ fn folder() -> io::Result<TempDir> {
         )));
     }
     Ok(folder)
+}
+
+/// Gives the replica of the incident so many tasks; returns its image.
+fn scale(swarm: &mut Cluster, now: Timestamp, replicas: u64) -> Option<String> {
+    let [_, name, _] = SERVICES;
+    let service = swarm.service(name).ok()?;
+    let mut spec = service["Spec"].clone();
+    spec["Mode"]["Replicated"]["Replicas"] = replicas.into();
+    let image = spec["TaskTemplate"]["ContainerSpec"]["Image"]
+        .as_str()?
+        .to_owned();
+    let update = ServiceUpdate {
+        version: service["Version"]["Index"].as_u64()?,
+        spec,
+        auth: None,
+        auth_from_previous: false,
+        rollback: false,
+    };
+    swarm.update_service(now, name, update).ok()?;
+    Some(image)
 }

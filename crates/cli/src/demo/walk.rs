@@ -18,7 +18,7 @@ use crate::views::style::{BOLD, paint};
 /// No command of the story takes that long.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// A command that hears Ctrl-C, too, may say its last words.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 const INTRODUCTION: [&str; 4] = [
     "A simulated cluster, inside this process: three nodes, PostgreSQL with",
@@ -57,10 +57,14 @@ async fn play(
         why,
     };
     (scene.happens)(stage);
+    // What was set going is over before anybody looks.
+    stage.settles().await;
     for (typed, exit) in scene.typed {
         let prompt = paint(BOLD, format!("$ imgstack {typed}"));
         printer.page(&format!("\n{prompt}\n"))?;
         let why = match run(stage, typed, cancel).await? {
+            // It heard of the interrupt before this program did.
+            Ended::With(status) if status.code() == Some(130) => return Ok(Exit::Interrupted),
             Ended::With(status) if status.code() == Some(*exit) => {
                 if *exit != 0 {
                     printer.page(&told(&[format!("exit code {exit}")]))?;
