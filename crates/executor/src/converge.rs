@@ -13,7 +13,8 @@ use futures_util::StreamExt as _;
 use imgstack_planner::UpdateService;
 use imgstack_swarm::rollout::{Assessment, assess};
 use imgstack_swarm::{
-    Error, EventStream, Manager, RawService, ServiceId, TaskId, TaskState, UpdateState,
+    Error, EventStream, Manager, RawService, ServiceId, ServiceMode, TaskId, TaskState,
+    UpdateState, spec_digest,
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -37,11 +38,15 @@ pub(crate) struct Rollout<'a> {
     manager: &'a Manager,
     update: &'a UpdateService,
     id: ServiceId,
+    /// The spec that a roll-back leads to, as its digest.
+    base: String,
     deadline: Instant,
     evidence: Evidence,
     told: Option<TaskProgress>,
     /// Since when the same tasks have been in place.
     settled: Option<(Instant, Vec<TaskId>)>,
+    /// It asks for no tasks at all.
+    wants_none: bool,
     /// Since when nothing has been on its way, and tasks are missing.
     stalled: Option<Instant>,
     /// The engine has called the update completed: failures that come later
@@ -78,10 +83,12 @@ impl<'a> Rollout<'a> {
             manager,
             update,
             id,
+            base: String::new(),
             deadline: now + timeout,
             evidence: Evidence::default(),
             told: None,
             settled: None,
+            wants_none: false,
             stalled: None,
             completed: false,
             last: None,
@@ -90,6 +97,7 @@ impl<'a> Rollout<'a> {
             heard: now,
         };
         let before = rollout.look().await?;
+        rollout.base = spec_digest(before.service.spec());
         rollout.evidence = Evidence::ignoring(&before.assessment);
         Ok(rollout)
     }
@@ -197,6 +205,7 @@ impl<'a> Rollout<'a> {
             self.turned = update.map(|update| update.message);
         }
         self.last = Some(assessment);
+        self.wants_none = service.mode() == ServiceMode::Replicated(0);
         self.evidence.read_logs(self.manager).await;
         match state {
             Some(UpdateState::RollbackStarted) => return None,
@@ -210,6 +219,12 @@ impl<'a> Rollout<'a> {
             Some(UpdateState::Updating | UpdateState::Completed | UpdateState::Unknown) | None => {}
         }
         if !Edit::of_update(self.update).is_done(&service) {
+            // Replacing what a roll-back has left over, the engine calls an
+            // update completed, and no longer the roll-back.
+            let turned = self.turned.is_some() || self.back.is_some();
+            if turned && spec_digest(service.spec()) == self.base {
+                return self.rolled_back(&service, &now);
+            }
             let message = format!(
                 "somebody else changed the service while it was rolling out; it asks for {} now",
                 service.image()
@@ -237,7 +252,8 @@ impl<'a> Rollout<'a> {
             self.settled = None;
             return false;
         };
-        if last.desired == 0 {
+        // A global service without tasks may be about to get some.
+        if last.desired == 0 && self.wants_none {
             return true;
         }
         match &self.settled {

@@ -124,8 +124,9 @@ fn desired(service: &RawService, current: &[&Task], others: &[&Task], nodes: &[N
         ServiceMode::Global => {
             let wanted = current.iter().chain(others).filter(|task| task.is_wanted());
             let ended = current.iter().filter(|task| {
-                let failed = matches!(task.state, TaskState::Failed | TaskState::Rejected);
-                failed && node_of(task, nodes).is_some_and(takes_tasks)
+                use TaskState::{Complete, Failed, Rejected};
+                let ended = matches!(task.state, Complete | Failed | Rejected);
+                ended && node_of(task, nodes).is_some_and(takes_tasks)
             });
             let nodes: BTreeSet<_> = wanted
                 .chain(ended)

@@ -1,10 +1,11 @@
 //! A rollout that is watched until it has converged.
 
 use imgstack_executor::{Event, FailureKind, Progress, StepOutcome, TaskProgress};
+use serde_json::{Value, json};
 
 use crate::scripted::Reply;
 use crate::support::{
-    EVENTS, WEB, World, after, before, events, new, old, planned_spec, says, service,
+    EVENTS, WEB, World, after, before, events, new, old, planned_spec, says, seen, service,
     service_address, spec, task, with_status,
 };
 
@@ -177,4 +178,21 @@ async fn tasks_are_watched_once() {
         "{:?}",
         told.took
     );
+}
+
+/// All of its tasks had ended for good; the orchestrator makes new ones a moment
+/// after the update.
+#[tokio::test]
+async fn a_global_service_without_tasks_is_not_done_before_it_had_time_to_get_some() {
+    let global = |mut service: Value| {
+        service["Spec"]["Mode"] = json!({"Global": {}});
+        service
+    };
+    let mut world = World::web(&[global(before(7)), global(before(7)), global(after(8))]);
+    let sight = seen(7, &global(before(7))["Spec"]);
+    world.plan.seen.insert("web".parse().unwrap(), sight);
+    world.update(|update| update.monitor_ms = 600);
+    world.tasks(&[vec![], vec![], vec![task("t2", &new(), "failed")]]);
+    let told = world.apply().await;
+    assert_eq!(told.steps(), [StepOutcome::Failed], "{:?}", told.events);
 }

@@ -102,6 +102,27 @@ async fn a_roll_back_is_waited_for_and_told_with_its_counts() {
     assert_eq!(told.steps(), [StepOutcome::Failed]);
 }
 
+/// The engine replaces what the roll-back has left over, and says that an
+/// update is completed: the one back.
+#[tokio::test]
+async fn a_roll_back_is_one_whatever_the_engine_calls_it_afterwards() {
+    let faces = [
+        before(7),
+        before(7),
+        with_status(before(9), "rollback_started", "update rolled back"),
+        with_status(before(10), "completed", "update completed"),
+    ];
+    let world = World::web(&faces);
+    world
+        .engine
+        .on(EVENTS, &[Reply::StreamThenSilence(events(3))]);
+    world.tasks(&[vec![task("t1", &old(), "running")]]);
+    let told = world.apply().await;
+    let failure = told.failure();
+    assert_eq!(failure.kind, FailureKind::RolledBack, "{failure:?}");
+    assert_eq!(failure.now, Some(old()));
+}
+
 #[tokio::test]
 async fn a_roll_back_that_stops_half_way_is_paused() {
     let paused = with_status(before(9), "rollback_paused", "rollback paused");

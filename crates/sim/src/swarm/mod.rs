@@ -61,11 +61,15 @@ pub struct Cluster {
     upstream: Option<Arc<dyn Upstream>>,
     nodes: BTreeMap<Id, Node>,
     hostnames: HashMap<String, Id>,
+    /// The nodes by how many tasks they have.
+    loads: BTreeSet<(usize, Id)>,
     services: BTreeMap<Id, Service>,
     names: HashMap<String, Id>,
     tasks: BTreeMap<Id, Task>,
     /// Tasks that have no node yet.
     unscheduled: BTreeSet<Id>,
+    /// Tasks that followed another and may not start before their delay is over.
+    held: BTreeSet<Id>,
     /// The scheduler has been asked to look.
     schedule_asked: bool,
     configs: Objects,
@@ -91,10 +95,12 @@ impl Cluster {
             upstream: None,
             nodes: BTreeMap::new(),
             hostnames: HashMap::new(),
+            loads: BTreeSet::new(),
             services: BTreeMap::new(),
             names: HashMap::new(),
             tasks: BTreeMap::new(),
             unscheduled: BTreeSet::new(),
+            held: BTreeSet::new(),
             schedule_asked: false,
             configs: Objects::new("config"),
             secrets: Objects::new("secret"),
@@ -136,7 +142,7 @@ impl Cluster {
             Due::Reconcile(service) => self.reconcile(&service),
             Due::ReconcileNode { service, node } => self.reconcile_node(&service, &node),
             Due::Ended(task) => self.ended(&task),
-            Due::Release(task) => self.release(&task),
+            Due::Release(task) => self.delayed(&task),
             Due::WorkerFree { service, update } => self.worker_free(&service, update),
             Due::Watched { service, update } => self.watched(&service, update),
             Due::NodeDown { node, epoch } => self.node_down(&node, epoch),

@@ -117,6 +117,7 @@ impl Cluster {
             events: Vec::new(),
             busy: std::collections::BTreeSet::new(),
         };
+        self.loads.insert((0, id.clone()));
         self.nodes.insert(id.clone(), node);
         self.tell("node", "create", &id, name);
         self.node_changed(&id);
@@ -217,6 +218,7 @@ impl Cluster {
             )));
         }
         let hostname = node.setup.hostname.clone();
+        self.loads.remove(&(node.busy.len(), id.clone()));
         self.write();
         self.nodes.remove(&id);
         self.hostnames.remove(&hostname);

@@ -146,13 +146,14 @@ impl Cluster {
         let ended = newest.is_some_and(|task| {
             // It had its end, and whether another follows is decided with it;
             // a later template is the updater's to bring. But a service that
-            // goes back gets all its tasks.
+            // goes back gets all its tasks, and so does a node that took none
+            // when one was to follow.
             task.state.is_over()
                 && !gone.contains(&task.id)
                 && !matches!(task.state, TaskState::Orphaned | TaskState::Shutdown)
                 && task.job_iteration == iteration
                 && task.desired <= TaskState::Shutdown
-                && (task.desired.is_to_run() || !service.goes_back())
+                && (task.desired.is_to_run() || !(service.goes_back() || self.is_followed(task)))
         });
         if !ended {
             self.new_task(id, place, TaskState::Running);
@@ -314,14 +315,21 @@ impl Cluster {
         let Some(service) = self.services.get(&service_id) else {
             return self.forget(id);
         };
-        if !desired.is_to_run() {
+        // One that failed before its delay was over is followed after it: an
+        // image that is nowhere would be asked for without a pause.
+        if !desired.is_to_run() || self.held.contains(id) {
             return;
         }
         let (mode, policy) = (service.mode(), RestartPolicy::of(&service.template));
         if mode.is_job() && state == TaskState::Complete {
             return self.reconcile(&service_id);
         }
-        let follows = self.is_followed(task);
+        // On a node that takes no tasks nothing follows in its place.
+        let may_stay = match &place {
+            Place::Slot(_) => true,
+            Place::Node(node) => self.nodes.get(node).is_some_and(Node::is_active),
+        };
+        let follows = may_stay && self.is_followed(task);
         self.set_desired(id, TaskState::Shutdown);
         if !follows {
             return;
@@ -336,7 +344,17 @@ impl Cluster {
             } else {
                 policy.delay
             };
+            self.held.insert(next.clone());
             self.queue.push(self.now + delay, Due::Release(next));
+        }
+    }
+
+    /// The delay of a task is over: it may start, or has had its end.
+    pub(super) fn delayed(&mut self, id: &Id) {
+        self.held.remove(id);
+        match self.tasks.get(id).is_some_and(|it| it.state.is_over()) {
+            true => self.ended(id),
+            false => self.release(id),
         }
     }
 

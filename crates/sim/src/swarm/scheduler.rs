@@ -84,7 +84,9 @@ impl Cluster {
     fn assign(&mut self, id: &Id, node: Id) {
         self.unscheduled.remove(id);
         if let Some(it) = self.nodes.get_mut(&node) {
+            self.loads.remove(&(it.busy.len(), node.clone()));
             it.busy.insert(id.clone());
+            self.loads.insert((it.busy.len(), node.clone()));
         }
         if let Some(task) = self.tasks.get_mut(id) {
             task.node = Some(node);
@@ -100,44 +102,68 @@ impl Cluster {
 
     /// The node with the fewest tasks of the service, then with the fewest.
     fn choose(&self, task: &Task) -> Result<Id, String> {
-        let mut best: Option<((usize, usize), &Id)> = None;
-        let mut unfit: BTreeMap<Unfit, usize> = BTreeMap::new();
-        let candidates = self.nodes.iter().filter(|(id, _)| match &task.place {
+        let own = self.own(task);
+        let own_on = |id: &Id| own.get(id).copied().unwrap_or(0);
+        let is_candidate = |id: &Id| match &task.place {
             Place::Slot(_) => true,
-            Place::Node(own) => own == *id,
-        });
-        for (id, node) in candidates {
-            let own = self.own_on(task, node);
-            if let Some(why) = self.unfit(task, id, node, own) {
+            Place::Node(own) => own == id,
+        };
+        let mut best: Option<((usize, usize), &Id)> = None;
+        // The idlest first: mostly the first that fits is the best there is.
+        for (load, id) in self.loads.iter().filter(|(_, id)| is_candidate(id)) {
+            let rank = (own_on(id), *load);
+            let better = best.is_none_or(|(least, _)| rank < least);
+            let fits = |node| self.unfit(task, id, node, rank.0).is_none();
+            if better && self.nodes.get(id).is_some_and(fits) {
+                best = Some((rank, id));
+                if rank.0 == 0 {
+                    break;
+                }
+            }
+        }
+        if let Some((_, id)) = best {
+            return Ok(id.clone());
+        }
+        let mut unfit: BTreeMap<Unfit, usize> = BTreeMap::new();
+        for (id, node) in self.nodes.iter().filter(|(id, _)| is_candidate(id)) {
+            if let Some(why) = self.unfit(task, id, node, own_on(id)) {
                 *unfit.entry(why).or_default() += 1;
-                continue;
-            }
-            let load = (own, node.busy.len());
-            if best.is_none_or(|(least, _)| load < least) {
-                best = Some((load, id));
             }
         }
-        match best {
-            Some((_, id)) => Ok(id.clone()),
-            None if unfit.is_empty() => Err("no suitable node".to_owned()),
-            None => {
-                let mut reasons: Vec<_> = unfit.into_iter().collect();
-                reasons.sort_by_key(|(why, nodes)| (std::cmp::Reverse(*nodes), *why));
-                let words: Vec<String> = reasons.iter().map(|(why, n)| why.words(*n)).collect();
-                let words = words.join("; ");
-                Err(match task.place {
-                    Place::Slot(_) => format!("no suitable node ({words})"),
-                    // There was no other to choose.
-                    Place::Node(_) => words,
-                })
-            }
+        if unfit.is_empty() {
+            return Err("no suitable node".to_owned());
         }
+        let mut reasons: Vec<_> = unfit.into_iter().collect();
+        reasons.sort_by_key(|(why, nodes)| (std::cmp::Reverse(*nodes), *why));
+        let words: Vec<String> = reasons.iter().map(|(why, n)| why.words(*n)).collect();
+        let words = words.join("; ");
+        Err(match task.place {
+            Place::Slot(_) => format!("no suitable node ({words})"),
+            // There was no other to choose.
+            Place::Node(_) => words,
+        })
     }
 
-    fn own_on(&self, task: &Task, node: &Node) -> usize {
-        let tasks = node.busy.iter().filter_map(|id| self.tasks.get(id));
-        let own = tasks.filter(|other| other.service == task.service && other.is_wanted());
-        own.count()
+    /// How many tasks of the same service each node has.
+    fn own(&self, task: &Task) -> BTreeMap<&Id, usize> {
+        let mut own = BTreeMap::new();
+        let service = self.services.get(&task.service);
+        let tasks = service
+            .into_iter()
+            .flat_map(|it| it.places.values().flatten());
+        for other in tasks.filter_map(|id| self.tasks.get(id)) {
+            let node = other
+                .node
+                .as_ref()
+                .and_then(|id| self.nodes.get_key_value(id));
+            if let Some((id, node)) = node
+                && other.is_wanted()
+                && node.busy.contains(&other.id)
+            {
+                *own.entry(id).or_default() += 1;
+            }
+        }
+        own
     }
 
     fn unfit(&self, task: &Task, id: &Id, node: &Node, own: usize) -> Option<Unfit> {
@@ -184,10 +210,16 @@ impl Cluster {
     /// What a task held is free again.
     pub(super) fn free_node_of(&mut self, id: &Id) {
         let node = self.tasks.get(id).and_then(|task| task.node.clone());
-        let freed = node
-            .and_then(|node| self.nodes.get_mut(&node))
-            .is_some_and(|node| node.busy.remove(id));
-        if freed {
+        let Some(node) = node else {
+            return;
+        };
+        let Some(it) = self.nodes.get_mut(&node) else {
+            return;
+        };
+        let load = it.busy.len();
+        if it.busy.remove(id) {
+            self.loads.remove(&(load, node.clone()));
+            self.loads.insert((load - 1, node));
             self.ask_scheduler();
         }
     }

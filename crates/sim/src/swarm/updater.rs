@@ -229,14 +229,15 @@ impl Cluster {
             self.rest(&service);
             return self.pump(&service);
         }
-        if !state.is_over() || !by_itself {
+        if !state.is_over() {
             return;
         }
-        let watched =
-            running_at.is_none_or(|since| now.duration_since(since) <= updater.watched_for());
+        // One that was stopped, as on a drained node, is not waited for either.
+        let watched = by_itself
+            && running_at.is_none_or(|since| now.duration_since(since) <= updater.watched_for());
         let was_active = updater.active.remove(id).is_some();
-        let known = updater.updated.insert(id.clone(), true) == Some(true);
-        if watched && !known && self.fails(&service, id) {
+        let is_news = watched && updater.updated.insert(id.clone(), true) == Some(false);
+        if is_news && self.fails(&service, id) {
             return;
         }
         if was_active {

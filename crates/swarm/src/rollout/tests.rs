@@ -251,6 +251,9 @@ fn a_task_that_ended_for_good_is_missed_on_its_node() {
     );
     assert_eq!((seen.desired, seen.running.len()), (2, 1));
     assert!(!seen.is_in_place());
+    // A server that ends with 0 has ended, too.
+    let seen = look(&global, &[("a", NEW, "complete", "shutdown", "n1")]);
+    assert_eq!((seen.desired, seen.is_in_place()), (1, false));
     // Its successor is counted once, and a node that is gone not at all.
     let seen = look(
         &global,

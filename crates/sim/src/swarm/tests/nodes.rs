@@ -63,6 +63,23 @@ fn a_global_services_task_on_a_paused_node_is_left_alone() {
 }
 
 #[test]
+fn what_dies_on_a_paused_node_is_followed_when_it_takes_tasks_again() {
+    let mut ground = Ground::new();
+    ground.create(GOOD, &json!({"Mode": {"Replicated": null, "Global": {}}}));
+    set(&mut ground, "n2", "pause");
+    let id = ground.cluster.node("n2").unwrap()["ID"].clone();
+    let tasks = ground.tasks();
+    let task = tasks.iter().find(|task| task["NodeID"] == id).unwrap();
+    let task = task["ID"].as_str().unwrap();
+    ground.cluster.kill_task(ground.now, task, 137);
+    ground.pass(30.0);
+    assert_eq!((ground.running().as_str(), ground.tasks().len()), ("aa", 3));
+    set(&mut ground, "n2", "active");
+    ground.pass(10.0);
+    assert_eq!(ground.running(), "aaa");
+}
+
+#[test]
 fn a_lost_node_is_noticed_and_its_tasks_are_run_elsewhere() {
     let mut ground = Ground::new();
     ground.create(GOOD, &json!({}));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::ground::{DYING, GOOD, Ground, spec};
+use super::ground::{ABSENT, DYING, GOOD, Ground, spec};
 
 fn created(condition: &str, attempts: u64) -> Ground {
     let mut ground = Ground::new();
@@ -35,6 +35,23 @@ fn restarts_go_on_for_ever_and_five_tasks_a_place_are_kept() {
         + ground.cluster.node_events("n2").len()
         + ground.cluster.node_events("n3").len();
     assert!(events > 60, "{events}");
+}
+
+/// The task that follows is prepared while it is held back, and must not be
+/// followed at once when that fails.
+#[test]
+fn an_image_that_is_nowhere_is_asked_for_once_a_delay() {
+    let mut ground = Ground::new();
+    let policy = json!({"Delay": 1_000_000_000});
+    let more =
+        json!({"Mode": {"Replicated": {"Replicas": 1}}, "TaskTemplate": {"RestartPolicy": policy}});
+    ground
+        .cluster
+        .create_service(ground.now, spec(ABSENT, &more), None)
+        .unwrap();
+    ground.pass(60.0);
+    let asked = ground.registry.asked.lock().unwrap().len();
+    assert!((50..=62).contains(&asked), "{asked}");
 }
 
 #[test]

@@ -48,6 +48,65 @@ fn start_first_keeps_the_old_one_until_the_new_one_runs() {
     assert_eq!((least, ground.running().as_str()), (3, "bbb"));
 }
 
+/// The old task still runs when the new one fails, and one more follows the
+/// failed one.
+#[test]
+fn after_a_start_first_update_that_failed_no_place_has_two_tasks() {
+    for mode in [
+        json!({"Replicated": null, "Global": {}}),
+        json!({"Replicated": {"Replicas": 3}}),
+    ] {
+        let mut ground = Ground::new();
+        let config = json!({"Order": "start-first", "FailureAction": "rollback"});
+        ground.create(GOOD, &json!({"UpdateConfig": config, "Mode": mode}));
+        assert_eq!(ground.running(), "aaa", "{mode}");
+        ground.roll_to(DYING);
+        ground.until_state("rollback_completed");
+        ground.pass(60.0);
+        assert_eq!(ground.running(), "aaa", "{mode}");
+    }
+}
+
+#[test]
+fn an_update_that_was_done_when_the_leader_went_is_completed_by_the_next() {
+    let mut ground = Ground::new();
+    ground.create(GOOD, &json!({}));
+    ground.roll_to(NEXT);
+    ground.until("all tasks", |cluster| {
+        let tasks = cluster.tasks();
+        let new = tasks.iter().filter(|task| {
+            task["Spec"]["ContainerSpec"]["Image"] == NEXT && task["Status"]["State"] == "running"
+        });
+        new.count() == 3
+    });
+    assert_eq!(ground.state(), "updating");
+    ground.cluster.fail_over(ground.now);
+    ground.pass(10.0);
+    assert_eq!(ground.state(), "completed");
+}
+
+/// The updater waits for a task that another has long replaced, and goes on
+/// once it is heard of.
+#[test]
+fn a_node_that_goes_in_the_middle_of_an_update_holds_it_up_until_it_is_back() {
+    let mut ground = Ground::new();
+    ground.create(GOOD, &json!({"UpdateConfig": {"Parallelism": 0}}));
+    ground.roll_to(NEXT);
+    ground.pass(0.1);
+    ground.cluster.lose_node(ground.now, "n3");
+    ground.pass(60.0);
+    assert_eq!(
+        (ground.state().as_str(), ground.running().as_str()),
+        ("updating", "bbb")
+    );
+    ground.cluster.return_node(ground.now, "n3");
+    ground.pass(20.0);
+    assert_eq!(
+        (ground.state().as_str(), ground.running().as_str()),
+        ("completed", "bbb")
+    );
+}
+
 #[test]
 fn parallelism_and_delay_set_the_pace() {
     let table = [

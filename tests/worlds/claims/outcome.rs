@@ -1,0 +1,398 @@
+//! What an apply says: what is done is done, what is not begun is untouched,
+//! and a failure is the one that it is called.
+
+use std::collections::BTreeMap;
+
+use imgstack_executor::{Event, Failure, FailureKind, StepOutcome};
+use imgstack_planner::{
+    Action, PullImage, RotateCredential, StackPlan, Step, StepId, UpdateService,
+};
+use imgstack_spec::ImageRef;
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use super::steps_of;
+use crate::order;
+use crate::truth::{self, Truth};
+use crate::world::{Applied, World};
+
+/// The label that says which plan has written a service.
+const PLAN_LABEL: &str = "dev.imgstack.plan";
+/// What services that make nodes pull are called.
+const PREPULL: &str = "imgstack-prepull-";
+
+/// One apply, and what was so before and after it.
+pub struct Day<'a> {
+    pub world: &'a World,
+    pub plan: &'a StackPlan,
+    pub before: &'a Truth,
+    pub applied: &'a Applied,
+    pub after: &'a Truth,
+    /// A service that somebody else changed at the same time.
+    pub meddled: Option<&'a str>,
+    /// The manager may have been out of sight or hearing.
+    pub trouble: bool,
+    /// Answers took their time, so what was said may have been so a while ago.
+    pub delayed: bool,
+    /// Nodes may fail to pull.
+    pub ill: bool,
+    /// Somebody asked to stop.
+    pub stopped: bool,
+}
+
+/// Holds everything that was told against the world.
+#[track_caller]
+pub fn outcome_is_true(day: &Day<'_>) {
+    let outcome = &day.applied.outcome;
+    let ids = outcome.steps.iter().map(|(id, _)| id);
+    assert!(ids.eq(day.plan.steps.iter().map(|step| &step.id)));
+    assert!(day.stopped || !outcome.interrupted, "{outcome:?}");
+    let ended: BTreeMap<&StepId, StepOutcome> = outcome
+        .steps
+        .iter()
+        .map(|(id, ended)| (id, *ended))
+        .collect();
+    let mut stopped = false;
+    for step in &day.plan.steps {
+        let ended = ended[&step.id];
+        let waits = needs_are_met(day, step);
+        assert!(
+            waits || ended == StepOutcome::NotStarted,
+            "{step:#?} {outcome:#?}"
+        );
+        if step.action.service().is_some() {
+            assert!(!stopped || ended == StepOutcome::NotStarted, "{outcome:#?}");
+            stopped |= matches!(ended, StepOutcome::Failed | StepOutcome::InFlight);
+        }
+        match (&step.action, ended) {
+            (Action::UpdateService(update), _) => update_is_true(day, step, update, ended),
+            (Action::RotateCredential(rotate), _) => rotation_is_true(day, step, rotate, ended),
+            (Action::PullImage(pull), _) => pull_is_true(day, step, pull, ended),
+            (Action::RemoveLeftover(left), StepOutcome::Done) => {
+                assert!(!day.after.services.contains_key(left.service.as_str()));
+            }
+            (Action::RemoveLeftover(_), _) => {}
+            (Action::LogIn(_) | Action::RemoveImage(_), _) => panic!("nobody asked: {step:#?}"),
+        }
+    }
+    nothing_is_left_behind(day);
+}
+
+/// Whether all that a step needs was done before it was begun.
+fn needs_are_met(day: &Day<'_>, step: &Step) -> bool {
+    let told = |id: &StepId, end: bool| {
+        let mut told = day.applied.told.iter();
+        told.position(|(event, _)| match event {
+            Event::StepSucceeded { step, .. } => end && step == id,
+            Event::StepStarted { step, .. } => !end && step == id,
+            _ => false,
+        })
+    };
+    let Some(begun) = told(&step.id, false) else {
+        return false;
+    };
+    let mut after = step.after.iter();
+    after.all(|id| told(id, true).is_some_and(|done| done < begun))
+}
+
+/// A service that makes nodes pull is gone afterwards, unless it was told that
+/// it is not, or nobody could see to it.
+#[track_caller]
+fn nothing_is_left_behind(day: &Day<'_>) {
+    let told = |name: &str| {
+        let mut told = day.applied.told.iter();
+        told.any(|(event, _)| matches!(event, Event::LeftBehind { service, .. } if service == name))
+    };
+    for name in day
+        .after
+        .services
+        .keys()
+        .filter(|it| it.starts_with(PREPULL))
+    {
+        let before = day.before.services.contains_key(name);
+        assert!(
+            before || told(name) || day.trouble,
+            "{name} is left: {:#?}",
+            self::told(day)
+        );
+    }
+}
+
+/// The events, without what was so.
+pub fn told<'a>(day: &'a Day<'_>) -> Vec<&'a Event> {
+    day.applied.told.iter().map(|(event, _)| event).collect()
+}
+
+/// The truth at the event of a step that `which` chooses.
+fn at<'a, T>(
+    day: &'a Day<'_>,
+    own: &Step,
+    which: impl Fn(&'a Event) -> Option<(&'a StepId, T)>,
+) -> Option<(T, &'a Truth)> {
+    day.applied.told.iter().find_map(|(event, truth)| {
+        let (id, it) = which(event)?;
+        (*id == own.id).then_some((it, truth))
+    })
+}
+
+/// What was so when a step was begun.
+fn began<'a>(day: &'a Day<'_>, step: &Step) -> &'a Truth {
+    let started = at(day, step, |event| match event {
+        Event::StepStarted { step, .. } => Some((step, ())),
+        _ => None,
+    });
+    started.expect("it was begun").1
+}
+
+/// What was so when it was told that a step is done.
+fn done<'a>(day: &'a Day<'_>, step: &Step) -> &'a Truth {
+    let succeeded = at(day, step, |event| match event {
+        Event::StepSucceeded { step, .. } => Some((step, ())),
+        _ => None,
+    });
+    succeeded.expect("what is done was told").1
+}
+
+/// Why a step failed, and what was so then.
+fn failed<'a>(day: &'a Day<'_>, step: &Step) -> (&'a Failure, &'a Truth) {
+    let failed = at(day, step, |event| match event {
+        Event::StepFailed { step, failure, .. } => Some((step, failure.as_ref())),
+        _ => None,
+    });
+    failed.expect("a failure was told")
+}
+
+#[track_caller]
+fn update_is_true(day: &Day<'_>, step: &Step, update: &UpdateService, ended: StepOutcome) {
+    match ended {
+        StepOutcome::Done => is_updated(day, step, update),
+        StepOutcome::Failed => has_failed(day, step, update),
+        StepOutcome::InFlight => {
+            assert!(day.trouble || day.stopped, "{update:#?} {:#?}", told(day));
+        }
+        StepOutcome::NotStarted => is_untouched(day, update.service.as_str()),
+        StepOutcome::Stopped => panic!("an update is never half given up: {update:#?}"),
+    }
+}
+
+#[track_caller]
+fn is_updated(day: &Day<'_>, step: &Step, update: &UpdateService) {
+    let truth = done(day, step);
+    let name = update.service.as_str();
+    let there = &truth.services[name];
+    let says = format!("{update:#?} {there:#?}");
+    // What had moved before it was begun is left to its mover.
+    let begun = &began(day, step).services[name].spec;
+    assert_eq!(begun, &day.before.services[name].spec, "{says}");
+    assert_eq!(there.image(), update.image.to, "{says}");
+    assert!(is_ours(day, there), "{says}");
+    assert!(["", "completed"].contains(&there.state.as_str()), "{says}");
+    for task in truth.reached(there) {
+        assert_eq!(task.image, update.image.to, "{says}");
+    }
+    let good = |task: &&truth::Task| {
+        let watched = day.delayed || truth.at.duration_since(task.since) >= there.monitor();
+        watched && task.image == update.image.to
+    };
+    let running = truth.serving(there).filter(good).count();
+    assert!(running >= truth.desired(there), "at {}: {says}", truth.at);
+    if day.meddled != Some(name) {
+        let now = &day.after.services[name];
+        assert_eq!(now.image(), update.image.to, "done, and undone: {says}");
+    }
+}
+
+#[track_caller]
+fn has_failed(day: &Day<'_>, step: &Step, update: &UpdateService) {
+    let (failure, truth) = failed(day, step);
+    let name = update.service.as_str();
+    let meddled = day.meddled == Some(name);
+    let Some(there) = truth.services.get(name) else {
+        assert!(meddled, "{failure:#?}");
+        return;
+    };
+    let says = format!("{failure:#?} {there:#?}");
+    let untouched = there.spec == day.before.services[name].spec;
+    let lasted = truth.at.duration_since(began(day, step).at);
+    let is_so = match failure.kind {
+        FailureKind::Drifted => meddled && !is_ours(day, there),
+        FailureKind::Refused => meddled || (untouched && day.trouble),
+        FailureKind::RolledBack => untouched || there.state.starts_with("rollback"),
+        FailureKind::Paused => ["paused", "rollback_paused"].contains(&there.state.as_str()),
+        FailureKind::Unstable => is_ours(day, there) && there.state != "updating",
+        FailureKind::Overtaken => meddled,
+        FailureKind::TimedOut => lasted >= timeout(update),
+        // That is in flight.
+        FailureKind::Unknown => false,
+        // Those are of nodes.
+        FailureKind::Unreachable
+        | FailureKind::PullFailed
+        | FailureKind::LoginFailed
+        | FailureKind::RemovalFailed => false,
+    };
+    assert!(is_so || day.delayed, "{says}");
+    if let (Some(now), false) = (&failure.now, day.delayed) {
+        assert_eq!(now, there.image(), "{says}");
+    }
+    is_of_use(failure);
+}
+
+/// A credential is put in, and no task notices.
+#[track_caller]
+fn rotation_is_true(day: &Day<'_>, step: &Step, rotate: &RotateCredential, ended: StepOutcome) {
+    let name = rotate.service.as_str();
+    match ended {
+        StepOutcome::Done => {
+            let there = &done(day, step).services[name];
+            assert!(
+                is_ours(day, there) || day.meddled == Some(name),
+                "{there:#?}"
+            );
+            assert!(there.image() == rotate.image || day.meddled == Some(name));
+        }
+        StepOutcome::Failed => {
+            let (failure, truth) = failed(day, step);
+            let kinds = [FailureKind::Drifted, FailureKind::Refused];
+            assert!(kinds.contains(&failure.kind), "{failure:#?}");
+            let there = truth.services.get(name);
+            assert!(
+                there.is_none_or(|it| !is_ours(day, it)) || day.delayed,
+                "{failure:#?}"
+            );
+            assert!(day.trouble || day.meddled == Some(name), "{failure:#?}");
+            is_of_use(failure);
+        }
+        StepOutcome::InFlight => assert!(day.trouble || day.stopped, "{:#?}", told(day)),
+        StepOutcome::NotStarted => is_untouched(day, name),
+        StepOutcome::Stopped => panic!("a write is never half given up: {rotate:#?}"),
+    }
+}
+
+/// A node that was said to have pulled has the image.
+#[track_caller]
+fn pull_is_true(day: &Day<'_>, step: &Step, pull: &PullImage, ended: StepOutcome) {
+    match ended {
+        StepOutcome::Done => {
+            assert!(has_image(day.world, pull), "{pull:#?}");
+        }
+        StepOutcome::Failed => {
+            let (failure, _) = failed(day, step);
+            let kinds = [FailureKind::PullFailed, FailureKind::Unreachable];
+            assert!(kinds.contains(&failure.kind), "{failure:#?}");
+            assert!(day.trouble || day.ill, "{failure:#?}");
+            is_of_use(failure);
+        }
+        StepOutcome::Stopped => assert!(day.stopped, "{:#?}", told(day)),
+        // Nothing of it was to be seen.
+        StepOutcome::NotStarted => assert!(day.stopped || day.trouble, "{:#?}", told(day)),
+        StepOutcome::InFlight => panic!("a pull is none that goes on without us: {pull:#?}"),
+    }
+}
+
+fn has_image(world: &World, pull: &PullImage) -> bool {
+    // Docker names images by their familiar names, and this one by its digest.
+    let reference = ImageRef {
+        tag: None,
+        ..pull.reference.clone()
+    };
+    let (node, reference) = (pull.node.as_str(), reference.familiar());
+    world
+        .engines
+        .read(|cluster| cluster.node_image(node, &reference).is_ok())
+}
+
+/// A person can do something with it.
+#[track_caller]
+fn is_of_use(failure: &Failure) {
+    assert!(!failure.message.is_empty(), "{failure:#?}");
+    let text = format!("{failure:?}");
+    assert!(!text.contains(crate::world::SECRET), "{text}");
+}
+
+#[track_caller]
+fn is_untouched(day: &Day<'_>, name: &str) {
+    let now = day.after.services.get(name);
+    if day.meddled == Some(name) {
+        assert!(now.is_none_or(|now| !is_ours(day, now)), "{now:#?}");
+        return;
+    }
+    assert_eq!(now.unwrap().spec, day.before.services[name].spec, "{name}");
+}
+
+/// The plan has left its mark.
+fn is_ours(day: &Day<'_>, service: &truth::Service) -> bool {
+    service.label(PLAN_LABEL) == Some(day.plan.hash.as_str())
+}
+
+fn timeout(update: &UpdateService) -> SignedDuration {
+    SignedDuration::from_secs(i64::try_from(update.timeout_seconds).unwrap())
+}
+
+/// The updates came in the order that the spec asks for, as the world wrote
+/// them down: one begins when those before it are completed. `events` are
+/// those of the apply.
+#[track_caller]
+pub fn order_is_kept(day: &Day<'_>, events: &[Value]) {
+    let updates = steps_of(day.plan);
+    let before = order::before(&day.world.design);
+    let mut state: BTreeMap<&str, &str> = BTreeMap::new();
+    for event in events {
+        let attributes = &event["Actor"]["Attributes"];
+        let is_update = event["Type"] == "service" && event["Action"] == "update";
+        let Some(name) = attributes["name"].as_str().filter(|_| is_update) else {
+            continue;
+        };
+        if let Some(now) = attributes["updatestate.new"].as_str() {
+            state.insert(name, now);
+            continue;
+        }
+        if day.meddled == Some(name) {
+            continue;
+        }
+        let mut written = day
+            .plan
+            .steps
+            .iter()
+            .filter_map(|step| step.action.service());
+        assert!(
+            written.any(|it| it.as_str() == name),
+            "{name} was changed, and nobody planned it"
+        );
+        let earlier = before[name]
+            .iter()
+            .filter(|it| updates.contains_key(it.as_str()));
+        for earlier in earlier.filter(|it| updates.contains_key(name) && day.meddled != Some(it)) {
+            let at = state.get(earlier.as_str()).copied();
+            let there = &day.before.services[earlier];
+            // The engine has nothing to say where it has nothing to replace,
+            // which it finds out itself where tasks come and go.
+            let silent = updates[earlier.as_str()].restarts.tasks == 0
+                || !day.before.is_calm(there, 30)
+                || has_no_place(day.after, earlier);
+            let done = at == Some("completed") || (silent && at == Some("written"));
+            assert!(
+                done || was_not_begun(day, earlier),
+                "{name} began while {earlier} was at {at:?}: {:#?}",
+                told(day)
+            );
+        }
+        state.insert(name, "written");
+    }
+}
+
+/// One that comes first by the file alone is not waited for when a node that
+/// it needs could not pull.
+fn was_not_begun(day: &Day<'_>, name: &str) -> bool {
+    let id = StepId::update(&name.parse().unwrap());
+    let mut steps = day.applied.outcome.steps.iter();
+    steps.any(|(step, ended)| *step == id && *ended == StepOutcome::NotStarted)
+        && order::after(&day.world.design)
+            .values()
+            .all(|after| !after.contains(name))
+}
+
+/// Somebody has taken away all nodes that it could run on.
+fn has_no_place(truth: &Truth, name: &str) -> bool {
+    let service = truth.services.get(name);
+    service.is_none_or(|it| truth.desired(it) == 0)
+}

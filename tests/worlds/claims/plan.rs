@@ -1,0 +1,238 @@
+//! What a plan says: every step, every blocked service, and every silence.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use imgstack_planner::{Action, Code, Finding, Severity, StackPlan, UpdateService};
+use imgstack_spec::Address;
+
+use super::is_wanted;
+use crate::design::{Design, Service, Wants};
+use crate::order;
+use crate::truth::{self, Truth};
+use crate::world::World;
+
+/// The updates of a plan, in its order.
+pub fn steps(plan: &StackPlan) -> impl Iterator<Item = &UpdateService> {
+    plan.steps.iter().filter_map(|step| match &step.action {
+        Action::UpdateService(update) => Some(update.as_ref()),
+        _ => None,
+    })
+}
+
+/// The updates by service.
+pub fn steps_of(plan: &StackPlan) -> BTreeMap<&str, &UpdateService> {
+    steps(plan).map(|it| (it.service.as_str(), it)).collect()
+}
+
+/// The services that are blocked, whatever by, or do not run and wait for a
+/// node that pulls.
+pub fn blocked(plan: &StackPlan) -> BTreeSet<&str> {
+    let findings = plan.report.findings.iter();
+    let blocked = findings.filter(|it| blocks(it));
+    let addresses = blocked.flat_map(|it| it.blocks.iter().chain([&it.address]));
+    addresses
+        .filter_map(|address| match address {
+            Address::Service(name) => Some(name.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+fn blocks(finding: &Finding) -> bool {
+    finding.severity == Severity::Blocked || finding.code == Code::NotRunning
+}
+
+/// After an apply nothing of it is left to do, and nothing else: but for what
+/// waited for a service whose bad build comes and goes.
+#[track_caller]
+pub fn nothing_is_left(world: &World, applied: &StackPlan, now: &StackPlan) {
+    let sound = world.design.is_sound();
+    for step in &now.steps {
+        let again = applied.steps.iter().any(|it| it.id == step.id);
+        assert!(!sound && !again, "{step:#?}");
+    }
+}
+
+/// Everything that the plan says is so, and what it does not mention is well.
+/// With `trouble` something may have been out of sight.
+#[track_caller]
+pub fn plan_is_true(world: &World, truth: &Truth, plan: &StackPlan, trouble: bool) {
+    let (steps, blocked) = (steps_of(plan), blocked(plan));
+    for finding in &plan.report.findings {
+        if blocks(finding) {
+            is_blocked(world, truth, finding, &blocked, trouble);
+        }
+    }
+    for service in world.design.services.iter().filter(|it| it.in_spec) {
+        let name = service.name.as_str();
+        let says = format!("{name}: {:#?}", plan.report);
+        match (steps.get(name), blocked.contains(name)) {
+            (Some(_), true) => panic!("planned and blocked: {says}"),
+            (Some(update), false) => is_due(world, truth, service, update, trouble),
+            (None, true) => {}
+            (None, false) => is_well(world, truth, service, &says),
+        }
+    }
+    let strangers = world.design.services.iter().filter(|it| !it.in_spec);
+    for stranger in strangers {
+        assert!(!steps.contains_key(stranger.name.as_str()), "{stranger:?}");
+    }
+}
+
+fn design_of<'a>(design: &'a Design, name: &str) -> &'a Service {
+    design.services.iter().find(|it| it.name == name).unwrap()
+}
+
+/// Nothing is said of the service, so it runs what is wanted, all of it.
+#[track_caller]
+fn is_well(world: &World, truth: &Truth, service: &Service, says: &str) {
+    let Some(there) = truth.services.get(&service.name) else {
+        panic!("not there, and not blocked: {says}");
+    };
+    assert!(
+        is_wanted(world, service, there.image()),
+        "{there:#?} {says}"
+    );
+    for task in truth.reached(there) {
+        assert!(is_wanted(world, service, &task.image), "{there:#?} {says}");
+    }
+    let running = truth.serving(there).count();
+    assert!(running >= truth.desired(there), "{there:#?} {says}");
+}
+
+/// A step has a cause, and says what is there and what will be.
+#[track_caller]
+fn is_due(world: &World, truth: &Truth, service: &Service, update: &UpdateService, trouble: bool) {
+    let there = &truth.services[&service.name];
+    let wrong = |image: &str| !is_wanted(world, service, image);
+    let wrong_tasks = truth.reached(there).any(|task| wrong(&task.image));
+    assert!(
+        wrong(there.image()) || wrong_tasks,
+        "no cause: {update:#?} {there:#?}"
+    );
+    assert_eq!(update.image.from, there.image());
+    assert!(is_wanted(world, service, &update.image.to), "{update:#?}");
+    if wrong(there.image()) {
+        let digest = world.wanted(service.image).unwrap();
+        let image = &world.design.images[service.image];
+        let tag = match image.wants {
+            Wants::PinnedTag(build) => image.builds[build].tag(),
+            Wants::Tag | Wants::PinnedDigest(_) | Wants::Missing => "16".to_owned(),
+        };
+        let reference = format!("{}:{tag}@{digest}", world.design.repository(service.image));
+        let familiar = reference.strip_prefix("docker.io/").unwrap_or(&reference);
+        assert_eq!(update.image.to, familiar);
+    } else {
+        assert_eq!(update.image.to, there.image(), "a name alone is no reason");
+    }
+    // Tasks that come and go are other ones when they are read a second time.
+    if !trouble || truth.is_calm(there, 5) {
+        restarts_are_true(truth, there, update);
+    }
+}
+
+#[track_caller]
+fn restarts_are_true(truth: &Truth, there: &truth::Service, update: &UpdateService) {
+    let dirty = truth
+        .reached(there)
+        .filter(|task| task.image != update.image.to);
+    let dirty: Vec<&truth::Task> = dirty.collect();
+    let nodes: BTreeSet<&str> = dirty
+        .iter()
+        .filter_map(|task| task.node.as_deref())
+        .collect();
+    assert_eq!(
+        update.restarts.tasks,
+        dirty.len() as u64,
+        "{update:#?} {there:#?}"
+    );
+    assert!(
+        update.restarts.nodes.iter().map(|it| it.as_str()).eq(nodes),
+        "{update:#?} {there:#?}"
+    );
+}
+
+/// A finding that blocks has a cause in the world.
+#[track_caller]
+fn is_blocked(
+    world: &World,
+    truth: &Truth,
+    finding: &Finding,
+    blocked: &BTreeSet<&str>,
+    trouble: bool,
+) {
+    let there = |name: &str| &truth.services[name];
+    let is_so = match (&finding.address, finding.code) {
+        (Address::Swarm, Code::SwarmUnknown) => trouble,
+        (Address::Image(name), code) => {
+            let images = &world.design.images;
+            let at = images
+                .iter()
+                .position(|it| it.name == name.as_str())
+                .unwrap();
+            let unread = trouble || !world.design.is_readable(at);
+            match code {
+                Code::ImageNotFound => images[at].wants == Wants::Missing,
+                Code::ImageUnknown => unread,
+                _ => false,
+            }
+        }
+        (Address::Service(name), code) => {
+            let name = name.as_str();
+            let service = design_of(&world.design, name);
+            match code {
+                Code::SwarmUnknown => trouble,
+                Code::ServiceNotFound => !truth.services.contains_key(name),
+                Code::ServiceIsJob => there(name).is_job(),
+                Code::UpdateInProgress => {
+                    ["updating", "rollback_started"].contains(&there(name).state.as_str())
+                }
+                Code::ImageUnknown => {
+                    let missing = world.wanted(service.image).is_none();
+                    trouble || missing || !world.design.is_readable(service.image)
+                }
+                Code::AfterBlocked => {
+                    let after = &order::after(&world.design)[name];
+                    after.iter().any(|it| blocked.contains(it.as_str()))
+                }
+                Code::PlatformMissing => runs_nowhere(world, truth, service),
+                Code::StoppedHalfWay => {
+                    is_wanted(world, service, there(name).image())
+                        && ["paused", "rollback_paused"].contains(&there(name).state.as_str())
+                }
+                Code::NotRunning => lacks_tasks(world, truth, service),
+                // A write would go on with what has stopped, or restart tasks.
+                Code::NotRotated => is_half_way(there(name)),
+                Code::NodeBlocked => trouble,
+                _ => false,
+            }
+        }
+        (Address::Node(_), Code::NodeUnknown | Code::DiskFull) => trouble,
+        _ => false,
+    };
+    let about = match &finding.address {
+        Address::Service(name) => truth.services.get(name.as_str()),
+        _ => None,
+    };
+    assert!(is_so, "blocked without a cause: {finding:#?} {about:#?}");
+}
+
+fn runs_nowhere(world: &World, truth: &Truth, service: &Service) -> bool {
+    let wanted = world.design.wanted(service.image).unwrap();
+    let build = &world.design.images[service.image].builds[wanted];
+    let mut usable = truth.nodes.values().filter(|node| node.up && node.active);
+    !usable.any(|node| build.architectures.contains(&node.architecture.as_str()))
+}
+
+fn is_half_way(there: &truth::Service) -> bool {
+    let paused = ["paused", "rollback_paused"].contains(&there.state.as_str());
+    paused || !there.tasks.iter().all(|task| task.as_asked)
+}
+
+fn lacks_tasks(world: &World, truth: &Truth, service: &Service) -> bool {
+    let there = &truth.services[&service.name];
+    let good = truth
+        .serving(there)
+        .filter(|task| is_wanted(world, service, &task.image));
+    is_wanted(world, service, there.image()) && good.count() < truth.desired(there)
+}

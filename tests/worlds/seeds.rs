@@ -1,0 +1,70 @@
+//! Which worlds are played, and how one is played again.
+
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+/// How many worlds there are, unless the environment says otherwise.
+const WORLDS: u64 = 1000;
+
+/// Plays `share` of a hundred of the worlds. `name` is that of the test.
+pub fn play<F: Future<Output = ()>>(name: &str, share: u64, world: impl Fn(u64) -> F) {
+    let (first, count) = match number("IMGSTACK_SEED") {
+        Some(seed) => (seed, 1),
+        None => {
+            let worlds = number("IMGSTACK_WORLDS").unwrap_or(WORLDS);
+            (u64::from(fastrand::u32(..)), (worlds * share).div_ceil(100))
+        }
+    };
+    let (last, began) = (first + count - 1, Instant::now());
+    for seed in first..=last {
+        let played = catch_unwind(AssertUnwindSafe(|| one(world(seed), seed)));
+        if let Err(cause) = played {
+            say(&format!(
+                "{name}: the world of seed {seed} failed; again: IMGSTACK_SEED={seed} cargo test -p imgstack-tests --test worlds {name}"
+            ));
+            resume_unwind(cause);
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    say(&format!(
+        "{name}: {count} worlds, seeds {first}..{last}, {seconds:.1} s"
+    ));
+}
+
+/// More than any rollout takes, and what comes after it.
+const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// In a time that passes when nobody has anything to do.
+fn one(world: impl Future<Output = ()>, seed: u64) {
+    // The clients' pauses are drawn, too.
+    fastrand::seed(seed);
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build();
+    let ended = runtime
+        .unwrap()
+        .block_on(async { timeout(LONGEST, world).await });
+    assert!(ended.is_ok(), "the world has not ended within {LONGEST:?}");
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
+}
+
+/// Past the capture of a test's output, which shows only what has failed.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// For whoever reads why a world failed: shown with that alone.
+#[expect(clippy::print_stdout, reason = "the test harness keeps it until then")]
+pub fn note(line: &str) {
+    println!("{line}");
+}
