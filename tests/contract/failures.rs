@@ -13,6 +13,7 @@ imgstack_tests::both! {
     a_private_image_takes_a_credential_that_may_read_it,
     a_credential_that_comes_later_heals,
     a_dying_container_is_followed_by_another_after_the_delay,
+    what_is_rejected_while_it_is_held_back_is_followed_after_the_delay,
     only_so_many_attempts_are_made,
     a_container_that_ends_well_is_followed_as_its_condition_says,
     an_unhealthy_container_is_replaced,
@@ -139,6 +140,27 @@ async fn a_dying_container_is_followed_by_another_after_the_delay(world: World) 
     assert!((1.9..7.0).contains(&failed), "{failed} {}", seen(&tasks));
     let held = |tasks: &[Task]| tasks.last().unwrap().desired() == "ready";
     service.sees("one that is held back", held).await;
+}
+
+async fn what_is_rejected_while_it_is_held_back_is_followed_after_the_delay(world: World) {
+    let stage = Stage::new(&world, "held").await;
+    stage.build(Kind::Good, "old").await;
+    let missing = format!("{}:16@sha256:{}", stage.story.repository(), "0".repeat(64));
+    let mut spec = stage.spec("web", &missing);
+    spec["TaskTemplate"]["RestartPolicy"]["Delay"] = json!(3 * SECOND);
+    let service = stage.create(&spec).await;
+    let held = |tasks: &[Task]| {
+        let second = tasks.get(1);
+        second.is_some_and(|it| it.state() == "rejected" && it.desired() == "ready")
+    };
+    service
+        .sees("one that is held back and rejected", held)
+        .await;
+    let three = |tasks: &[Task]| tasks.len() >= 3;
+    let tasks = service.sees("a third", three).await;
+    let apart = tasks[2].created().duration_since(tasks[1].created());
+    let apart = apart.as_secs_f64();
+    assert!((2.5..8.0).contains(&apart), "{apart} {}", seen(&tasks));
 }
 
 async fn only_so_many_attempts_are_made(world: World) {

@@ -274,5 +274,9 @@ fn move_to(story: &Story, name: &str, node: u8, options: &[&str]) {
     story.update(name, &[options, &from, &to].concat());
     if options.is_empty() {
         assert_eq!(story.nodes_of(name), [format!("docker-infra-{node}")]);
+        // docker's client does not wait for the last word.
+        wait_until("the move to be over", Duration::from_secs(30), || {
+            story.inspect(name)["UpdateStatus"]["State"] == "completed"
+        });
     }
 }
