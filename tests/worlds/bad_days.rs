@@ -145,7 +145,7 @@ async fn heal(world: &World, mishap: &Mishap, start: &Truth) -> bool {
     }
     let truth = world.truth();
     let now = world.look().await.plan;
-    nothing_is_left(world, &seen.plan, &now);
+    nothing_is_left(world, &truth, &seen.plan, &now);
     plan_is_true(world, &truth, &now, false);
     !now.report.is_blocked()
 }

@@ -92,7 +92,7 @@ fn without_numbers(text: &str) -> String {
 async fn is_empty_now(world: &World, first: &StackPlan) {
     let truth = world.truth();
     let seen = world.look().await;
-    nothing_is_left(world, first, &seen.plan);
+    nothing_is_left(world, &truth, first, &seen.plan);
     plan_is_true(world, &truth, &seen.plan, false);
     let news: Vec<_> = blocked(&seen.plan)
         .difference(&blocked(first))

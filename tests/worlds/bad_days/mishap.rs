@@ -223,13 +223,13 @@ fn meddle(world: &World, service: &str, meddling: Meddling) {
             let image = format!("{host}/acme/elsewhere:1");
             spec["TaskTemplate"]["ContainerSpec"]["Image"] = image.into();
         }),
-        Meddling::Scale => world.change(service, |spec| {
-            let replicas = &mut spec["Mode"]["Replicated"]["Replicas"];
-            match replicas.as_u64() {
-                Some(number) => *replicas = (number + 1).into(),
+        Meddling::Scale => world.change(
+            service,
+            |spec| match spec["Mode"]["Replicated"]["Replicas"].as_u64() {
+                Some(number) => spec["Mode"]["Replicated"]["Replicas"] = (number + 1).into(),
                 None => spec["Labels"]["somebody"] = "else".into(),
-            }
-        }),
+            },
+        ),
         Meddling::Remove => {
             // It may not have been there.
             let _ = world

@@ -19,7 +19,14 @@ pub fn are_those_planned(day: &Day<'_>) {
     for (name, before) in &day.before.services {
         if !planned.contains_key(name.as_str()) {
             let after = &day.after.services[name];
-            let expected = with_labels(&before.spec, rotated(day, name));
+            let rotated = rotated(day, name);
+            // Tasks that do not run yet are made anew for another credential,
+            // and the engine goes back with it when they fail.
+            let went_back = rotated.is_some() && after.state.starts_with("rollback");
+            let expected = match went_back {
+                true => before.spec.clone(),
+                false => with_labels(&before.spec, rotated),
+            };
             assert_eq!(text(&after.spec), text(&expected), "nobody planned it");
             if sound && day.before.is_calm(before, 30) {
                 assert_eq!(after.tasks, before.tasks, "{name}: nobody planned it");
