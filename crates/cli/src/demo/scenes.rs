@@ -50,8 +50,8 @@ pub(super) const SCENES: &[Scene] = &[
     Scene {
         title: "2 February: a disk was full, and a prune took the image",
         told: &[
-            "The replica on docker-infra-2 was stopped to make room, and docker pruned its",
-            "image. A start there needs the registry now; the plan names what is missing.",
+            "The replica on docker-infra-2 was stopped to make room, and docker pruned",
+            "its image. A start there needs the registry now; the plan says so.",
         ],
         happens: Stage::incident,
         typed: &[("plan --detailed-exitcode", 2), ("apply --auto-approve", 0)],
