@@ -1,5 +1,6 @@
 //! Which worlds are played, and how one is played again.
 
+use std::cell::RefCell;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
@@ -9,6 +10,10 @@ use tokio::time::timeout;
 
 /// How many worlds there are, unless the environment says otherwise.
 const WORLDS: u64 = 1000;
+
+thread_local! {
+    static NOTE: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 /// The first seed in CI.
 const FIRST: u64 = 2_273_094_745;
@@ -32,8 +37,9 @@ pub fn play<F: Future<Output = ()>>(name: &str, share: u64, world: impl Fn(u64) 
     for seed in first..=last {
         let played = catch_unwind(AssertUnwindSafe(|| one(world(seed), seed)));
         if let Err(cause) = played {
+            let note = NOTE.take();
             say(&format!(
-                "{name}: the world of seed {seed} failed; again: IMGSTACK_SEED={seed} cargo test -p imgstack-tests --test worlds {name}"
+                "{name}: the world of seed {seed} failed {note}; again: IMGSTACK_SEED={seed} cargo test -p imgstack-tests --test worlds {name}"
             ));
             resume_unwind(cause);
         }
@@ -72,8 +78,7 @@ pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// For whoever reads why a world failed: shown with that alone.
-#[expect(clippy::print_stdout, reason = "the test harness keeps it until then")]
+/// For whoever reads why a world failed: the last one is told with it.
 pub fn note(line: &str) {
-    println!("{line}");
+    NOTE.set(line.to_owned());
 }

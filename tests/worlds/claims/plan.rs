@@ -241,5 +241,7 @@ fn lacks_tasks(world: &World, truth: &Truth, service: &Service) -> bool {
     let good = truth
         .serving(there)
         .filter(|task| is_wanted(world, service, &task.image));
-    is_wanted(world, service, there.image()) && good.count() < truth.desired(there)
+    // On a node that takes no tasks the engine may still want one.
+    let waits = there.tasks.iter().any(|task| task.state == "pending");
+    is_wanted(world, service, there.image()) && (waits || good.count() < truth.desired(there))
 }
