@@ -71,6 +71,12 @@ impl Actions {
         &self.workflow
     }
 
+    /// In whose name.
+    #[must_use]
+    pub fn token(&self) -> &ApiToken {
+        &self.token
+    }
+
     /// The last runs on the workflow's branch, the newest first, whatever has
     /// started them.
     ///
