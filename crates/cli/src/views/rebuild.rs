@@ -108,14 +108,7 @@ impl RebuildView {
                 job,
                 conclusion,
                 seconds,
-            } => {
-                if let Some(bar) = self.jobs.remove(job).and_then(|job| job.bar) {
-                    bar.finish_and_clear();
-                }
-                let ended = ended(*conclusion, *seconds);
-                self.say(&format!("{}: {ended}", inline(job)));
-                self.message();
-            }
+            } => self.job_ended(job, &ended(*conclusion, *seconds)),
             Event::Trouble { why } => {
                 let warning = paint(WARN, "Warning:");
                 self.say(&format!(
@@ -179,6 +172,14 @@ impl RebuildView {
         });
         let current = Current { step: None, bar };
         self.jobs.insert(job.to_owned(), current);
+    }
+
+    fn job_ended(&mut self, job: &str, ended: &str) {
+        if let Some(bar) = self.jobs.remove(job).and_then(|job| job.bar) {
+            bar.finish_and_clear();
+        }
+        self.say(&format!("{}: {ended}", inline(job)));
+        self.message();
     }
 
     fn step_started(&mut self, job: &str, step: &str, number: u64, of: u64) {
