@@ -107,7 +107,7 @@ fn wanted(seen: &Seen) -> BTreeMap<Repository, Known<BTreeSet<Digest>>> {
 }
 
 /// Hosts that are asked elsewhere, as the environment says.
-fn endpoints() -> Result<Endpoints, EndpointsError> {
+pub(crate) fn endpoints() -> Result<Endpoints, EndpointsError> {
     let text = std::env::var(Endpoints::VARIABLE).unwrap_or_default();
     Endpoints::parse(&text)
 }
@@ -180,7 +180,7 @@ async fn connect(stack: &Stack, before: &[Seen], endpoints: &Endpoints) -> Conne
 /// A client of the registries, as the spec describes them; stacks that describe
 /// them alike share one, its answers and its limits. What a digest names
 /// never changes, so that is kept on disk; without a place for it, it is not.
-fn registry(stack: &Stack, endpoints: &Endpoints) -> Client {
+pub(crate) fn registry(stack: &Stack, endpoints: &Endpoints) -> Client {
     let mut options = ClientOptions::new(stack.registries.clone());
     options.endpoints = endpoints.clone();
     options.cache = cache_folder().map(CacheOptions::at);

@@ -5,10 +5,12 @@
     reason = "a story whose scaffolding breaks has failed"
 )]
 
+mod actions;
 mod auth;
 mod check;
 mod content;
 mod github;
+mod packages;
 mod resolve;
 mod server;
 mod tags;
