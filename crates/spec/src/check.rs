@@ -15,6 +15,7 @@ use crate::near::nearest;
 use crate::section::{At, Context};
 use crate::{Endpoint, EndpointError};
 
+mod build;
 mod image;
 mod login;
 mod names;

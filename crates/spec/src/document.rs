@@ -63,6 +63,8 @@ scalars! {
     TagText(String) = {"type": ["string", "number"]};
     /// A duration such as `10m`.
     DurationText(String) = {"type": "string", "minLength": 2, "pattern": duration::PATTERN};
+    /// A schedule such as `0 4 * * 1`.
+    ScheduleText(String) = {"type": "string", "pattern": "^\\S+(\\s+\\S+){4}$"};
     /// A size such as `5GiB`; a plain number is bytes.
     SizeText(String) = {"type": ["string", "integer"], "pattern": size::PATTERN, "minimum": 1};
     /// How many of something.
@@ -150,10 +152,41 @@ sections! {
         required "tag" tag: TagText, "tag: \"16\"";
         /// Holds this build, a tag or `sha256:…`, until the line goes.
         optional "pin" pin: TagText;
+        /// The image that it is built on, with the tag to follow, such as
+        /// `docker.io/library/postgres:16-alpine`. `plan` and `status` tell
+        /// when it has moved since the last build.
+        optional "base" base: At<String>;
+        /// Where its builds come from.
+        optional "build" build: BuildSource;
         /// How many builds to keep on each node when old ones are removed. What
         /// runs, and what a service would be rolled back to, is kept as well.
         /// Without it nothing is removed.
         optional "keep" keep: Count;
+    }
+
+    /// Where the builds of an image come from.
+    struct BuildSource "`build`" {
+        /// The folder that is built, relative to the folder of this file.
+        required "context" context: At<String>, "context: docker";
+        /// The Dockerfile, relative to the context. Default: `Dockerfile`.
+        optional "dockerfile" dockerfile: At<String>;
+        /// The workflow of GitHub Actions that builds it.
+        optional "github" github: GitHub;
+        /// When it is built by itself, in the five fields of cron, UTC.
+        optional "schedule" schedule: ScheduleText;
+        /// How old the last build may be, such as `8d`; an older one means that
+        /// a build did not come, which `plan` and `status` tell.
+        optional "maximumAge" maximum_age: DurationText;
+    }
+
+    /// A workflow of GitHub Actions.
+    struct GitHub "`github`" {
+        /// The repository that has it, as `owner/name`.
+        required "repository" repository: At<String>, "repository: owner/name";
+        /// Its file in `.github/workflows`.
+        required "workflow" workflow: At<String>, "workflow: build.yml";
+        /// The branch it is started on. Default: `main`.
+        optional "ref" reference: At<String>;
     }
 
     /// A Swarm service whose image is managed.

@@ -21,6 +21,7 @@ mod document;
 mod duration;
 mod endpoint;
 mod engine_template;
+mod github;
 mod load;
 mod model;
 mod name;
@@ -28,6 +29,7 @@ mod near;
 mod platform;
 mod reading;
 mod reference;
+mod schedule;
 mod schema;
 mod secrets;
 mod section;
@@ -40,15 +42,18 @@ pub use address::{Address, AddressError};
 pub use diagnostic::{Diagnostics, Kind, Mistake};
 pub use endpoint::{Endpoint, EndpointError};
 pub use engine_template::{EngineTemplate, EngineTemplateError};
+pub use github::{GitHubError, GitHubRepository, GitRef, WorkflowFile};
 pub use load::{Input, load};
 pub use model::{
-    DEFAULT_TIMEOUT, DEFAULT_WARN_BEFORE_EXPIRY, Image, NodeMatch, NodeRole, NodeRule,
-    NodeSettings, Pin, Registry, SecretSource, Selector, Service, Stack, StackSet,
+    BuildSource, DEFAULT_DOCKERFILE, DEFAULT_TIMEOUT, DEFAULT_WARN_BEFORE_EXPIRY, GitHubWorkflow,
+    Image, NodeMatch, NodeRole, NodeRule, NodeSettings, Pin, Registry, SecretSource, Selector,
+    Service, Stack, StackSet,
 };
 pub use name::{ImageName, NameError, NodeName, ServiceName, StackName};
 pub use near::nearest;
 pub use platform::Platform;
 pub use reading::read;
 pub use reference::{Digest, ImageRef, ReferenceError, RegistryHost, Repository, Tag};
+pub use schedule::{Schedule, ScheduleError};
 pub use schema::{schema, schema_text};
 pub use size::{ByteSize, SizeError};

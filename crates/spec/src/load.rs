@@ -18,6 +18,8 @@ const MOST_FILES: usize = 1000;
 #[derive(Clone, Debug)]
 pub struct Input {
     pub(crate) name: String,
+    /// The folder that paths in it start from. Empty: the working directory.
+    pub(crate) folder: PathBuf,
     pub(crate) content: Content,
 }
 
@@ -28,11 +30,13 @@ pub(crate) enum Content {
 }
 
 impl Input {
-    /// A text under the name that diagnostics call it.
+    /// A text under the name that diagnostics call it. Paths in it start from
+    /// the working directory.
     #[must_use]
     pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         Self {
             name: name.into(),
+            folder: PathBuf::new(),
             content: Content::Bytes(bytes.into()),
         }
     }
@@ -41,6 +45,7 @@ impl Input {
         let help = help.to_owned();
         Self {
             name,
+            folder: PathBuf::new(),
             content: Content::Failed { message, help },
         }
     }
@@ -69,7 +74,9 @@ pub fn load(paths: &[PathBuf], mut stdin: impl Read) -> Vec<Input> {
                     let real = file.canonicalize().unwrap_or_else(|_| file.clone());
                     if loaded.is_new(real) {
                         let content = File::open(&file).and_then(bytes);
-                        loaded.push(input(file.display().to_string(), content));
+                        let mut input = input(file.display().to_string(), content);
+                        input.folder = file.parent().map(Path::to_owned).unwrap_or_default();
+                        loaded.push(input);
                     }
                 }
             }

@@ -12,8 +12,10 @@ use crate::{
     Digest, Endpoint, ImageName, ImageRef, RegistryHost, Repository, ServiceName, StackName, Tag,
 };
 
+mod build;
 mod node;
 
+pub use build::{BuildSource, DEFAULT_DOCKERFILE, GitHubWorkflow};
 pub use node::{NodeMatch, NodeRole, NodeRule, NodeSettings, Selector};
 
 /// Every stack of the files given, in the order they were read.
@@ -93,6 +95,10 @@ pub struct Image {
     pub tag: Tag,
     /// Holds one build: wins over `tag`.
     pub pin: Option<Pin>,
+    /// The image it is built on: a repository and a tag, without a digest.
+    pub base: Option<ImageRef>,
+    /// Where its builds come from.
+    pub build: Option<BuildSource>,
     /// How many builds to keep on each node, at least one. None: nothing is
     /// ever removed.
     pub keep: Option<u32>,
@@ -138,6 +144,25 @@ mod seconds {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_secs)
+    }
+}
+
+mod optional_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Duration>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.map(|it| it.as_secs()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(from)?.map(Duration::from_secs))
     }
 }
 

@@ -78,6 +78,7 @@ fn texts(inputs: &[Input], findings: &mut Findings) -> Vec<Text> {
         let mut source = Source {
             id,
             name: Arc::from(input.name.as_str()),
+            folder: input.folder.clone(),
             text: String::new(),
         };
         let parses = match &input.content {

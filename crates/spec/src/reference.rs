@@ -122,6 +122,22 @@ impl Tag {
     }
 }
 
+impl Tag {
+    /// Whether it leads to what refers to a build, such as its signature, and
+    /// not to a build: `sha256-9f31…`, with an ending or without. Registries
+    /// without the referrers API keep them so, and people need not see them.
+    #[must_use]
+    pub fn is_of_referrers(&self) -> bool {
+        let Some((algorithm, rest)) = self.0.split_once('-') else {
+            return false;
+        };
+        let hex = rest.split('.').next().unwrap_or_default();
+        let is_hex = hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        // The digits of a longer digest are cut to as many.
+        matches!(algorithm, "sha256" | "sha512") && hex.len() == 64 && is_hex
+    }
+}
+
 /// A content digest, such as `sha256:9f31…` with 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

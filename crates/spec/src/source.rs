@@ -1,6 +1,7 @@
 //! Texts that are read together, and places in them.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Which of the texts that are read together.
@@ -19,6 +20,8 @@ pub(crate) struct Span {
 pub(crate) struct Source {
     pub(crate) id: SourceId,
     pub(crate) name: Arc<str>,
+    /// The folder that paths in it start from. Empty: the working directory.
+    pub(crate) folder: PathBuf,
     pub(crate) text: String,
 }
 

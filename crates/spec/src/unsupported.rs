@@ -8,8 +8,6 @@
 const NOT_YET: &[(&str, &str)] = &[
     ("image", "policy"),
     ("image", "minimumAge"),
-    ("image", "base"),
-    ("image", "build"),
     ("image", "majorUpgrade"),
     ("service", "stackFile"),
     ("`rollout`", "order"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use imgstack_spec::{
-    Input, Kind, NodeRole, NodeSettings, Pin, SecretSource, Stack, StackSet, read,
+    BuildSource, Input, Kind, NodeRole, NodeSettings, Pin, SecretSource, Stack, StackSet, read,
 };
 
 const HEX: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -328,6 +328,56 @@ spec:
 }
 
 #[test]
+fn where_builds_come_from() {
+    let stack = stack(
+        "metadata: {name: a}
+spec:
+  images:
+    - name: whole
+      repository: a
+      tag: b
+      base: postgres:16-alpine
+      build:
+        context: ../docker
+        dockerfile: build/Dockerfile.prod
+        github: {repository: acme/web, workflow: build.yaml, ref: release/1}
+        schedule: 0  4 * * MON
+        maximumAge: 8d
+    - {name: least, repository: a, tag: b, build: {context: ., github: {repository: acme/web, workflow: build.yml}}}
+    - {name: none, repository: a, tag: b}
+",
+    );
+    let bases: Vec<_> = stack.images.iter().map(|it| it.base.as_ref()).collect();
+    let base = bases[0].unwrap();
+    assert_eq!(base.to_string(), "docker.io/library/postgres:16-alpine");
+    assert_eq!(bases[1..], [None, None]);
+    let builds: Vec<_> = stack.images.iter().map(|it| it.build.as_ref()).collect();
+    let [Some(whole), Some(least), None] = builds.as_slice() else {
+        panic!("{builds:?}")
+    };
+    let json = serde_json::to_value([whole, least]).unwrap();
+    let expected = serde_json::json!([
+        {
+            "context": "../docker",
+            "dockerfile": "build/Dockerfile.prod",
+            "github": {"repository": "acme/web", "workflow": "build.yaml", "ref": "release/1"},
+            "schedule": "0 4 * * MON",
+            "maximumAgeSeconds": 691_200,
+        },
+        {
+            "context": ".",
+            "dockerfile": "Dockerfile",
+            "github": {"repository": "acme/web", "workflow": "build.yml", "ref": "main"},
+            "schedule": null,
+            "maximumAgeSeconds": null,
+        },
+    ]);
+    assert_eq!(json, expected);
+    let read: Vec<BuildSource> = serde_json::from_value(json).unwrap();
+    assert_eq!(read.iter().collect::<Vec<_>>(), [*whole, *least]);
+}
+
+#[test]
 fn line_ends_and_marks_make_no_difference() {
     let text = "apiVersion: imgstack.dev/v1alpha1
 kind: ImageStack
@@ -361,8 +411,6 @@ fn what_is_to_come_is_refused_by_name_in_one_run() {
     let told: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
     let keys = [
         "minimumAge",
-        "base",
-        "build",
         "majorUpgrade",
         "policy",
         "stackFile",

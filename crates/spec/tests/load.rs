@@ -42,6 +42,26 @@ fn mistake(inputs: &[Input]) -> (Kind, String) {
     (mistake.kind(), mistake.to_string())
 }
 
+/// Of the spec's folder, and of the working directory for standard input.
+#[test]
+fn what_is_built_is_found_from_where_the_spec_is() {
+    let text = |name: &str| {
+        let image = format!("{{name: {name}, repository: a, tag: b, build: {{context: web/.}}}}");
+        spec(name).replace("[]", &format!("[{image}]"))
+    };
+    let folder = folder(&[("deeper/a.yaml", &text("a"))]);
+    let deeper = folder.path().join("deeper");
+    let paths = [deeper.clone(), PathBuf::from("-")];
+    let set = read(&load(&paths, text("b").as_bytes())).unwrap();
+    let builds = set.stacks.iter().map(|it| it.images[0].build.clone());
+    let builds: Vec<_> = builds.map(Option::unwrap).collect();
+    assert_eq!(builds[0].folder(), deeper.join("web"));
+    assert_eq!(builds[1].folder(), Path::new("web"));
+    // A saved plan does not tell where it was made.
+    let [one, other] = [&builds[0], &builds[1]].map(|it| serde_json::to_value(it).unwrap());
+    assert_eq!(one, other);
+}
+
 #[test]
 fn a_folder_is_its_yaml_files_by_name() {
     let folder = folder(&[

@@ -56,6 +56,12 @@ fn the_example_is_read() {
         "ghcr.io/thorstenhornung1/swarm-stacks/patroni-postgres:16"
     );
     assert_eq!(stack.images[0].keep, Some(3));
+    let base = stack.images[0].base.as_ref().unwrap();
+    assert_eq!(base.to_string(), "docker.io/library/postgres:16-alpine");
+    let build = stack.images[0].build.as_ref().unwrap();
+    let github = build.github.as_ref().unwrap();
+    assert_eq!(github.workflow.as_str(), "build-patroni-postgres.yml");
+    assert_eq!(build.maximum_age, Some(Duration::from_secs(8 * 86_400)));
     let worker = [("zone".to_owned(), "a".to_owned())].into();
     let worker = stack.node_rule("new", NodeRole::Worker, &worker).unwrap();
     assert_eq!(worker.engine.unwrap().as_str(), "ssh://root@{hostname}");
@@ -129,7 +135,11 @@ const FULL: &str = r#"{
             {"host": "c.example", "username": "b", "password": {"command": ["c", "d"]}}
         ],
         "images": [
-            {"name": "a", "purpose": "b", "repository": "c", "tag": "d", "pin": "e", "keep": 3},
+            {"name": "a", "purpose": "b", "repository": "c", "tag": "d", "pin": "e", "keep": 3,
+                "base": "docker.io/library/postgres:16-alpine",
+                "build": {"context": "docker", "dockerfile": "Dockerfile", "schedule": "0 4 * * 1",
+                    "github": {"repository": "acme/web", "workflow": "build.yml", "ref": "main"},
+                    "maximumAge": "8d"}},
             {"name": "b", "repository": "c", "tag": 1.10}
         ],
         "nodes": [
@@ -260,7 +270,18 @@ fn an_editor_and_reading_agree_on_values() {
             format!(r#"[{{"name": "a", "repository": "c", "tag": "d", "keep": {number}}}]"#);
         ("images", image)
     };
+    let schedule = |text: &str| {
+        let build = format!(r#"{{"context": ".", "schedule": "{text}"}}"#);
+        let image =
+            format!(r#"[{{"name": "a", "repository": "c", "tag": "d", "build": {build}}}]"#);
+        ("images", image)
+    };
     let cases = [
+        (schedule("0 4 * * 1"), true),
+        (schedule("*/5  4 1,15 JAN-MAR *"), true),
+        (schedule("0 4 * *"), false),
+        (schedule("0 0 4 * * 1"), false),
+        (schedule("@weekly"), false),
         (rule(r#"{"name": "A.b-c_d"}"#), true),
         (rule(r#"{"selector": {}}"#), true),
         (rule(r#"{"name": "a", "selector": {}}"#), false),

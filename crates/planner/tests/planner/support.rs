@@ -51,6 +51,8 @@ impl World {
             repository: repository.clone(),
             tag: "16".parse().unwrap(),
             pin: None,
+            base: None,
+            build: None,
             keep: None,
         };
         let asked = ObservedImage {

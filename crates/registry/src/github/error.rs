@@ -2,8 +2,13 @@
 //!
 //! No token is in any message.
 
+use std::fmt;
 use std::time::Duration;
 
+use imgstack_spec::GitHubWorkflow;
+
+use super::token::TokenKind;
+use super::wanted::Wanted;
 use crate::http::{Answer, Cause, Failure, Passing, TlsFault, Wait};
 
 /// Why GitHub says nothing of a token.
@@ -19,11 +24,21 @@ pub enum Error {
         /// Why not.
         why: NotAsked,
     },
+    /// No token was found that could do what is wanted.
+    #[error("no credential was found that may start workflows of {}{}", .workflow.repository, Reason(.seen))]
+    NoToken {
+        /// The workflow.
+        workflow: Box<GitHubWorkflow>,
+        /// What was found, and why it will not do.
+        seen: Option<String>,
+    },
     /// GitHub does not know the token.
     #[error("GitHub does not accept the credential from {origin}{answer}")]
     TokenRejected {
         /// Where the credential was read, in words.
         origin: String,
+        /// What for.
+        wanted: Box<Wanted>,
         /// What GitHub said.
         answer: Box<Answer>,
     },
@@ -35,13 +50,53 @@ pub enum Error {
         /// What GitHub said.
         answer: Box<Answer>,
     },
-    /// The token may not ask that.
-    #[error("GitHub lets the credential from {origin} ask nothing{answer}")]
+    /// The token may not do that.
+    #[error("{}{answer}", .wanted.forbidden(.origin))]
     Forbidden {
         /// Where the credential was read, in words.
         origin: String,
+        /// Of which kind it is, if that shows.
+        kind: Option<TokenKind>,
+        /// What it may not.
+        wanted: Box<Wanted>,
         /// What GitHub said.
         answer: Box<Answer>,
+    },
+    /// It is not there, or not for this token: GitHub says the same of both.
+    #[error("{}{answer}", .wanted.missing(.origin))]
+    NotFound {
+        /// Where the credential was read, in words.
+        origin: String,
+        /// What is not there.
+        wanted: Box<Wanted>,
+        /// What GitHub said.
+        answer: Box<Answer>,
+    },
+    /// The workflow cannot be started so.
+    #[error("GitHub does not start {} of {} on {}{answer}", .workflow.workflow, .workflow.repository, .workflow.reference)]
+    NotStarted {
+        /// The workflow.
+        workflow: Box<GitHubWorkflow>,
+        /// Why not.
+        why: NotStarted,
+        /// What GitHub said.
+        answer: Box<Answer>,
+    },
+    /// Whether the workflow was started is not known.
+    #[error("whether {} of {} was started is not known: {cause}", .workflow.workflow, .workflow.repository)]
+    Lost {
+        /// The workflow.
+        workflow: Box<GitHubWorkflow>,
+        /// What became of the request, and of the search for its run.
+        cause: String,
+    },
+    /// It was started, and its run is not to be found.
+    #[error("{} of {} was started, and which run that is cannot be told: {cause}", .workflow.workflow, .workflow.repository)]
+    Unseen {
+        /// The workflow.
+        workflow: Box<GitHubWorkflow>,
+        /// What became of the search.
+        cause: String,
     },
     /// Too many requests, and the limit does not reset soon enough to wait.
     #[error("api.github.com: rate limited{}{answer}", Wait(*.resets_in))]
@@ -77,6 +132,46 @@ pub enum Error {
     },
 }
 
+/// Why a workflow was not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotStarted {
+    /// It cannot be started by hand.
+    NoTrigger,
+    /// There is no such branch.
+    NoRef,
+    /// It wants an input that it was not given.
+    MissingInput,
+    /// It takes no input of that name.
+    StrangeInput,
+    /// GitHub's own words must do.
+    Other,
+}
+
+impl NotStarted {
+    pub(super) fn of(answer: &Answer) -> Self {
+        let words = answer.message.as_deref().unwrap_or_default();
+        match () {
+            () if words.contains("workflow_dispatch' trigger") => Self::NoTrigger,
+            () if words.contains("No ref found") => Self::NoRef,
+            () if words.contains("Unexpected inputs") => Self::StrangeInput,
+            () if words.contains("Required input") => Self::MissingInput,
+            () => Self::Other,
+        }
+    }
+}
+
+/// After a colon, to go on in a message.
+struct Reason<'a>(&'a Option<String>);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(reason) => write!(f, ": {reason}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Why GitHub was not asked about a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotAsked {
@@ -93,44 +188,6 @@ pub enum NotAsked {
 }
 
 impl Error {
-    /// What helps.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        match self {
-            Self::NotAsked { origin, why } => not_asked(origin, *why),
-            Self::TokenRejected { origin, .. } => format!(
-                "the credential from {origin} is wrong, expired or revoked: make a new one \
-                 (classic, with `read:packages`) and put it there"
-            ),
-            Self::SignOnRequired { origin, .. } => format!(
-                "authorise the token from {origin} for the organisation, under Configure SSO in \
-                 GitHub's list of tokens"
-            ),
-            Self::Forbidden { origin, .. } => format!(
-                "check in GitHub's list of tokens what the one from {origin} may, and when it ends"
-            ),
-            Self::RateLimited { resets_in, .. } => {
-                let when = if resets_in.is_some() {
-                    "when the limit has reset"
-                } else {
-                    "in some minutes"
-                };
-                format!("run it again {when}")
-            }
-            Self::Tls { .. } => "have this machine trust the certificate of api.github.com, or \
-                                 of the proxy in between"
-                .to_owned(),
-            Self::Unavailable { .. } => {
-                "check that api.github.com is reachable from this machine; without it the end of \
-                 a token is not known, and everything else goes on"
-                    .to_owned()
-            }
-            Self::Protocol { .. } => {
-                "check that no proxy or login page answers in place of api.github.com".to_owned()
-            }
-        }
-    }
-
     /// Whether the same question may be answered later, with nothing changed
     /// by anybody.
     #[must_use]
@@ -148,23 +205,6 @@ impl Error {
     }
 }
 
-fn not_asked(origin: &str, why: NotAsked) -> String {
-    match why {
-        NotAsked::NoToken => format!(
-            "put a classic personal access token with `read:packages` into {origin}: GHCR takes \
-             no other password"
-        ),
-        NotAsked::NoAccount => {
-            "it ends with its workflow, after a day at most: give the services a classic personal \
-             access token with `read:packages`, since nodes pull when they have to"
-                .to_owned()
-        }
-        NotAsked::OtherWorld => {
-            "add `api.github.com=URL` to IMGSTACK_ENDPOINTS, beside ghcr.io".to_owned()
-        }
-    }
-}
-
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure.cause {
@@ -172,7 +212,7 @@ impl From<Failure> for Error {
                 resets_in: Some(wait),
                 answer: Box::default(),
             },
-            Cause::Network(cause) => Self::Unavailable {
+            Cause::Unreached(cause) | Cause::Network(cause) => Self::Unavailable {
                 cause,
                 answer: None,
             },

@@ -1,21 +1,35 @@
 //! A small client of `api.github.com`.
 //!
 //! It answers what GHCR itself does not tell: whose a token is, what it may,
-//! and when it ends. Transport, retries and rate limits are those of all
-//! clients here; the requests count towards the same limits and are counted in
-//! the same list as those to registries.
+//! when it ends, and which builds a package has. Transport, retries and rate
+//! limits are those of all clients here; the requests count towards the same
+//! limits and are counted in the same list as those to registries.
 //!
-//! - `client`: what can be asked, each once a run;
+//! - `client`: facts of tokens, each asked for once a run;
 //! - `token`: kinds of tokens, and what GitHub says of one;
-//! - `error`: what went wrong, and what helps.
+//! - `package`: versions of container packages;
+//! - `api`: how anything is asked, and what a refusal amounts to;
+//! - `wanted`: what a question is for;
+//! - `error`, `hint`: what went wrong, and what helps.
 //!
-//! Deliberately absent: GraphQL, and anything that writes.
+//! Deliberately absent: GraphQL, and anything that changes a repository.
 
+mod api;
 mod client;
 mod error;
+mod hint;
+mod package;
 mod token;
+mod wanted;
 
+pub use api::ApiToken;
 pub use client::Client;
-pub(crate) use client::GHCR;
-pub use error::{Error, NotAsked};
+pub use error::{Error, NotAsked, NotStarted};
+pub use package::{PackageVersion, PackageVersions};
 pub use token::{Expiry, TokenFacts, TokenKind};
+pub use wanted::{Package, Wanted, page_of};
+
+/// Where the API is.
+const HOST: &str = "api.github.com";
+/// GitHub's registry, whose credentials are GitHub's tokens.
+pub(crate) const GHCR: &str = "ghcr.io";

@@ -19,7 +19,9 @@ pub(crate) struct Failure {
 pub(crate) enum Cause {
     /// Nothing was sent: the host wants to be left alone for so long.
     Closed(Duration),
-    /// No connection, a broken one, or none in time.
+    /// No connection, so that nothing was sent either.
+    Unreached(String),
+    /// A connection that broke, or no answer in time.
     Network(String),
     /// A connection, and no agreement on how to speak.
     Tls(TlsFault, String),
@@ -39,7 +41,7 @@ impl Failure {
     /// Whether the next attempt may go better.
     pub(crate) fn is_passing(&self) -> bool {
         match self.cause {
-            Cause::Closed(_) | Cause::Network(_) => true,
+            Cause::Closed(_) | Cause::Unreached(_) | Cause::Network(_) => true,
             Cause::Tls(..) | Cause::Protocol(_) => false,
         }
     }

@@ -27,10 +27,12 @@ impl fmt::Display for TlsFault {
     }
 }
 
-/// The two families of failure, with the cause in words.
+/// The families of failure, with the cause in words.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// No connection, a broken one, or none in time.
+    /// No connection.
+    Unreached(String),
+    /// A connection that broke, or no answer in time.
     Network(String),
     /// A connection, and no agreement on how to speak.
     Tls(TlsFault, String),
@@ -52,12 +54,12 @@ pub(crate) fn of(error: &reqwest::Error) -> Fault {
     if root.contains("invalid HTTP version") {
         return Fault::Tls(TlsFault::TlsPort, "the answer is not HTTP".to_owned());
     }
-    Fault::Network(match (error.is_connect(), error.is_timeout()) {
-        (true, true) => "connecting took too long".to_owned(),
-        (false, true) => "no answer in time".to_owned(),
-        (true, false) => format!("cannot connect: {}", plainly(&causes, &root)),
-        (false, false) => format!("connection broke: {root}"),
-    })
+    match (error.is_connect(), error.is_timeout()) {
+        (true, true) => Fault::Unreached("connecting took too long".to_owned()),
+        (true, false) => Fault::Unreached(format!("cannot connect: {}", plainly(&causes, &root))),
+        (false, true) => Fault::Network("no answer in time".to_owned()),
+        (false, false) => Fault::Network(format!("connection broke: {root}")),
+    }
 }
 
 /// The root cause, and that it was the name if it was.

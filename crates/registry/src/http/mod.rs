@@ -4,6 +4,7 @@
 //! - `retry`, `delay`: when to ask again, and how long a host wants to be left
 //!   alone;
 //! - `flight`: one question, asked once;
+//! - `link`: where the next page of a list is;
 //! - `endpoints`, `plain`: where a host is asked, and in which protocol;
 //! - `failure`, `fault`, `answer`, `wait`: why nothing came, and what did.
 //!
@@ -15,6 +16,7 @@ mod endpoints;
 mod failure;
 mod fault;
 mod flight;
+mod link;
 mod plain;
 mod retry;
 mod transport;
@@ -25,7 +27,8 @@ pub use endpoints::{Endpoints, EndpointsError};
 pub(crate) use failure::{Cause, Failure};
 pub use fault::TlsFault;
 pub(crate) use flight::{Flight, Flights, Passing};
+pub(crate) use link::next_in;
 pub(crate) use plain::PlainHttp;
-pub(crate) use transport::{Ask, Reply, Transport, next_to, sensitive};
+pub(crate) use transport::{Ask, Body, Excess, Reply, Transport, next_to, sensitive};
 pub use transport::{RequestCount, RequestKind};
 pub(crate) use wait::Wait;

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use imgstack_spec::RegistryHost;
 use jiff::Timestamp;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION,
+};
 use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,8 @@ const REDIRECTS: usize = 5;
 const SECONDARY_PAUSE: Duration = Duration::from_secs(60);
 /// The most that is read of a manifest, a config or a page of tags.
 pub(crate) const LARGEST_BODY: usize = 8 << 20;
+/// What is kept of an answer whose end alone matters.
+const LARGEST_END: usize = 256 << 10;
 /// The most that is read of an error.
 const LARGEST_COMPLAINT: usize = 64 << 10;
 
@@ -49,6 +53,10 @@ pub enum RequestKind {
     Tags,
     /// Whose a token of GitHub's is.
     Account,
+    /// A page of a package's versions at GitHub.
+    Package,
+    /// A workflow of GitHub's: its start, its runs, their logs.
+    Workflow,
 }
 
 /// How many requests went to a host, repeated ones and redirects included.
@@ -74,10 +82,53 @@ pub(crate) struct Ask<'a> {
     pub(crate) url: Url,
     pub(crate) headers: &'static [(&'static str, &'static str)],
     pub(crate) authorization: Option<HeaderValue>,
-    /// A form to POST.
-    pub(crate) form: Option<String>,
-    /// Not worth a second attempt.
+    /// The `ETag` of an answer that is known already.
+    pub(crate) known: Option<HeaderValue>,
+    /// What to POST.
+    pub(crate) body: Option<Body>,
+    /// Not worth a second attempt, or not to be done twice.
     pub(crate) once: bool,
+    /// What becomes of an answer that is too large.
+    pub(crate) excess: Excess,
+}
+
+/// What is sent along with a request.
+pub(crate) struct Body {
+    pub(crate) media_type: &'static str,
+    pub(crate) text: String,
+}
+
+/// What becomes of an answer that is larger than is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Excess {
+    /// It is an error: half a manifest is none.
+    Refused,
+    /// Its beginning is dropped: the end of a log is what matters.
+    Dropped,
+}
+
+impl<'a> Ask<'a> {
+    /// A GET of that URL, by nobody.
+    pub(crate) fn get(
+        host: &'a RegistryHost,
+        plain: PlainHttp,
+        kind: RequestKind,
+        url: Url,
+    ) -> Self {
+        Self {
+            host,
+            plain,
+            kind,
+            method: Method::GET,
+            url,
+            headers: &[],
+            authorization: None,
+            known: None,
+            body: None,
+            once: false,
+            excess: Excess::Refused,
+        }
+    }
 }
 
 /// What came back, whatever its status.
@@ -183,10 +234,13 @@ impl Transport {
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
-        if let Some(form) = &ask.form {
+        if let Some(known) = &ask.known {
+            request = request.header(IF_NONE_MATCH, known);
+        }
+        if let Some(body) = &ask.body {
             request = request
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form.clone());
+                .header(CONTENT_TYPE, body.media_type)
+                .body(body.text.clone());
         }
         request
             .send()
@@ -298,6 +352,14 @@ async fn read(
         .await
         .map_err(|error| unsent(ask, &url, error))?
     {
+        if status.is_success() && ask.excess == Excess::Dropped {
+            body.extend_from_slice(&chunk);
+            // Not with every chunk, which would move the rest each time.
+            if body.len() > 2 * LARGEST_END {
+                body.drain(..body.len() - LARGEST_END);
+            }
+            continue;
+        }
         let room = most - body.len();
         if chunk.len() > room && status.is_success() {
             let cause = format!("sends more than {} MiB where that is the limit", most >> 20);
@@ -330,6 +392,7 @@ fn unsent(ask: &Ask<'_>, url: &Url, error: reqwest::Error) -> Failure {
     Failure {
         host: ask.host.clone(),
         cause: match fault::of(&error) {
+            fault::Fault::Unreached(cause) => Cause::Unreached(elsewhere(cause)),
             fault::Fault::Network(cause) => Cause::Network(elsewhere(cause)),
             fault::Fault::Tls(fault, cause) => Cause::Tls(fault, elsewhere(cause)),
         },

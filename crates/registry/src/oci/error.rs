@@ -311,7 +311,7 @@ impl From<Failure> for Error {
                 resets_in: Some(wait),
                 answer: Box::default(),
             },
-            Cause::Network(cause) => Self::Unavailable {
+            Cause::Unreached(cause) | Cause::Network(cause) => Self::Unavailable {
                 host,
                 cause,
                 answer: None,

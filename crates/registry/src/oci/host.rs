@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use imgstack_spec::{Registry, RegistryHost, Repository};
+use reqwest::Url;
 use reqwest::header::HeaderValue;
-use reqwest::{Method, Url};
 
 use super::challenge::{Challenge, challenges};
 use super::classify::{Circumstances, Sent, Subject, refusal};
@@ -221,17 +221,8 @@ impl Host {
                 .parse()
                 .map_err(|_| malformed())?,
         };
-        let ask = Ask {
-            host: &self.name,
-            plain: self.plain,
-            kind: RequestKind::Ping,
-            method: Method::GET,
-            url: base.join("v2/").map_err(|_| malformed())?,
-            headers: &[],
-            authorization: None,
-            form: None,
-            once: false,
-        };
+        let url = base.join("v2/").map_err(|_| malformed())?;
+        let ask = Ask::get(&self.name, self.plain, RequestKind::Ping, url);
         let reply = transport.send(&ask).await?;
         let scheme = match reply.status.as_u16() {
             401 => self.scheme(&challenges(&reply.headers))?,

@@ -312,17 +312,13 @@ fn standing_after(error: &Error) -> Option<Standing> {
 }
 
 fn ask<'a>(host: &'a Host, errand: &Errand<'_>, pass: &Pass) -> Result<Ask<'a>, Error> {
-    let url = at(&pass.base, &errand.target);
+    let url = at(&pass.base, &errand.target)
+        .ok_or_else(|| Error::protocol(&host.name, "not a path that can be asked for"))?;
     Ok(Ask {
-        host: &host.name,
-        plain: host.plain,
-        kind: errand.kind,
         method: errand.method.clone(),
-        url: url.ok_or_else(|| Error::protocol(&host.name, "not a path that can be asked for"))?,
         headers: errand.headers,
         authorization: pass.header.clone(),
-        form: None,
-        once: false,
+        ..Ask::get(&host.name, host.plain, errand.kind, url)
     })
 }
 

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::classify::Subject;
 use super::error::Error;
 use super::session::{Errand, Session};
-use crate::http::{Reply, RequestKind};
+use crate::http::{Reply, RequestKind, next_in};
 
 /// What is asked for a page; registries give as many as they like.
 const PER_PAGE: u32 = 1000;
@@ -118,27 +118,6 @@ fn link_host(url: &Url) -> (Option<&str>, Option<u16>) {
 
 fn is_docker_hub(host: &RegistryHost, url: &Url) -> bool {
     host.as_str() == "docker.io" && link_host(url) == (Some("registry-1.docker.io"), None)
-}
-
-/// The target of the first link with `rel="next"` (RFC 8288). A comma within
-/// the angle brackets belongs to the target.
-fn next_in(header: &str) -> Option<&str> {
-    let mut rest = header;
-    while let Some(start) = rest.find('<') {
-        let (target, after) = rest[start + 1..].split_once('>')?;
-        let end = after.find('<').unwrap_or(after.len());
-        let is_next = after[..end].split([';', ',']).any(|parameter| {
-            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            let mut relations = value.trim().trim_matches('"').split_whitespace();
-            name.trim().eq_ignore_ascii_case("rel")
-                && relations.any(|relation| relation.eq_ignore_ascii_case("next"))
-        });
-        if is_next {
-            return Some(target);
-        }
-        rest = &after[end..];
-    }
-    None
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::classify::{Circumstances, Subject, refusal};
 use super::error::Error;
 use super::host::{Host, sent};
 use crate::credentials::{Credential, Identity};
-use crate::http::{Ask, RequestKind, Transport, sensitive};
+use crate::http::{Ask, Body, RequestKind, Transport, sensitive};
 
 /// The protocol's own default, and what it says is the least.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
@@ -79,17 +79,8 @@ pub(crate) async fn fetch(
     realm: &Realm,
     credential: Option<&Credential>,
 ) -> Result<Token, Error> {
-    let mut ask = Ask {
-        host: repository.host(),
-        plain: host.plain,
-        kind: RequestKind::Token,
-        method: Method::GET,
-        url: realm.url.clone(),
-        headers: &[],
-        authorization: None,
-        form: None,
-        once: false,
-    };
+    let kind = RequestKind::Token;
+    let mut ask = Ask::get(repository.host(), host.plain, kind, realm.url.clone());
     let scope = format!("repository:{}:pull", repository.path());
     let service = realm.service.as_deref().map(|service| ("service", service));
     match credential.map(Credential::identity) {
@@ -101,7 +92,10 @@ pub(crate) async fn fetch(
                 ("refresh_token", refresh.expose_secret()),
             ]);
             ask.method = Method::POST;
-            ask.form = Some(form(fields));
+            ask.body = Some(Body {
+                media_type: "application/x-www-form-urlencoded",
+                text: form(fields),
+            });
         }
         Some(Identity::Password { .. }) | None => {
             let fields = service.into_iter().chain([("scope", scope.as_str())]);

@@ -9,6 +9,7 @@ mod auth;
 mod check;
 mod content;
 mod github;
+mod packages;
 mod resolve;
 mod server;
 mod tags;

@@ -1,5 +1,6 @@
 //! `spec.images`.
 
+use super::build;
 use crate::diagnostic::{Finding, Kind, quoted};
 use crate::document::{self, Spec};
 use crate::model::{Image, Pin};
@@ -21,6 +22,10 @@ fn one(image: &document::Image, context: &mut Context<'_>) -> Option<Image> {
     let repository = repository.and_then(|text| self::repository(text, context));
     let tag = image.tag.as_ref().and_then(|text| tag(&text.0, context));
     let pin = image.pin.as_ref().and_then(|text| pin(&text.0, context));
+    let base = image.base.as_ref();
+    let base = base.and_then(|text| build::base(text, context));
+    let build = image.build.as_ref();
+    let build = build.and_then(|build| build::source(build, context));
     let keep = image.keep.as_ref().and_then(|it| keep(&it.0, context));
     Some(Image {
         name: name?,
@@ -28,6 +33,8 @@ fn one(image: &document::Image, context: &mut Context<'_>) -> Option<Image> {
         repository: repository?,
         tag: tag?,
         pin,
+        base,
+        build,
         keep,
     })
 }
@@ -152,7 +159,7 @@ fn keep(builds: &At<u32>, context: &mut Context<'_>) -> Option<u32> {
 }
 
 /// Where in the reference the mistake is.
-fn wrong_part(text: &At<String>, error: &ReferenceError, context: &Context<'_>) -> Span {
+pub(super) fn wrong_part(text: &At<String>, error: &ReferenceError, context: &Context<'_>) -> Span {
     let whole = text.value.as_str();
     let range = match error {
         ReferenceError::TagInRepository(tag) => {
@@ -173,7 +180,7 @@ fn wrong_part(text: &At<String>, error: &ReferenceError, context: &Context<'_>) 
     context.source.within(text.span, whole, range)
 }
 
-fn label(error: &ReferenceError) -> &'static str {
+pub(super) fn label(error: &ReferenceError) -> &'static str {
     match error {
         ReferenceError::Empty => "empty",
         ReferenceError::Scheme { .. } => "remove this",

@@ -73,6 +73,14 @@ kinds! {
     Tag = "tag",
     /// Not a tag and not a digest.
     Pin = "pin",
+    /// No image to be built on, or no tag of it to follow.
+    Base = "base",
+    /// Not a folder or a file to build from.
+    Build = "build",
+    /// Not a repository, a workflow or a branch of GitHub's.
+    GitHub = "github",
+    /// Not a schedule.
+    Schedule = "schedule",
     /// Fewer builds to keep than there are.
     Keep = "keep",
     /// A rule that is not for any nodes, or that says what cannot be done there.

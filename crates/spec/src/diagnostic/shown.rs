@@ -182,6 +182,7 @@ mod tests {
         let source = Source {
             id: 0,
             name: "a.yaml".into(),
+            folder: std::path::PathBuf::new(),
             text: text.to_owned(),
         };
         Shown::new(&source, Vec::new(), true)

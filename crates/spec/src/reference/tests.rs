@@ -255,3 +255,24 @@ fn serde_checks_what_it_reads() {
     assert!(serde_json::from_str::<Digest>("\"sha256:1\"").is_err());
     assert!(serde_json::from_str::<RegistryHost>("\"https://a\"").is_err());
 }
+
+#[test]
+fn tags_that_are_for_programs() {
+    let hex = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let cases = [
+        (format!("sha256-{hex}"), true),
+        (format!("sha256-{hex}.sig"), true),
+        (format!("sha512-{hex}"), true),
+        (format!("sha256-{hex}0"), false),
+        (format!("sha1-{hex}"), false),
+        (format!("sha256-{}", hex.to_uppercase()), false),
+        (hex.to_owned(), false),
+        ("sha256-9f86d08".to_owned(), false),
+        ("16-9f86d08".to_owned(), false),
+        ("16".to_owned(), false),
+    ];
+    for (text, expected) in cases {
+        let tag: Tag = text.parse().unwrap();
+        assert_eq!(tag.is_of_referrers(), expected, "{text}");
+    }
+}

@@ -9,6 +9,7 @@ fn secrets(text: &str) -> usize {
     let source = Source {
         id: 0,
         name: "a.yaml".into(),
+        folder: std::path::PathBuf::new(),
         text: text.to_owned(),
     };
     let mut findings = Findings::default();

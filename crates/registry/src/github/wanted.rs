@@ -1,0 +1,89 @@
+//! What is wanted of GitHub: a refusal is about that, and so is what helps.
+
+use imgstack_spec::{GitHubWorkflow, Repository};
+
+use super::GHCR;
+
+/// What a question is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Whose a token is.
+    Account,
+    /// The versions of a package.
+    Package(Package),
+    /// The runs of a workflow.
+    Runs(GitHubWorkflow),
+    /// To start a workflow.
+    Start(GitHubWorkflow),
+}
+
+/// A container package of GitHub's: what its registry calls a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Package {
+    /// A user or an organisation.
+    pub owner: String,
+    /// The name, which may have slashes in it.
+    pub name: String,
+}
+
+impl Package {
+    /// The package that a repository of GHCR is. None: it is elsewhere.
+    #[must_use]
+    pub fn of(repository: &Repository) -> Option<Self> {
+        let here = repository.host().as_str() == GHCR;
+        let (owner, name) = repository.path().split_once('/').filter(|_| here)?;
+        Some(Self {
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl std::fmt::Display for Package {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.owner, self.name)
+    }
+}
+
+impl Wanted {
+    /// What a credential that is refused may not do.
+    pub(super) fn forbidden(&self, origin: &str) -> String {
+        match self {
+            Self::Account => format!("GitHub lets the credential from {origin} ask nothing"),
+            Self::Package(package) => {
+                format!("the credential from {origin} may not read the package {package}")
+            }
+            Self::Runs(workflow) => format!(
+                "the credential from {origin} may not read the workflows of {}",
+                workflow.repository
+            ),
+            Self::Start(workflow) => format!(
+                "the credential from {origin} may not start workflows of {}",
+                workflow.repository
+            ),
+        }
+    }
+
+    /// What GitHub does not show it.
+    pub(super) fn missing(&self, origin: &str) -> String {
+        match self {
+            Self::Account => format!("GitHub has no account for the credential from {origin}"),
+            Self::Package(package) => {
+                format!("GitHub shows the credential from {origin} no package {package}")
+            }
+            Self::Runs(workflow) | Self::Start(workflow) => format!(
+                "GitHub shows the credential from {origin} no workflow {} of {}",
+                workflow.workflow, workflow.repository
+            ),
+        }
+    }
+}
+
+/// Where people see the runs of a workflow.
+#[must_use]
+pub fn page_of(workflow: &GitHubWorkflow) -> String {
+    format!(
+        "https://github.com/{}/actions/workflows/{}",
+        workflow.repository, workflow.workflow
+    )
+}
