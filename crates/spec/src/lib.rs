@@ -3,7 +3,8 @@
 //! Reads `ImageStack` documents with source spans, checks them, and yields
 //! [`Stack`]s: plain data that the planner compares with the world. Also the
 //! vocabulary that every other crate shares: image references, digests,
-//! addresses, platforms, endpoints.
+//! addresses, platforms, endpoints. And what the language's rules about tags
+//! come to: [`policy`] chooses among them, [`major`] guards their steps.
 //!
 //! The way of a text: [`load`] (files) → `decode` (bytes to text) → `yaml` (a
 //! tree with places) → `document` (sections and keys) → `check` (meaning) →
@@ -23,10 +24,12 @@ mod endpoint;
 mod engine_template;
 mod github;
 mod load;
+pub mod major;
 mod model;
 mod name;
 mod near;
 mod platform;
+pub mod policy;
 mod reading;
 mod reference;
 mod schedule;
@@ -36,6 +39,7 @@ mod section;
 mod size;
 mod source;
 mod unsupported;
+mod version;
 mod yaml;
 
 pub use address::{Address, AddressError};

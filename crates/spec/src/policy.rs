@@ -1,0 +1,162 @@
+//! Tag policies: which of a repository's tags to follow.
+//!
+//! A [`Policy`] says which tags are candidates and how they are ordered;
+//! [`choose`] takes the best, unless it is too young, or below what runs, or
+//! cannot be known. What is equal by the policy is decided thus: the tag that
+//! runs stays, then the more exact version (`1.2.3` before `1.2`), then the
+//! first by name (`1.2.3` before `v1.2.3`).
+//!
+//! Pure: the time and all dates are arguments. Deliberately absent: digests.
+//! Whether the chosen tag has moved is the planner's to see.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Tag, version};
+
+mod choice;
+mod choose;
+mod dates;
+mod error;
+mod order;
+mod pattern;
+mod range;
+mod rank;
+mod tags;
+mod words;
+
+pub use choice::{Choice, Waiting};
+pub use choose::{Rules, Running, World, choose, wanted_dates};
+pub use dates::{Age, BuildDate};
+pub use error::PolicyError;
+pub use order::Order;
+pub use pattern::Pattern;
+pub use range::{Suffix, VersionRange};
+pub use tags::{TagList, is_attachment};
+
+use rank::Rank;
+
+/// Which tag to follow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Policy {
+    /// `semver`: the highest version in a range.
+    Semver {
+        /// The range.
+        range: VersionRange,
+        /// What follows the version in each tag. None: nothing does.
+        suffix: Option<Suffix>,
+    },
+    /// `regex`: the highest of the tags that match.
+    Regex {
+        /// Which tags, and which part of them is ordered.
+        pattern: Pattern,
+        /// How.
+        order: Order,
+    },
+    /// `newest`: the build with the latest date of the tags that match.
+    Newest {
+        /// Which tags.
+        pattern: Pattern,
+    },
+}
+
+/// What a policy makes of one tag.
+enum Place {
+    /// A candidate.
+    At(Rank),
+    /// A candidate that only its build's date can rank.
+    ByDate,
+    /// Of the right form, but out of the range.
+    Outside(Rank),
+    /// Matches, and what the pattern finds has no place in the order.
+    Unordered,
+    /// Not meant.
+    Elsewhere,
+}
+
+impl Policy {
+    fn place(&self, tag: &Tag) -> Place {
+        match self {
+            Self::Semver { range, suffix } => {
+                let version = match suffix {
+                    None => Some(tag.as_str()),
+                    Some(suffix) => suffix.strip(tag),
+                };
+                match version.and_then(version::read) {
+                    None => Place::Elsewhere,
+                    Some(version) if range.admits(&version) => Place::At(Rank::Version(version)),
+                    Some(version) => Place::Outside(Rank::Version(version)),
+                }
+            }
+            Self::Regex { pattern, order } => match pattern.extract(tag) {
+                None => Place::Elsewhere,
+                Some(part) => order.rank(part).map_or(Place::Unordered, Place::At),
+            },
+            Self::Newest { pattern } => match pattern.extract(tag) {
+                None => Place::Elsewhere,
+                Some(_) => Place::ByDate,
+            },
+        }
+    }
+
+    /// Where a tag that runs stands among the candidates, also when it is none
+    /// itself: out of the range, or of another variant.
+    fn measure(&self, running: &Tag) -> Option<Rank> {
+        match self.place(running) {
+            Place::At(rank) | Place::Outside(rank) => Some(rank),
+            Place::ByDate | Place::Unordered => None,
+            Place::Elsewhere => match self {
+                Self::Semver { .. } => version::read(running.as_str()).map(Rank::Version),
+                Self::Regex { .. } | Self::Newest { .. } => None,
+            },
+        }
+    }
+
+    /// The best of several candidates, in words.
+    fn best(&self) -> &'static str {
+        match self {
+            Self::Semver { .. } => "the highest version",
+            Self::Regex { order, .. } => order.best(),
+            Self::Newest { .. } => "the newest build",
+        }
+    }
+}
+
+/// What the policy asks for, as messages name it.
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Semver {
+                range,
+                suffix: None,
+            } => write!(f, "`{range}`"),
+            Self::Semver {
+                range,
+                suffix: Some(suffix),
+            } => write!(f, "`{range}` with `{suffix}`"),
+            Self::Regex { pattern, .. } | Self::Newest { pattern } => write!(f, "`{pattern}`"),
+        }
+    }
+}
+
+/// serde goes through the text, so that nothing unchecked comes out of a file.
+macro_rules! through_text {
+    ($($type:ident),*) => {$(
+        impl TryFrom<String> for $type {
+            type Error = PolicyError;
+
+            fn try_from(text: String) -> Result<Self, PolicyError> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> String {
+                value.to_string()
+            }
+        }
+    )*};
+}
+use through_text;
