@@ -6,6 +6,7 @@
 )]
 
 mod auth;
+mod base;
 mod check;
 mod content;
 mod github;
