@@ -11,6 +11,7 @@
 mod credential;
 mod disk;
 mod drift;
+mod freshness;
 mod inventory;
 mod login;
 mod observed;
@@ -28,10 +29,11 @@ mod target;
 
 pub use drift::{Drift, Moved, Unseen, drift};
 pub use inventory::{
-    Acceptance, Availability, Build, Disk, FailureAction, Inventory, LoginState,
-    ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTask,
-    PullSize, References, RegistryWarning, ServiceMode, StoredBuild, UpdateOrder, UpdateSettings,
-    UpdateState, UpdateStatus,
+    Acceptance, Availability, BaseState, Build, Disk, Evidence, FailureAction, Freshness,
+    Inventory, LoginState, MovedBase, ObservedCredential, ObservedEngine, ObservedImage,
+    ObservedNode, ObservedService, ObservedTask, PlatformContent, PullSize, References,
+    RegistryWarning, ServiceMode, StoredBuild, UpdateOrder, UpdateSettings, UpdateState,
+    UpdateStatus, same_content,
 };
 pub use observed::{Known, Observed, Trouble};
 pub use plan::{FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan, Summary};

@@ -13,7 +13,7 @@ use crate::report::{Code, Finding, Report, Severity};
 use crate::service::{STACK_LABEL, Verdict, finding, judge, observed};
 use crate::step::{Action, Change, RemoveLeftover, Step, StepId};
 use crate::target::Scope;
-use crate::{Inventory, Known, Observed, credential, login, order, removal};
+use crate::{Inventory, Known, Observed, credential, freshness, login, order, removal};
 
 /// The label that names the plan which last touched a service.
 pub(crate) const PLAN_LABEL: &str = "dev.imgstack.plan";
@@ -48,6 +48,7 @@ pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPla
     match options.only {
         Only::Everything => {
             draft.report_images(inventory);
+            draft.report_freshness(inventory);
             draft.bring_services_to_images(inventory);
             draft.report_history(inventory);
             draft.report_strangers(inventory);
@@ -120,6 +121,11 @@ impl<'a> Draft<'a> {
                 )
             });
         }
+    }
+
+    fn report_freshness(&mut self, inventory: &Inventory) {
+        let findings = freshness::report(self.scope, inventory);
+        self.report.findings.extend(findings);
     }
 
     fn clear_up(&mut self, inventory: &Inventory) {

@@ -1,0 +1,170 @@
+//! Wanted builds that are behind: their base has moved, or no newer one came.
+//!
+//! Nothing here blocks or makes a step: what is deployed is what the tag leads
+//! to, and a newer build is somebody else's to make. That nothing is known of a
+//! base is said, and never taken for "it has not moved".
+
+use imgstack_spec::{Address, Image, ImageRef};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::inventory::{BaseState, Freshness, MovedBase};
+use crate::report::{Code, Finding, Severity};
+use crate::service::finding;
+use crate::target::Scope;
+use crate::{Inventory, Known};
+
+/// What is to be said of the images of the scope.
+pub(crate) fn report(scope: Scope<'_>, inventory: &Inventory) -> Vec<Finding> {
+    let known = scope.images().filter_map(|image| {
+        let freshness = inventory.freshness.get(&image.name)?;
+        Some(About {
+            image,
+            freshness,
+            now: inventory.observed_at,
+        })
+    });
+    known
+        .flat_map(|about| about.base().into_iter().chain(about.age()))
+        .collect()
+}
+
+/// One image.
+struct About<'a> {
+    image: &'a Image,
+    freshness: &'a Freshness,
+    now: Timestamp,
+}
+
+impl About<'_> {
+    fn say(&self, severity: Severity, code: Code, message: String) -> Finding {
+        let address = Address::Image(self.image.name.clone());
+        finding(severity, code, &address, message)
+    }
+
+    /// Something that a newer build would end. A pinned build is behind because
+    /// somebody wants it so.
+    fn is_behind(&self, code: Code, message: String) -> Finding {
+        let name = &self.image.name;
+        let (severity, hint) = match (&self.image.pin, &self.image.build) {
+            (Some(_), _) => (
+                Severity::Note,
+                "the build is pinned: a newer one comes once `pin` goes from the spec".to_owned(),
+            ),
+            (None, Some(build)) if build.github.is_some() => {
+                (Severity::Attention, format!("imgstack rebuild {name}"))
+            }
+            (None, Some(_)) => (Severity::Attention, format!("imgstack build {name}")),
+            (None, None) => (Severity::Attention, "build it again and push it".to_owned()),
+        };
+        Finding {
+            hint: Some(hint),
+            ..self.say(severity, code, message)
+        }
+    }
+
+    fn created(&self) -> Option<Timestamp> {
+        match &self.freshness.created {
+            Known::Known(created) => *created,
+            Known::Unknown(_) => None,
+        }
+    }
+
+    fn base(&self) -> Option<Finding> {
+        let name = self.image.base.as_ref().map(ImageRef::familiar)?;
+        match self.freshness.base.as_ref()? {
+            BaseState::Current(_) => None,
+            BaseState::Moved(moved) => {
+                let message = format!(
+                    "base {name} {} (seen by its {})",
+                    self.when(moved),
+                    moved.how
+                );
+                Some(self.is_behind(Code::BaseMoved, message))
+            }
+            BaseState::Unknown(trouble) => {
+                let message = format!(
+                    "whether base {name} moved since the image was built is not known: {}",
+                    trouble.why
+                );
+                Some(Finding {
+                    hint: trouble.hint.clone(),
+                    ..self.say(Severity::Note, Code::BaseUnknown, message)
+                })
+            }
+        }
+    }
+
+    /// A base's date is its own word: some are made of an old source, or have
+    /// none, and then only the order is known.
+    fn when(&self, moved: &MovedBase) -> String {
+        let ago = |then: Timestamp| format!("{} ago", span(self.now.duration_since(then)));
+        match (self.created(), moved.made) {
+            (Some(image), Some(base)) if image < base && base <= self.now => format!(
+                "moved {}; the image was built before, {}",
+                ago(base),
+                ago(image)
+            ),
+            (Some(image), _) if image <= self.now => {
+                format!("moved since the image was built, {}", ago(image))
+            }
+            _ => "moved since the image was built".to_owned(),
+        }
+    }
+
+    fn age(&self) -> Option<Finding> {
+        let build = self.image.build.as_ref()?;
+        let most = SignedDuration::try_from(build.maximum_age?).ok()?;
+        let unknown = |why: &str, hint| Finding {
+            hint,
+            ..self.say(
+                Severity::Note,
+                Code::BuildAgeUnknown,
+                format!("whether the build is older than `maximumAge` is not known: {why}"),
+            )
+        };
+        let created = match &self.freshness.created {
+            Known::Known(Some(created)) => *created,
+            Known::Known(None) => return Some(unknown("it has no date", None)),
+            Known::Unknown(trouble) => return Some(unknown(&trouble.why, trouble.hint.clone())),
+        };
+        let age = self.now.duration_since(created);
+        if age <= most {
+            return None;
+        }
+        let (old, allowed) = (span(age), span(most));
+        let old = if old == allowed { exact(age) } else { old };
+        let missing = match build.schedule {
+            Some(_) => "the scheduled build did not come",
+            None => "no newer one came",
+        };
+        let message = format!("the build is {old} old, and `maximumAge` is {allowed}: {missing}");
+        Some(self.is_behind(Code::BuildOverdue, message))
+    }
+}
+
+/// "9 days", "36 hours", "5 minutes".
+fn span(time: SignedDuration) -> String {
+    match (time.as_mins(), time.as_hours()) {
+        (minutes, ..1) => counted(minutes, "minute"),
+        (_, hours @ 1..48) => counted(hours, "hour"),
+        (_, hours) => counted(hours / 24, "day"),
+    }
+}
+
+/// With the next smaller unit, where [`span`] says too little.
+fn exact(time: SignedDuration) -> String {
+    let hours = time.as_hours();
+    let rest = match hours {
+        ..1 => return "a little more".to_owned(),
+        1..48 => counted(time.as_mins() % 60, "minute"),
+        _ => counted(hours % 24, "hour"),
+    };
+    format!("{} and {rest}", span(time))
+}
+
+fn counted(count: i64, unit: &str) -> String {
+    match count {
+        1 => format!("1 {unit}"),
+        count => format!("{count} {unit}s"),
+    }
+}
