@@ -173,11 +173,19 @@ impl Story {
     ) -> Pushed {
         let date = jiff::civil::date(2026, 2, 9);
         let build = Build::new(path, kind, sha, date);
+        self.push_build(registry, &build, login).await
+    }
+
+    /// Pushes a build that is described whole.
+    ///
+    /// # Panics
+    /// When the registry does not take it.
+    pub async fn push_build(&self, registry: &str, build: &Build, login: Option<Login>) -> Pushed {
         let destination = Destination {
             registry: format!("http://{registry}"),
             login,
         };
-        push(&build, &destination)
+        push(build, &destination)
             .await
             .expect("the build is pushed")
     }

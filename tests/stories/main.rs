@@ -36,6 +36,7 @@ macro_rules! both {
     };
 }
 
+mod bases;
 mod credentials;
 mod failures;
 mod plans;

@@ -144,6 +144,10 @@ impl About<'_> {
 
 /// "9 days", "36 hours", "5 minutes".
 fn span(time: SignedDuration) -> String {
+    const DAY: i64 = 86_400;
+    if time.as_secs() > 0 && time.as_secs() % DAY == 0 {
+        return counted(time.as_secs() / DAY, "day");
+    }
     match (time.as_mins(), time.as_hours()) {
         (minutes, ..1) => counted(minutes, "minute"),
         (_, hours @ 1..48) => counted(hours, "hour"),
@@ -153,13 +157,15 @@ fn span(time: SignedDuration) -> String {
 
 /// With the next smaller unit, where [`span`] says too little.
 fn exact(time: SignedDuration) -> String {
-    let hours = time.as_hours();
-    let rest = match hours {
-        ..1 => return "a little more".to_owned(),
-        1..48 => counted(time.as_mins() % 60, "minute"),
-        _ => counted(hours % 24, "hour"),
+    let (rest, unit) = match time.as_hours() {
+        ..1 => (0, "second"),
+        1..48 => (time.as_mins() % 60, "minute"),
+        hours => (hours % 24, "hour"),
     };
-    format!("{} and {rest}", span(time))
+    match rest {
+        0 => format!("just over {}", span(time)),
+        rest => format!("{} and {}", span(time), counted(rest, unit)),
+    }
 }
 
 fn counted(count: i64, unit: &str) -> String {
