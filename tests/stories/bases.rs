@@ -1,5 +1,7 @@
 //! Bases: one moves, and everybody who was built upon it is told.
 
+use std::time::{Duration, Instant};
+
 use imgstack_tests::build::{Base, Build, Kind, Note, Pushed};
 use imgstack_tests::story::Story;
 use imgstack_tests::world::World;
@@ -8,6 +10,7 @@ use jiff::civil::date;
 both! {
     a_base_that_moved_is_told_by_each_of_the_four_ways,
     a_base_that_nobody_knows_of_is_unknown_and_holds_nothing_up,
+    a_base_whose_registry_never_answers_is_not_waited_for,
     one_head_a_base_however_many_images_are_built_on_it,
     a_build_that_is_overdue_is_told_of,
     a_build_made_again_with_the_same_content_is_told_and_deployed,
@@ -136,6 +139,30 @@ async fn a_base_that_nobody_knows_of_is_unknown_and_holds_nothing_up(world: Worl
         "1 to change",
     ]);
     story.imgstack(&["apply", "--auto-approve"]).expect(0);
+}
+
+/// It takes the question, and keeps it.
+async fn a_base_whose_registry_never_answers_is_not_waited_for(world: World) {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("{}/acme/base:1", silent.local_addr().unwrap());
+    let story = Story::new(&world, "base-silent");
+    story.push(Kind::Good, "9b1d2e7").await;
+    story.create("pg", &[]);
+    story.spec_with(&format!("tag: \"16\"\n      base: {base}"), &[("pg", "")]);
+    // The program may have to be built first.
+    story.imgstack(&["validate"]).expect(0);
+    let begun = Instant::now();
+    let plan = story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
+    plan.says(&[
+        &format!("whether base {base} moved"),
+        "did not answer within 10 s",
+    ]);
+    // One request alone is waited for longer.
+    assert!(
+        begun.elapsed() < Duration::from_secs(19),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 async fn one_head_a_base_however_many_images_are_built_on_it(world: World) {
