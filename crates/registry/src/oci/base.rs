@@ -118,38 +118,37 @@ impl Client {
         digest: &Digest,
         base: &ImageRef,
     ) -> BaseState {
-        let asked = async {
-            let now = self.resolve(base).await?.digest;
-            let image = Opened::open(self, repository, digest).await?;
-            Ok(Question {
+        let answer = async {
+            let question = Question {
                 client: self,
-                image,
+                now: self.resolve(base).await?.digest,
+                image: Opened::open(self, repository, digest).await?,
                 base,
-                now,
-            })
+            };
+            question.answer().await
         };
-        match asked.await {
-            Ok(question) => question.answer().await,
-            Err(error) => unknown(&error),
-        }
+        answer
+            .await
+            .unwrap_or_else(|error: Error| BaseState::Unknown {
+                why: error.to_string(),
+                hint: Some(error.hint()),
+            })
     }
 }
 
 impl Question<'_> {
-    async fn answer(&self) -> BaseState {
+    async fn answer(&self) -> Result<BaseState, Error> {
         let mut silent = Vec::new();
         for how in Evidence::ALL {
-            match self.hear(how).await {
-                Ok(Word::Says(state)) => return state,
-                Ok(Word::Silent(why)) => silent.push(why),
-                Err(error) => silent.push(error.to_string()),
+            match self.hear(how).await? {
+                Word::Says(state) => return Ok(state),
+                Word::Silent(why) => silent.push(why),
             }
         }
-        silent.retain(|why| !why.is_empty());
-        BaseState::Unknown {
+        Ok(BaseState::Unknown {
             why: silent.join("; "),
             hint: None,
-        }
+        })
     }
 
     async fn hear(&self, how: Evidence) -> Result<Word<BaseState>, Error> {
@@ -195,12 +194,5 @@ impl Question<'_> {
             to: self.now.clone(),
             made: now.created().await.ok().flatten(),
         }
-    }
-}
-
-fn unknown(error: &Error) -> BaseState {
-    BaseState::Unknown {
-        why: error.to_string(),
-        hint: Some(error.hint()),
     }
 }
