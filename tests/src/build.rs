@@ -54,6 +54,8 @@ pub struct Build {
     pub base: Option<Base>,
     /// A static busybox for all platforms; only the machine's own can run.
     pub busybox: PathBuf,
+    /// Bytes that it carries for nothing but its size.
+    pub ballast: usize,
 }
 
 /// What a build is built upon: a build that was pushed.
@@ -100,6 +102,7 @@ impl Build {
             index: true,
             base: None,
             busybox: PathBuf::from("/bin/busybox"),
+            ballast: 0,
         }
     }
 

@@ -1,40 +1,56 @@
 //! The real lab of `tests/lab`, as stories use it.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A lab that is up.
+/// A lab that is up, and a place in it. Clones share the place.
 #[derive(Clone, Debug)]
 pub struct Lab {
     root: PathBuf,
     anonymous: String,
     private: String,
+    _place: Arc<File>,
+}
+
+/// Who else may be in the lab meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Company {
+    /// Other stories.
+    Others,
+    /// Nobody: the lab itself is changed, as when a node joins, which all
+    /// would see.
+    Nobody,
+}
+
+/// A node more, which is gone when this is dropped.
+#[derive(Debug)]
+pub struct Joined {
+    number: u8,
 }
 
 impl Lab {
-    /// The lab that `tests/lab/lab env` speaks of.
+    /// The lab that `tests/lab/lab env` speaks of. Waits for a place in it.
     ///
     /// # Panics
     /// When it is not up: a story without a lab has failed, not been skipped.
-    pub fn open() -> Self {
-        static LAB: OnceLock<Lab> = OnceLock::new();
-        LAB.get_or_init(|| {
-            let variable = |key: &str| {
-                std::env::var(key).unwrap_or_else(|_| {
-                    panic!("{key} is not set; run the stories with tests/run, or: tests/lab/lab up && eval \"$(tests/lab/lab env)\"")
-                })
-            };
-            Self {
-                root: PathBuf::from(variable("IMGSTACK_LAB")),
-                anonymous: variable("IMGSTACK_LAB_ANONYMOUS"),
-                private: variable("IMGSTACK_LAB_PRIVATE"),
-            }
-        })
-        .clone()
+    pub fn open(company: Company) -> Self {
+        let variable = |key: &str| {
+            std::env::var(key).unwrap_or_else(|_| {
+                panic!("{key} is not set; run the stories with tests/run, or: tests/lab/lab up && eval \"$(tests/lab/lab env)\"")
+            })
+        };
+        let root = PathBuf::from(variable("IMGSTACK_LAB"));
+        Self {
+            _place: Arc::new(place(&root, company)),
+            root,
+            anonymous: variable("IMGSTACK_LAB_ANONYMOUS"),
+            private: variable("IMGSTACK_LAB_PRIVATE"),
+        }
     }
 
     /// Host and port of the registry that asks for nothing.
@@ -79,17 +95,50 @@ impl Lab {
     /// When the verb fails.
     #[track_caller]
     pub fn verb(&self, args: &[&str]) -> String {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/lab");
-        let output = Command::new(script)
-            .args(args)
-            .output()
-            .expect("the lab's script starts");
-        assert!(
-            output.status.success(),
-            "lab {args:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        said(args, Self::script().args(args))
+    }
+
+    /// One more node, with a disk of that size (`300M`), or with the machine's.
+    ///
+    /// # Panics
+    /// When it cannot join.
+    #[track_caller]
+    pub fn join(&self, number: u8, disk: Option<&str>) -> Joined {
+        if self.root.join(format!("node-{number}")).exists() {
+            // Of a story that was killed.
+            self.verb(&["leave", &number.to_string()]);
+        }
+        // Before it is there, so that half a node goes as well.
+        let joined = Joined { number };
+        let args = ["join", &number.to_string()];
+        let mut script = Self::script();
+        if let Some(size) = disk {
+            script.env(format!("LAB_SMALL_DISK_{number}"), size);
+        }
+        said(&args, script.args(args));
+        joined
+    }
+
+    /// Changes the users of the token server, which reads them on every
+    /// request.
+    ///
+    /// # Panics
+    /// When the file of users cannot be had.
+    pub fn change_users(&self, change: impl FnOnce(&mut Value)) {
+        let folder = self.root.join("token");
+        let lock = lock_file(&folder.join("users.lock"));
+        lock.lock().expect("the lock of the users");
+        let file = folder.join("users.json");
+        let text = std::fs::read_to_string(&file).expect("the users of the lab");
+        let mut all: Value = serde_json::from_str(&text).expect("JSON");
+        change(&mut all["users"]);
+        let new = folder.join("users.json.stories");
+        std::fs::write(&new, all.to_string()).expect("a place for the users");
+        std::fs::rename(&new, &file).expect("the users are replaced");
+    }
+
+    fn script() -> Command {
+        Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/lab"))
     }
 
     /// The requests that a registry (`anonymous`, `private`) was sent by this
@@ -135,6 +184,84 @@ impl Lab {
             .filter(|entry| entry["asked"].to_string().contains(&scope))
             .count()
     }
+}
+
+impl Joined {
+    /// What the Swarm calls it.
+    pub fn hostname(&self) -> String {
+        format!("docker-infra-{}", self.number)
+    }
+
+    /// Its number in the lab.
+    pub fn number(&self) -> u8 {
+        self.number
+    }
+
+    /// Runs something on it, and returns what that printed.
+    ///
+    /// # Panics
+    /// When that fails.
+    #[track_caller]
+    pub fn run(&self, args: &[&str]) -> String {
+        said(args, &mut self.command(args))
+    }
+
+    /// Something to be run on it.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Lab::script();
+        command.args(["node", &self.number.to_string()]).args(args);
+        command
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        let left = Lab::script()
+            .args(["leave", &self.number.to_string()])
+            .output();
+        let gone = left.is_ok_and(|output| output.status.success());
+        // Nobody may panic twice.
+        assert!(
+            gone || std::thread::panicking(),
+            "node {} has not left the lab",
+            self.number
+        );
+    }
+}
+
+/// What a program printed that must end well.
+#[track_caller]
+fn said(args: &[&str], program: &mut Command) -> String {
+    let output = program.output().expect("the lab's script starts");
+    assert!(
+        output.status.success(),
+        "lab {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Waits for a place among others, or alone. Who came first gets in first: one
+/// who waits for the others to go keeps the gate closed behind them.
+fn place(root: &Path, company: Company) -> File {
+    let gate = lock_file(&root.join("stories.gate"));
+    gate.lock().expect("the gate of the lab");
+    let place = lock_file(&root.join("stories.lock"));
+    let taken = match company {
+        Company::Others => place.lock_shared(),
+        Company::Nobody => place.lock(),
+    };
+    taken.expect("a place in the lab");
+    place
+}
+
+fn lock_file(path: &Path) -> File {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path);
+    file.expect("a file to lock in the lab")
 }
 
 /// A log that has not grown for a moment: a registry writes its line just

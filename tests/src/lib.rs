@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a story that cannot go on has failed")]
 
 pub mod build;
+pub mod guest;
 pub mod lab;
 pub mod proxy;
 pub mod sim;

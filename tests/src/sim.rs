@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
-use imgstack_sim::registry::{Manner, Settings, User};
+use imgstack_sim::registry::{Manner, Registry, Settings, User};
 use imgstack_sim::swarm::{NodeSetup, Role};
 use imgstack_sim::{Layout, Recorded, World};
 use jiff::{SignedDuration, Timestamp};
@@ -24,6 +24,7 @@ pub struct Sim(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     world: World,
+    nodes: u8,
     anonymous: String,
     private: String,
     /// Of the sockets.
@@ -36,13 +37,21 @@ impl Sim {
     /// # Panics
     /// Without a port or a folder.
     pub fn start() -> Self {
+        Self::of(3)
+    }
+
+    /// Starts a world of so many nodes.
+    ///
+    /// # Panics
+    /// Without a port or a folder.
+    pub fn of(nodes: u8) -> Self {
         let (sender, receiver) = mpsc::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build();
             runtime.expect("a runtime").block_on(async {
-                let inner = Inner::build().await;
+                let inner = Inner::build(nodes).await;
                 let stop = inner.world.server.stop.clone();
                 sender.send(inner).expect("somebody waits for it");
                 stop.cancelled().await;
@@ -63,7 +72,7 @@ impl Sim {
 
     /// The socket of a node's engine.
     pub fn socket(&self, node: u8) -> PathBuf {
-        self.0.world.socket(&hostname(node))
+        self.world().socket(&hostname(node))
     }
 
     /// The machine's own `PATH`.
@@ -106,7 +115,7 @@ impl Sim {
     }
 
     fn own_requests(&self) -> Vec<Recorded> {
-        let mut entries = self.0.world.server.record.entries();
+        let mut entries = self.world().server.record.entries();
         entries.retain(|it| {
             let agent = it.agent.as_deref().unwrap_or_default();
             agent.starts_with("imgstack/")
@@ -114,18 +123,52 @@ impl Sim {
         entries
     }
 
-    /// Another address of the anonymous registry.
-    pub fn add_door(&self, address: &str) {
-        let world = &self.0.world;
-        let anonymous = world.registry(self.anonymous());
-        world.add_alias(address, &anonymous.expect("the world has it"));
+    /// The world itself.
+    pub fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    /// Another address of a registry.
+    pub fn add_door(&self, address: &str, registry: &str) {
+        self.world().add_alias(address, &self.registry(registry));
+    }
+
+    /// That address leads nowhere any more.
+    pub fn remove_door(&self, address: &str) {
+        self.world().remove_alias(address);
+    }
+
+    /// Adds a user of the private registry, who may read all, or gives one
+    /// another password.
+    pub fn set_user(&self, name: &str, password: &str) {
+        let private = self.registry(self.private());
+        private.add_user(User::reader(name, password, ""));
+    }
+
+    /// Makes a user's password good no more.
+    pub fn revoke(&self, name: &str) {
+        self.registry(self.private()).revoke(name);
+    }
+
+    /// How fast all nodes pull from now on, in bytes a second.
+    pub fn set_bandwidth(&self, bytes_per_s: u64) {
+        self.world().engines.with(|swarm, _| {
+            for node in 1..=self.0.nodes {
+                swarm.set_bandwidth(&hostname(node), bytes_per_s);
+            }
+        });
+    }
+
+    fn registry(&self, host: &str) -> Registry {
+        let registry = self.world().registry(host);
+        registry.expect("a registry of this world")
     }
 }
 
 impl Inner {
-    async fn build() -> Self {
+    async fn build(nodes: u8) -> Self {
         let mut layout = Layout::new(Timestamp::now(), SignedDuration::ZERO, 1);
-        for node in 1..=3 {
+        for node in 1..=nodes {
             layout.add_node(setup(node));
         }
         let mut registry = |manner| {
@@ -143,6 +186,7 @@ impl Inner {
         let folder = tempfile::tempdir().expect("a folder for sockets");
         Self {
             world: layout.start(folder.path()).await.expect("a world"),
+            nodes,
             anonymous: anonymous.host().to_owned(),
             private: private.host().to_owned(),
             _folder: folder,
@@ -163,7 +207,7 @@ fn setup(node: u8) -> NodeSetup {
             _ => Role::Worker,
         },
         engine_version: "20.10.24".to_owned(),
-        address: format!("10.77.0.1{node}"),
+        address: format!("10.77.0.{}", 10 + node),
         ..NodeSetup::default()
     }
 }

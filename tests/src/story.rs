@@ -7,7 +7,9 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::build::{Build, Destination, Kind, Login, Pushed, push};
@@ -94,6 +96,8 @@ pub struct Story {
     pub registry: String,
     dir: TempDir,
     environment: Vec<(String, String)>,
+    /// What the spec says of nodes, a rule an entry.
+    nodes: Vec<String>,
 }
 
 impl Story {
@@ -117,6 +121,7 @@ impl Story {
             registry: registry.to_owned(),
             dir: tempfile::tempdir().expect("a folder for the spec"),
             environment: Vec::new(),
+            nodes: Vec::new(),
         };
         story.sweep();
         story
@@ -125,6 +130,12 @@ impl Story {
     /// A variable for every run of imgstack from now on.
     pub fn set(&mut self, key: &str, value: &str) {
         self.environment.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Specs written from now on say this of nodes: one rule an entry, in
+    /// braces.
+    pub fn nodes(&mut self, rules: &[&str]) {
+        self.nodes = rules.iter().map(|rule| (*rule).to_owned()).collect();
     }
 
     /// The folder that imgstack runs in.
@@ -149,8 +160,8 @@ impl Story {
 
     /// Pushes a build under the three tags; returns its digest.
     pub async fn push(&self, kind: Kind, sha: &str) -> Pushed {
-        self.push_to(self.world.anonymous(), &self.path(), kind, sha, None)
-            .await
+        let build = build(&self.path(), kind, sha);
+        Self::push_build(self.world.anonymous(), build, None).await
     }
 
     /// Pushes a build to the registry that asks for a token.
@@ -159,33 +170,29 @@ impl Story {
             username: "publisher".to_owned(),
             password: self.world.password("publisher"),
         };
-        self.push_to(self.world.private(), path, kind, sha, Some(login))
-            .await
+        let build = build(path, kind, sha);
+        Self::push_build(self.world.private(), build, Some(login)).await
     }
 
-    async fn push_to(
-        &self,
-        registry: &str,
-        path: &str,
-        kind: Kind,
-        sha: &str,
-        login: Option<Login>,
-    ) -> Pushed {
-        let date = jiff::civil::date(2026, 2, 9);
-        let build = Build::new(path, kind, sha, date);
-        self.push_build(registry, &build, login).await
+    /// Pushes a build that is large, in MiB.
+    pub async fn push_large(&self, kind: Kind, sha: &str, mib: usize) -> Pushed {
+        let build = Build {
+            ballast: mib << 20,
+            ..build(&self.path(), kind, sha)
+        };
+        Self::push_build(self.world.anonymous(), build, None).await
     }
 
     /// Pushes a build that is described whole.
     ///
     /// # Panics
     /// When the registry does not take it.
-    pub async fn push_build(&self, registry: &str, build: &Build, login: Option<Login>) -> Pushed {
+    pub async fn push_build(registry: &str, build: Build, login: Option<Login>) -> Pushed {
         let destination = Destination {
             registry: format!("http://{registry}"),
             login,
         };
-        push(build, &destination)
+        push(&build, &destination)
             .await
             .expect("the build is pushed")
     }
@@ -211,6 +218,37 @@ impl Story {
         args.extend(options);
         args.push(image);
         self.world.docker(&args);
+    }
+
+    /// Logs docker in to the registry that asks for a token, without docker:
+    /// a password is in no argument. Returns the folder of the configuration.
+    pub fn log_in(&self, user: &str, password: &str) -> PathBuf {
+        let folder = self.dir().join(format!("docker-of-{user}"));
+        std::fs::create_dir_all(&folder).expect("a folder for a login");
+        let auth = STANDARD.encode(format!("{user}:{password}"));
+        let config = json!({"auths": {&self.registry: {"auth": auth}}});
+        std::fs::write(folder.join("config.json"), config.to_string()).expect("the login");
+        folder
+    }
+
+    /// As [`Story::create`], by somebody with that docker configuration, whose
+    /// credential the service carries.
+    pub fn create_as(&self, config: &Path, name: &str, options: &[&str]) {
+        let (service, image) = (self.service(name), format!("{}:16", self.repository()));
+        let config = config.display().to_string();
+        let mut args = vec!["--config", &config, "service", "create", "--quiet"];
+        args.extend(["--with-registry-auth", "--name", &service]);
+        args.extend(["--update-monitor", "1s", "--stop-grace-period", "1s"]);
+        args.extend(options);
+        args.push(&image);
+        self.world.docker(&args);
+    }
+
+    /// `docker service update` of a service.
+    pub fn update(&self, name: &str, options: &[&str]) {
+        let service = self.service(name);
+        let args = [&["service", "update", "--quiet"][..], options, &[&service]];
+        self.world.docker(&args.concat());
     }
 
     /// Writes `imgstack.yaml`: one image `pg` that follows `16`, and these
@@ -249,10 +287,14 @@ impl Story {
             "" => String::new(),
             endpoint => format!("  swarm: {{endpoint: \"{endpoint}\"}}\n"),
         };
+        let rules: String = self.nodes.iter().fold(String::new(), |text, rule| {
+            let head = if text.is_empty() { "  nodes:\n" } else { "" };
+            format!("{text}{head}    - {rule}\n")
+        });
         let text = format!(
             "apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\n\
              metadata: {{name: {}}}\nspec:\n{endpoint}  registries:\n    {registry}\n\
-             \x20 images:\n    - name: pg\n      repository: {}\n      {image}\n  services:\n{services}",
+             \x20 images:\n    - name: pg\n      repository: {}\n      {image}\n{rules}  services:\n{services}",
             self.name,
             self.repository(),
         );
@@ -330,6 +372,25 @@ impl Story {
         lines.map(|(image, _)| image.to_owned()).collect()
     }
 
+    /// The hostnames of the nodes that run tasks of a service.
+    pub fn nodes_of(&self, name: &str) -> Vec<String> {
+        let service = self.service(name);
+        let args = ["service", "ps", "--filter", "desired-state=running"];
+        let format = ["--format", "{{.Node}} {{.CurrentState}}", &service];
+        let text = self.world.docker(&[&args[..], &format[..]].concat());
+        let lines = text.lines().filter_map(|line| line.split_once(" Running"));
+        lines.map(|(node, _)| node.to_owned()).collect()
+    }
+
+    /// Whether a node has a build of this story's image.
+    pub fn is_held(&self, node: u8, digest: &str) -> bool {
+        let name = format!("{}@{digest}", self.repository());
+        let format = "{{.Repository}}@{{.Digest}}";
+        let list = ["image", "ls", "--digests", "--format", format];
+        let held = self.world.docker_on(node, &list);
+        held.lines().any(|it| it == name)
+    }
+
     /// The IDs of all tasks of a service, history included.
     pub fn tasks(&self, name: &str) -> Vec<String> {
         let text = self
@@ -354,6 +415,10 @@ impl Drop for Story {
     fn drop(&mut self) {
         self.sweep();
     }
+}
+
+fn build(path: &str, kind: Kind, sha: &str) -> Build {
+    Build::new(path, kind, sha, jiff::civil::date(2026, 2, 9))
 }
 
 /// A run of imgstack that is going on.

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::lab::Lab;
+use crate::lab::{Company, Lab};
 use crate::sim::Sim;
 
 /// A cluster of three nodes, `docker-infra-1` being a manager, with a registry
@@ -25,7 +25,15 @@ impl World {
     /// # Panics
     /// When it is not up: a story without a lab has failed, not been skipped.
     pub fn lab() -> Self {
-        Self::Lab(Lab::open())
+        Self::Lab(Lab::open(Company::Others))
+    }
+
+    /// The lab, with no other story in it meanwhile.
+    ///
+    /// # Panics
+    /// When it is not up.
+    pub fn lab_alone() -> Self {
+        Self::Lab(Lab::open(Company::Nobody))
     }
 
     /// A new simulation.
@@ -33,12 +41,20 @@ impl World {
         Self::Sim(Sim::start())
     }
 
-    /// Another address of the anonymous registry, which nodes are to know.
-    pub fn add_door(&self, address: &str) {
+    /// Another address of a registry, which nodes are to know.
+    pub fn add_door(&self, address: &str, registry: &str) {
         match self {
             // Real nodes find what is on their network.
             Self::Lab(_) => {}
-            Self::Sim(sim) => sim.add_door(address),
+            Self::Sim(sim) => sim.add_door(address, registry),
+        }
+    }
+
+    /// That address leads nowhere any more.
+    pub fn remove_door(&self, address: &str) {
+        match self {
+            Self::Lab(_) => {}
+            Self::Sim(sim) => sim.remove_door(address),
         }
     }
 
@@ -68,7 +84,12 @@ impl World {
 
     /// The manager's socket as an endpoint.
     pub fn endpoint(&self) -> String {
-        format!("unix://{}", self.socket(1).display())
+        self.engine(1)
+    }
+
+    /// A node's socket as an endpoint.
+    pub fn engine(&self, node: u8) -> String {
+        format!("unix://{}", self.socket(node).display())
     }
 
     /// A `PATH` for imgstack.
@@ -113,9 +134,18 @@ impl World {
     /// When docker fails.
     #[track_caller]
     pub fn docker(&self, args: &[&str]) -> String {
+        self.docker_on(1, args)
+    }
+
+    /// Runs docker against the engine of a node.
+    ///
+    /// # Panics
+    /// When docker fails.
+    #[track_caller]
+    pub fn docker_on(&self, node: u8, args: &[&str]) -> String {
         // docker waits for a service to converge, if need be for ever.
         let output = Command::new("timeout")
-            .args(["60", "docker", "-H", &self.endpoint()])
+            .args(["60", "docker", "-H", &self.engine(node)])
             .args(args)
             .output()
             .expect("docker starts");

@@ -37,7 +37,7 @@ impl Ground {
             ..Build::new(&path, Kind::Good, sha, date(2026, 2, day))
         };
         let registry = self.0.world.anonymous();
-        self.0.push_build(registry, &build, None).await
+        Story::push_build(registry, build, None).await
     }
 
     /// The image as it is built upon the base on that day.
@@ -54,7 +54,7 @@ impl Ground {
             ..Build::new(&self.0.path(), Kind::Good, sha, date(2026, 2, day))
         };
         let registry = self.0.world.anonymous();
-        self.0.push_build(registry, &build, None).await
+        Story::push_build(registry, build, None).await
     }
 
     /// The spec with the base, and more lines for the image.
@@ -221,9 +221,7 @@ async fn a_build_that_is_overdue_is_told_of(world: World) {
         "abc1234",
         today.yesterday().unwrap(),
     );
-    story
-        .push_build(story.world.anonymous(), &build, None)
-        .await;
+    Story::push_build(world.anonymous(), build, None).await;
     let young = "build: {context: ., maximumAge: 3d}";
     story.spec_with(&format!("tag: \"16\"\n      {young}"), &[("pg", "")]);
     let plan = story.imgstack(&["plan"]).expect(0);
@@ -238,9 +236,7 @@ async fn a_build_made_again_with_the_same_content_is_told_and_deployed(world: Wo
     story.spec(&[("pg", "")]);
     story.imgstack(&["apply", "--auto-approve"]).expect(0);
     let again = Build::new(&story.path(), Kind::Good, "9b1d2e7", date(2026, 2, 16));
-    let again = story
-        .push_build(story.world.anonymous(), &again, None)
-        .await;
+    let again = Story::push_build(world.anonymous(), again, None).await;
     let same = "the tag `16` moved; rebuilt with the same content: only its digest is new";
     let plan = story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
     plan.says(&[same]);

@@ -1,8 +1,11 @@
 //! A registry that asks for a token, as GHCR does.
 
+use std::time::Duration;
+
 use imgstack_tests::build::Kind;
+use imgstack_tests::guest::Guest;
 use imgstack_tests::story::Story;
-use imgstack_tests::world::World;
+use imgstack_tests::world::{World, wait_until};
 
 both! {
     the_right_credential_is_asked_for_one_token_and_shown_nowhere,
@@ -11,6 +14,7 @@ both! {
     a_missing_credential_is_named_and_nothing_changes,
     a_user_without_access_is_told_so,
     the_docker_config_is_found,
+    a_revoked_credential_is_replaced_in_three_services_and_no_task_restarts,
 }
 
 /// A story in the private registry with one service that has moved on, and
@@ -57,12 +61,17 @@ async fn private(world: &World, name: &str) -> Story {
 }
 
 fn spec(story: &Story, credential: &str) {
+    spec_of(story, credential, &["pg"]);
+}
+
+fn spec_of(story: &Story, credential: &str, services: &[&str]) {
     let registry = format!(
         "- {{host: \"{}\", insecure: true{credential}}}",
         story.registry
     );
     let endpoint = story.world.endpoint();
-    story.spec_full(&endpoint, &registry, "tag: \"16\"", &[("pg", "")]);
+    let services: Vec<(&str, &str)> = services.iter().map(|name| (*name, "")).collect();
+    story.spec_full(&endpoint, &registry, "tag: \"16\"", &services);
 }
 
 async fn the_right_credential_is_asked_for_one_token_and_shown_nowhere(world: World) {
@@ -165,4 +174,103 @@ async fn the_docker_config_is_found(world: World) {
         .imgstack(&["apply", "--auto-approve"])
         .expect(0)
         .says(&["Apply complete!"]);
+}
+
+/// The services that carry the credential, and one that is not in the spec.
+const CARRIERS: [&str; 3] = ["pg-1", "pg-2", "pg-3"];
+const STRAY: &str = "stray";
+
+async fn a_revoked_credential_is_replaced_in_three_services_and_no_task_restarts(world: World) {
+    let mut story = Story::in_registry(&world, "rotation", world.private());
+    let secret = |which: &str| format!("{which}-{}", story.name);
+    let (old, new, third) = (secret("old"), secret("new"), secret("third"));
+    let guest = Guest::new(&world, &story.name, &old);
+    let build = story
+        .push_private(&story.path(), Kind::Good, "5ec4e70")
+        .await;
+    let config = story.log_in(guest.name(), &old);
+    for name in CARRIERS.into_iter().chain([STRAY]) {
+        let here = "--constraint=node.hostname==docker-infra-1";
+        story.create_as(&config, name, &[here]);
+    }
+    let credential = ", username: {}, password: {env: LAB_PASSWORD}";
+    let credential = credential.replace("{}", guest.name());
+    spec_of(&story, &credential, &CARRIERS);
+    // From now on it is known what they carry.
+    story.set("LAB_PASSWORD", &old);
+    story.imgstack(&["apply", "--auto-approve"]).expect(0);
+    story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
+
+    guest.revoke();
+    nobody_accepts(&story, &old);
+
+    guest.set_password(&new);
+    story.set("LAB_PASSWORD", &new);
+    let plan = story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
+    for name in CARRIERS {
+        plan.says(&[&format!("~ rotate service.{}", story.service(name))]);
+    }
+    plan.says(&[
+        "carries another credential than LAB_PASSWORD in the environment",
+        "Plan: 0 to add, 3 to change, 0 to destroy.",
+    ]);
+    let check = story.imgstack(&["auth", "check"]).expect(0);
+    check.says(&["3 services", "imgstack auth rotate"]);
+    rotated(&story, &["auth", "rotate", "--auto-approve"]);
+    assert!(!story.is_held(3, &build.digest));
+    move_to(&story, "pg-1", 3, &[]);
+
+    // An apply does as much.
+    guest.set_password(&third);
+    story.set("LAB_PASSWORD", &third);
+    rotated(&story, &["apply", "--auto-approve"]);
+    assert!(!story.is_held(2, &build.digest));
+    move_to(&story, "pg-2", 2, &[]);
+    story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
+}
+
+/// The credential is revoked: that is said, and nothing is done.
+fn nobody_accepts(story: &Story, old: &str) {
+    let versions = || CARRIERS.map(|name| story.inspect(name)["Version"].clone());
+    let untouched = versions();
+    for command in [
+        &["plan"][..],
+        &["apply", "--auto-approve"],
+        &["auth", "check"],
+        &["auth", "rotate", "--auto-approve"],
+    ] {
+        let run = story.imgstack(command).expect(1);
+        run.says(&["LAB_PASSWORD", "was rejected"]);
+        run.never_says(&["No changes", "Apply complete", old]);
+    }
+    assert_eq!(versions(), untouched);
+    // What that means: whatever moves does not start again.
+    move_to(story, STRAY, 3, &["--detach"]);
+    let service = story.service(STRAY);
+    wait_until("the stray to be refused", Duration::from_secs(60), || {
+        let list = ["service", "ps", "--format", "{{.CurrentState}}", &service];
+        story.world.docker(&list).contains("Rejected")
+    });
+}
+
+/// All three services get what is the credential now, and no task restarts.
+fn rotated(story: &Story, command: &[&str]) {
+    let tasks = || CARRIERS.map(|name| story.tasks(name));
+    let before = tasks();
+    let run = story.imgstack(command).expect(0);
+    run.says(&["Apply complete! Resources: 0 added, 3 changed, 0 destroyed."]);
+    assert_eq!(tasks(), before, "a task was restarted");
+    story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
+}
+
+/// Moves a service from the first node to another; unless detached, it is
+/// there and runs when this returns.
+fn move_to(story: &Story, name: &str, node: u8, options: &[&str]) {
+    let there = format!("node.hostname==docker-infra-{node}");
+    let from = ["--constraint-rm", "node.hostname==docker-infra-1"];
+    let to = ["--constraint-add", &there];
+    story.update(name, &[options, &from, &to].concat());
+    if options.is_empty() {
+        assert_eq!(story.nodes_of(name), [format!("docker-infra-{node}")]);
+    }
 }

@@ -36,7 +36,9 @@ async fn a_dying_build_is_rolled_back_and_the_next_service_is_not_touched(world:
         "pg-1.1 on docker-infra-",
         "non-zero exit (1)",
         "FATAL: data directory has wrong ownership",
-        "Apply failed. Resources: 0 added, 0 changed, 0 destroyed.",
+        "Apply failed. Resources: 3 added, 0 changed, 0 destroyed.",
+        // The nodes had it before any service was touched.
+        "done         node.docker-infra-3 image.pg",
         &format!("failed       service.{}", story.service("pg-1")),
         &format!("not started  service.{}", story.service("pg-2")),
         "help:",
@@ -61,9 +63,11 @@ async fn an_update_that_the_engine_pauses_is_a_failure(world: World) {
     story.push(Kind::Good, "9b1d2e7").await;
     story.create(
         "pg",
-        // The delay keeps the updater at the first task until that one fails.
+        // The delay keeps the updater at the first task until that one fails,
+        // and the monitor lasts until that is heard of.
         &[
             "--replicas=3",
+            "--update-monitor=15s",
             "--update-delay=20s",
             "--update-failure-action=pause",
         ],
@@ -218,11 +222,12 @@ async fn a_missing_tag_and_a_missing_service_block_only_themselves(world: World)
         "no tag `17`",
         "absent",
         "waits for image.later",
-        "Plan: 0 to add, 1 to change, 0 to destroy. 2 blocked.",
+        // What is blocked has nothing pulled for it.
+        "Plan: 3 to add, 1 to change, 0 to destroy. 2 blocked.",
     ]);
     let untouched = story.inspect("pg-2")["Version"].clone();
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
-    apply.says(&["Resources: 0 added, 1 changed, 0 destroyed."]);
+    apply.says(&["Resources: 3 added, 1 changed, 0 destroyed."]);
     assert_eq!(story.inspect("pg-2")["Version"], untouched);
 }
 

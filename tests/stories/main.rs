@@ -20,6 +20,21 @@ macro_rules! lab {
     };
 }
 
+/// Stories that change the lab itself, so that no other may be there.
+macro_rules! alone {
+    ($($story:ident),* $(,)?) => {
+        mod alone_on_the_lab {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                #[ignore = "needs the lab"]
+                async fn $story() {
+                    super::$story(imgstack_tests::world::World::lab_alone()).await;
+                }
+            )*
+        }
+    };
+}
+
 /// Stories that are the same in both worlds.
 macro_rules! both {
     ($($story:ident),* $(,)?) => {
@@ -39,6 +54,7 @@ macro_rules! both {
 mod bases;
 mod credentials;
 mod failures;
+mod nodes;
 mod plans;
 mod reach;
 mod rollout;

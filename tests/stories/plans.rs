@@ -72,7 +72,7 @@ async fn a_plan_made_stale_by_somebody_elses_update_is_refused_with_both_values(
         "the plan is stale",
         &format!("service.{service}: resources.Limits.MemoryBytes: (none) -> 67108864"),
         // And the plan as it would be now.
-        "Plan: 0 to add, 1 to change, 0 to destroy.",
+        "Plan: 3 to add, 1 to change, 0 to destroy.",
     ]);
     assert_eq!(
         story.inspect("pg")["Version"],
@@ -124,12 +124,20 @@ async fn a_plan_that_somebody_edited_is_refused(world: World) {
     let version = story.inspect("pg")["Version"].clone();
     story.imgstack(&["plan", "--out", "p.json"]).expect(0);
     let text = std::fs::read_to_string(story.file("p.json")).unwrap();
-    let mut plan: Value = serde_json::from_str(&text).unwrap();
-    let update = &mut plan["stacks"][0]["steps"][0]["action"]["updateService"];
-    update["image"]["to"] = "evil.example/x:1".into();
-    std::fs::write(story.file("p.json"), plan.to_string()).unwrap();
-    let refused = story.imgstack(&["apply", "p.json"]).expect(1);
-    refused.says(&["image.to: evil.example/x:1 -> ", "nothing was done"]);
+    let evil = format!("evil.example/x:1@sha256:{}", "0".repeat(64));
+    // (the step, the value in it)
+    for (action, pointer, words) in [
+        ("updateService", "/image/to", "image.to"),
+        ("pullImage", "/reference", "reference"),
+    ] {
+        let mut plan: Value = serde_json::from_str(&text).unwrap();
+        let steps = plan["stacks"][0]["steps"].as_array_mut().unwrap();
+        let step = steps.iter_mut().find_map(|it| it["action"].get_mut(action));
+        *step.unwrap().pointer_mut(pointer).unwrap() = evil.as_str().into();
+        std::fs::write(story.file("p.json"), plan.to_string()).unwrap();
+        let refused = story.imgstack(&["apply", "p.json"]).expect(1);
+        refused.says(&[&format!("{words}: {evil} -> "), "nothing was done"]);
+    }
     assert_eq!(story.inspect("pg")["Version"], version);
 }
 
@@ -188,9 +196,10 @@ async fn one_head_a_reference_and_no_other_request_when_nothing_moved(world: Wor
     assert_eq!(requests, [head.clone(), head.clone()]);
     std::fs::write(&file, text).unwrap();
     // A tag that moved is asked for by name once a run, too; what the builds
-    // hold is read by digest, and kept.
+    // hold is read by digest, and kept. A build is pulled once a node.
     story.push(Kind::Good, "abc1234").await;
-    story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
+    let plan = story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
+    plan.says(&["Plan: 3 to add, 3 to change"]);
     story.imgstack(&["apply", "--auto-approve"]).expect(0);
     let requests = story.world.requests("anonymous", &story.path());
     let named = requests.iter().filter(|request| request.ends_with("/16"));
@@ -290,20 +299,27 @@ async fn ndjson_is_one_event_a_line_from_the_plan_to_the_end(world: World) {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(lines[0]["formatVersion"], "1.0");
-    assert_eq!(
-        lines[0]["plan"]["stacks"][0]["steps"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
-    let types: Vec<&str> = lines[1..]
+    let steps = lines[0]["plan"]["stacks"][0]["steps"].as_array().unwrap();
+    let ids: Vec<&Value> = steps.iter().map(|step| &step["id"]).collect();
+    assert_eq!(ids.len(), 4, "three pulls and an update: {ids:?}");
+    let events: Vec<&Value> = lines[1..].iter().map(|line| &line["event"]).collect();
+    let of = |kind: &str| -> Vec<&Value> {
+        let events = events.iter().filter(|event| event["type"] == kind);
+        events.map(|event| &event["step"]).collect()
+    };
+    let types: Vec<&str> = events
         .iter()
-        .map(|l| l["event"]["type"].as_str().unwrap())
+        .map(|event| event["type"].as_str().unwrap())
         .collect();
     assert_eq!(types[..2], ["apply_started", "step_started"]);
     assert_eq!(
         types[types.len() - 2..],
         ["step_succeeded", "apply_finished"]
     );
+    // The update is last; nodes pull side by side and end as they do.
+    assert_eq!(of("step_started"), ids);
+    let mut ended = of("step_succeeded");
+    assert_eq!(ended.last(), ids.last());
+    ended.sort_by_key(|id| id.to_string());
+    assert_eq!(ended, ids);
 }

@@ -54,13 +54,13 @@ async fn a_moved_tag_is_planned_applied_and_then_there_are_no_changes(world: Wor
         "restarts 1 task on",
         "restarts 2 tasks on",
         "restarts 3 tasks on docker-infra-1, docker-infra-2, docker-infra-3",
-        "Plan: 0 to add, 3 to change, 0 to destroy.",
+        "Plan: 3 to add, 3 to change, 0 to destroy.",
     ]);
     // Planning changes nothing.
     all_run(&story, &services, &old.digest);
 
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(0);
-    apply.says(&["Apply complete! Resources: 0 added, 3 changed, 0 destroyed."]);
+    apply.says(&["Apply complete! Resources: 3 added, 3 changed, 0 destroyed."]);
     all_run(&story, &services, &new.digest);
     let at = |name: &str| {
         apply
@@ -72,6 +72,9 @@ async fn a_moved_tag_is_planned_applied_and_then_there_are_no_changes(world: Wor
         "{}",
         apply.stderr
     );
+    // No service is touched before all nodes have what it is to run.
+    let pulled = apply.stderr.rfind("image.pg: Pulled after");
+    assert!(pulled.is_some() && pulled < at("pg-2"), "{}", apply.stderr);
 
     let done = story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
     assert_eq!(

@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Show which build runs where: image, service, node
     Status(StatusArgs),
+    /// Build an image anew: start its GitHub workflow, and follow the run
+    Rebuild(RebuildArgs),
     /// Check a spec without a cluster
     Validate(ValidateArgs),
     /// Print the JSON Schema of the spec
@@ -137,6 +139,21 @@ pub(crate) struct StatusArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct RebuildArgs {
+    /// The name of an image in the spec
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: String,
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Start the workflow and say where its run is to be seen
+    #[arg(long)]
+    pub(crate) no_follow: bool,
+    /// The form of the output; `ndjson` is one event a line
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: ApplyOutput,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct ValidateArgs {
     /// Specs, folders of specs, or `-` for standard input
     /// [default: $IMGSTACK_FILE, else imgstack.yaml]
@@ -207,7 +224,7 @@ pub(crate) enum Output {
     Json,
 }
 
-/// Forms of what `apply` says.
+/// Forms of what a command says that takes its time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ApplyOutput {
     /// For people

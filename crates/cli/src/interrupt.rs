@@ -5,18 +5,21 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by the first SIGINT or SIGTERM. The second ends
-/// the program at once: a person who insists is obeyed.
+/// A token that is cancelled by the first SIGINT, SIGTERM or SIGHUP (a terminal
+/// that was closed). The second ends the program at once: a person who insists
+/// is obeyed.
 pub(crate) fn watch() -> io::Result<CancellationToken> {
     let token = CancellationToken::new();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     let cancel = token.clone();
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
             }
             if cancel.is_cancelled() {
                 std::process::exit(130);

@@ -8,11 +8,13 @@ mod commands;
 mod demo;
 mod exit;
 mod generate;
+mod image;
 mod input;
 mod interrupt;
 mod patience;
 mod printer;
 mod problem;
+mod rebuild;
 mod saved;
 mod views;
 mod world;
@@ -72,6 +74,9 @@ fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
         // These know how to stop in the middle of a change.
         Command::Auth(auth) => {
             online(async |cancel| commands::auth::run(auth, printer, cancel).await)
+        }
+        Command::Rebuild(args) => {
+            online(async |cancel| commands::rebuild::run(args, printer, cancel).await)
         }
         Command::Apply(args) => {
             online(async |cancel| commands::apply::run(args, printer, cancel).await)

@@ -10,6 +10,8 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use thiserror::Error;
 
 use crate::generate::cloud_init::CloudInitError;
+use crate::image::UnknownImage;
+use crate::rebuild::RebuildError;
 use crate::views::fold::prose;
 use crate::views::style::{BAD, inline, paint};
 
@@ -68,6 +70,12 @@ pub(crate) enum Problem {
     /// No cloud-config can be made of the stacks.
     #[error(transparent)]
     CloudInit(#[from] CloudInitError),
+    /// An image that is not in the spec.
+    #[error(transparent)]
+    UnknownImage(#[from] UnknownImage),
+    /// An image cannot be built anew.
+    #[error(transparent)]
+    Rebuild(#[from] RebuildError),
     /// The runtime or stdout failed.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -118,6 +126,8 @@ impl Problem {
                     .to_owned(),
             ),
             Self::CloudInit(error) => Some(error.hint()),
+            Self::UnknownImage(error) => Some(error.hint()),
+            Self::Rebuild(error) => Some(error.hint()),
             Self::File { .. } => Some("check the path and its permissions".to_owned()),
             Self::Spec(_) | Self::Declined | Self::System(_) => None,
         }

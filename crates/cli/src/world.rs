@@ -1,13 +1,13 @@
 //! From a set of stacks to what is observed and planned for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use imgstack_executor::Credentials;
 use imgstack_observer::{Details, Engines, Sources, login, observe};
-use imgstack_planner::{FORMAT_VERSION, Inventory, Options, Plan, StackPlan, Trouble, plan};
+use imgstack_planner::{FORMAT_VERSION, Inventory, Known, Options, Plan, StackPlan, Trouble, plan};
 use imgstack_registry::oci::{CacheOptions, Client, ClientOptions, Endpoints, EndpointsError};
-use imgstack_spec::{NodeName, Repository, Stack, StackSet};
+use imgstack_spec::{Digest, NodeName, Repository, Stack, StackSet};
 use imgstack_swarm::{Environment, Error, Manager, NodeEngine, RegistryAuth, Target};
 use jiff::Timestamp;
 
@@ -38,6 +38,7 @@ pub(crate) async fn look(
 ) -> Result<Vec<Seen>, EndpointsError> {
     let endpoints = endpoints()?;
     let engines = Engines::new(Environment::of_process());
+    let observer = owner();
     let mut seen: Vec<Seen> = Vec::with_capacity(set.stacks.len());
     for stack in &set.stacks {
         let connected = connect(stack, &seen, &endpoints).await;
@@ -48,6 +49,7 @@ pub(crate) async fn look(
             engines: &engines,
             parallelism: width.nodes(),
             now: now(),
+            observer: &observer,
         };
         let observed = observe(stack, sources, details).await;
         seen.push(Seen {
@@ -56,11 +58,56 @@ pub(crate) async fn look(
             engines: observed.engines,
         });
     }
+    tell_one_another(&mut seen);
     Ok(seen)
 }
 
+/// What a stack wants is nothing that another stack's clean-up may take.
+fn tell_one_another(seen: &mut [Seen]) {
+    let wanted: Vec<BTreeMap<Repository, Known<BTreeSet<Digest>>>> =
+        seen.iter().map(wanted).collect();
+    for (own, seen) in seen.iter_mut().enumerate() {
+        let others = wanted.iter().enumerate().filter(|(other, _)| *other != own);
+        for (repository, digests) in others.flat_map(|(_, wanted)| wanted) {
+            let known = &mut seen.inventory.wanted_elsewhere;
+            let known = known.entry(repository.clone());
+            let known = known.or_insert_with(|| Known::Known(BTreeSet::new()));
+            match (&mut *known, digests) {
+                (Known::Known(all), Known::Known(more)) => all.extend(more.iter().cloned()),
+                (Known::Known(_), Known::Unknown(_)) => *known = digests.clone(),
+                (Known::Unknown(_), _) => {}
+            }
+        }
+    }
+}
+
+/// The builds that a stack wants, by repository; unknown where one cannot be
+/// told, or where nothing is ever to go.
+fn wanted(seen: &Seen) -> BTreeMap<Repository, Known<BTreeSet<Digest>>> {
+    let mut wanted: BTreeMap<Repository, Known<BTreeSet<Digest>>> = BTreeMap::new();
+    for image in &seen.connected.stack.images {
+        let asked = seen.inventory.images.get(&image.name);
+        let digest = asked
+            .and_then(|it| it.digest.present())
+            .filter(|_| image.keep.is_some());
+        let known = wanted.entry(image.repository.clone());
+        let known = known.or_insert_with(|| Known::Known(BTreeSet::new()));
+        match (&mut *known, digest) {
+            (Known::Known(all), Some(digest)) => {
+                all.insert(digest.clone());
+            }
+            (_, None) => {
+                let why = format!("the stack {} keeps its builds", seen.connected.stack.name);
+                *known = Known::Unknown(Trouble::new(why));
+            }
+            (Known::Unknown(_), Some(_)) => {}
+        }
+    }
+    wanted
+}
+
 /// Hosts that are asked elsewhere, as the environment says.
-fn endpoints() -> Result<Endpoints, EndpointsError> {
+pub(crate) fn endpoints() -> Result<Endpoints, EndpointsError> {
     let text = std::env::var(Endpoints::VARIABLE).unwrap_or_default();
     Endpoints::parse(&text)
 }
@@ -133,7 +180,7 @@ async fn connect(stack: &Stack, before: &[Seen], endpoints: &Endpoints) -> Conne
 /// A client of the registries, as the spec describes them; stacks that describe
 /// them alike share one, its answers and its limits. What a digest names
 /// never changes, so that is kept on disk; without a place for it, it is not.
-fn registry(stack: &Stack, endpoints: &Endpoints) -> Client {
+pub(crate) fn registry(stack: &Stack, endpoints: &Endpoints) -> Client {
     let mut options = ClientOptions::new(stack.registries.clone());
     options.endpoints = endpoints.clone();
     options.cache = cache_folder().map(CacheOptions::at);

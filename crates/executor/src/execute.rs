@@ -13,6 +13,7 @@ use imgstack_planner::{Action, PullImage, StackPlan, Step, StepId, Via};
 use imgstack_spec::{ImageRef, NodeName, RegistryHost, Repository};
 use imgstack_swarm::engine::Login;
 use imgstack_swarm::{Manager, NodeEngine, RegistryAuth};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -128,13 +129,18 @@ impl Run<'_> {
                     .push((step, pull));
             }
         }
-        // The width counts nodes, so a group of them is one unit of work.
-        let groups = async {
-            for group in images.values().flat_map(|pulls| pulls.chunks(width)) {
-                self.group(group).await;
-            }
-        };
-        let others = stream::iter(others).for_each_concurrent(width, |step| self.one(step));
+        // The width counts nodes, whoever tells them to work.
+        let places = Semaphore::new(width);
+        let groups = images.values().flat_map(|pulls| pulls.chunks(width));
+        let groups = stream::iter(groups).for_each_concurrent(None, |group| async {
+            let count = u32::try_from(group.len()).unwrap_or(u32::MAX);
+            let _places = places.acquire_many(count).await;
+            self.group(group).await;
+        });
+        let others = stream::iter(others).for_each_concurrent(None, |step| async {
+            let _place = places.acquire().await;
+            self.one(step).await;
+        });
         tokio::join!(groups, others);
     }
 
@@ -145,10 +151,12 @@ impl Run<'_> {
         }
         let started = Instant::now();
         pulls.iter().for_each(|(step, _)| self.begin(step));
-        let ends = pull::through_manager(self, pulls).await;
-        for ((step, _), end) in pulls.iter().zip(ends) {
-            self.end(step, end, started);
-        }
+        pull::through_manager(self, pulls, started).await;
+    }
+
+    /// Whether it was told how the step ended.
+    pub(crate) fn has_ended(&self, step: &Step) -> bool {
+        self.ended().contains_key(&step.id)
     }
 
     async fn one_by_one(&self, round: Round) {
@@ -194,11 +202,8 @@ impl Run<'_> {
             Action::LogIn(login) => login::log_in(self, login).await,
             Action::PullImage(pull) => match &pull.via {
                 Via::Engine(endpoint) => pull::by_engine(self, step, pull, endpoint).await,
-                // Such steps are done in groups; this one is a group of one.
-                Via::Manager => {
-                    let mut ends = pull::through_manager(self, &[(step, pull)]).await;
-                    ends.pop().unwrap_or(End::NotBegun)
-                }
+                // Such steps are done in groups.
+                Via::Manager => End::NotBegun,
             },
             Action::UpdateService(update) => update::update(self, step, update).await,
             Action::RotateCredential(rotate) => rotate::rotate(self, step, rotate).await,
@@ -235,7 +240,8 @@ impl Run<'_> {
         });
     }
 
-    fn end(&self, step: &Step, end: End, started: Instant) {
+    /// Tells how a step ended, and keeps it.
+    pub(crate) fn end(&self, step: &Step, end: End, started: Instant) {
         let elapsed = started.elapsed().as_millis();
         let outcome = self.tell_end(step, end, u64::try_from(elapsed).unwrap_or(u64::MAX));
         self.ended().insert(step.id.clone(), outcome);

@@ -98,8 +98,10 @@ async fn logins(stack: &Stack, registry: &Client) -> BTreeMap<RegistryHost, Opti
     let mut logins = BTreeMap::new();
     for image in &stack.images {
         let host = image.repository.host();
-        // What is wrong with the credential the registry's own finding says.
-        let found = registry.credential(host).await.ok().flatten();
+        // A source that gives none makes the images unknown, and is told there.
+        let Ok(found) = registry.credential(host).await else {
+            continue;
+        };
         let login = found.as_deref().and_then(login);
         if login.is_some() || stack.registry(host).is_some() {
             logins.insert(host.clone(), login);

@@ -1,16 +1,21 @@
 //! How fresh the wanted builds are: their age, and whether their base has moved.
 //!
 //! Asked only of images that the spec names a base or a greatest age for: one
-//! HEAD of each base's tag, and what digests name, which is kept. It is worth a
+//! HEAD of each base's tag, and what digests name, which is kept; and where a
+//! build is overdue, one request for the last run of its workflow. It is worth a
 //! word and not the plan, so that it is not waited for longer than a while.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
-use imgstack_planner::{BaseState, Evidence, Freshness, Known, MovedBase, ObservedImage, Trouble};
+use imgstack_planner::{
+    BaseState, Evidence, Freshness, Known, LastRun, MovedBase, ObservedImage, RunState, Trouble,
+};
+use imgstack_registry::github::{self, Conclusion, Run};
 use imgstack_registry::oci::{self, Client};
-use imgstack_spec::{Digest, Image, ImageName, Stack};
+use imgstack_spec::{Digest, GitHubWorkflow, Image, ImageName, Stack};
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::timeout;
 
 use crate::images::{CONCURRENT, trouble};
@@ -24,6 +29,7 @@ pub(crate) async fn freshness(
     stack: &Stack,
     images: &BTreeMap<ImageName, ObservedImage>,
     registry: &Client,
+    now: Timestamp,
 ) -> BTreeMap<ImageName, Freshness> {
     let asked = stack.images.iter().filter_map(|image| {
         let wanted = images.get(&image.name)?.digest.present()?;
@@ -35,7 +41,16 @@ pub(crate) async fn freshness(
                 created(image, wanted, registry),
                 base(image, wanted, registry)
             );
-            (image.name.clone(), Freshness { created, base })
+            let last_run = match overdue(image, &created, now) {
+                Some(workflow) => Some(last_run(workflow, registry).await),
+                None => None,
+            };
+            let freshness = Freshness {
+                created,
+                base,
+                last_run,
+            };
+            (image.name.clone(), freshness)
         })
         .buffer_unordered(CONCURRENT)
         .collect()
@@ -47,11 +62,7 @@ fn is_wanted(image: &Image) -> bool {
     image.base.is_some() || greatest.is_some()
 }
 
-async fn created(
-    image: &Image,
-    wanted: &Digest,
-    registry: &Client,
-) -> Known<Option<jiff::Timestamp>> {
+async fn created(image: &Image, wanted: &Digest, registry: &Client) -> Known<Option<Timestamp>> {
     let asked = timeout(PATIENCE, registry.created(&image.repository, wanted));
     match asked.await {
         Ok(Ok(created)) => Known::Known(created),
@@ -67,6 +78,58 @@ async fn base(image: &Image, wanted: &Digest, registry: &Client) -> Option<BaseS
         Ok(state) => known(state),
         Err(_) => BaseState::Unknown(no_answer(base.repository.host().as_str())),
     })
+}
+
+/// The workflow that should have made a newer build by now.
+fn overdue<'a>(
+    image: &'a Image,
+    created: &Known<Option<Timestamp>>,
+    now: Timestamp,
+) -> Option<&'a GitHubWorkflow> {
+    let build = image.build.as_ref().filter(|_| image.pin.is_none())?;
+    let most = SignedDuration::try_from(build.maximum_age?).ok()?;
+    match created {
+        Known::Known(Some(created)) if now.duration_since(*created) > most => build.github.as_ref(),
+        Known::Known(_) | Known::Unknown(_) => None,
+    }
+}
+
+async fn last_run(workflow: &GitHubWorkflow, registry: &Client) -> Known<Option<LastRun>> {
+    let asked = async {
+        let token = registry.workflow_token(workflow).await?;
+        let actions = registry.github().actions(workflow, token);
+        actions.latest(1).await
+    };
+    match timeout(PATIENCE, asked).await {
+        Ok(Ok(runs)) => Known::Known(runs.into_iter().next().map(became)),
+        Ok(Err(error)) => Known::Unknown(of_github(&error)),
+        Err(_) => Known::Unknown(no_answer("api.github.com")),
+    }
+}
+
+fn of_github(error: &github::Error) -> Trouble {
+    Trouble {
+        why: error.to_string(),
+        hint: Some(error.hint()),
+    }
+}
+
+fn became(run: Run) -> LastRun {
+    let ended = run
+        .conclusion
+        .filter(|_| run.status == github::Status::Completed);
+    LastRun {
+        at: match ended {
+            Some(_) => run.updated_at,
+            None => run.created_at,
+        },
+        state: match ended {
+            None => RunState::GoingOn,
+            Some(Conclusion::Success) => RunState::Succeeded,
+            Some(other) => RunState::Ended(other.to_string()),
+        },
+        url: run.url,
+    }
 }
 
 fn no_answer(host: &str) -> Trouble {

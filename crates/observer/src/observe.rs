@@ -31,6 +31,8 @@ pub struct Sources<'a> {
     pub parallelism: usize,
     /// The time now, to the second.
     pub now: Timestamp,
+    /// Who looks, as services that are made for pulls name their owner.
+    pub observer: &'a str,
 }
 
 /// What was seen, and the connections that it was seen by.
@@ -68,7 +70,9 @@ pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> O
         freshness: BTreeMap::new(),
         services: Known::Known(BTreeMap::new()),
         service_names: Vec::new(),
+        observer: sources.observer.to_owned(),
         leftovers: BTreeMap::new(),
+        wanted_elsewhere: BTreeMap::new(),
         nodes: Known::Known(fleet.nodes),
         references: BTreeMap::new(),
         credentials: BTreeMap::new(),
@@ -88,7 +92,7 @@ pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> O
     }
     let (builds, freshness, credentials) = tokio::join!(
         builds(stack, &inventory, sources.registry, details),
-        freshness(stack, &inventory.images, sources.registry),
+        freshness(stack, &inventory.images, sources.registry, sources.now),
         check(stack, &inventory.cluster, sources.registry),
     );
     inventory.builds = builds;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use imgstack_planner::{
-    FailureAction, ObservedService, ObservedTask, References, Seen, ServiceMode, UpdateOrder,
-    UpdateSettings, UpdateState, UpdateStatus,
+    FailureAction, Leftover, ObservedService, ObservedTask, References, Seen, ServiceMode,
+    UpdateOrder, UpdateSettings, UpdateState, UpdateStatus,
 };
 use imgstack_spec::{NodeName, ServiceName, Stack};
 use imgstack_swarm::placement::Placement;
@@ -31,7 +31,7 @@ pub(crate) struct Cluster {
     pub(crate) service_names: Vec<String>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) references: BTreeMap<String, References>,
-    pub(crate) leftovers: BTreeMap<ServiceName, String>,
+    pub(crate) leftovers: BTreeMap<ServiceName, Leftover>,
 }
 
 /// Reads services and nodes side by side, then the tasks of the services that
@@ -44,7 +44,12 @@ pub(crate) async fn read_cluster(stack: &Stack, manager: &Manager) -> Result<Clu
         .iter()
         .filter(|service| concerns(stack, service))
         .collect();
-    let tasks = read_tasks(manager, &ours).await?;
+    let leftovers: Vec<&RawService> = all
+        .iter()
+        .filter(|service| is_leftover(stack, service))
+        .collect();
+    let watched = [&ours[..], &leftovers].concat();
+    let tasks = read_tasks(manager, &watched).await?;
     let names = fleet::names(&nodes);
     let mut tasks_of: BTreeMap<_, Vec<&Task>> = BTreeMap::new();
     for task in &tasks {
@@ -63,9 +68,9 @@ pub(crate) async fn read_cluster(stack: &Stack, manager: &Manager) -> Result<Clu
         services: services.collect(),
         service_names,
         references: all.iter().map(references).collect(),
-        leftovers: all
-            .iter()
-            .filter_map(|service| leftover(stack, service))
+        leftovers: leftovers
+            .into_iter()
+            .filter_map(|service| leftover(service, &tasks))
             .collect(),
         nodes,
     })
@@ -80,13 +85,21 @@ fn references(service: &RawService) -> (String, References) {
     (service.name().to_owned(), References { image, previous })
 }
 
-fn leftover(stack: &Stack, service: &RawService) -> Option<(ServiceName, String)> {
-    let ours = service.label(prepull::LABEL) == Some(stack.name.as_str());
-    ours.then_some(())?;
-    Some((
-        service.name().parse().ok()?,
-        service.id().as_str().to_owned(),
-    ))
+fn is_leftover(stack: &Stack, service: &RawService) -> bool {
+    service.label(prepull::LABEL) == Some(stack.name.as_str())
+}
+
+fn leftover(service: &RawService, tasks: &[Task]) -> Option<(ServiceName, Leftover)> {
+    let id = service.id();
+    let label = |key| service.label(key).unwrap_or("somebody").to_owned();
+    let mut tasks = tasks.iter().filter(|task| task.service_id == id);
+    let left = Leftover {
+        owner: label(prepull::OWNER),
+        created: label(prepull::CREATED),
+        busy: tasks.any(|task| task.is_wanted() && task.is_alive()),
+        service_id: id.as_str().to_owned(),
+    };
+    Some((service.name().parse().ok()?, left))
 }
 
 /// In the spec, or carrying the stack's label.
@@ -117,7 +130,7 @@ fn observed(
     let labels = service.labels().into_iter();
     let wanted = tasks.iter().filter(|task| task.is_wanted());
     let mut wanted: Vec<ObservedTask> = wanted
-        .map(|task| observed_task(task, nodes, names))
+        .map(|task| observed_task(task, service, nodes, names))
         .collect();
     wanted.sort_by(|a, b| (&a.node, &a.id).cmp(&(&b.node, &b.id)));
     ObservedService {
@@ -177,7 +190,12 @@ fn allowed(
         .collect()
 }
 
-fn observed_task(task: &Task, nodes: &[Node], names: &BTreeMap<&NodeId, NodeName>) -> ObservedTask {
+fn observed_task(
+    task: &Task,
+    service: &RawService,
+    nodes: &[Node],
+    names: &BTreeMap<&NodeId, NodeName>,
+) -> ObservedTask {
     // A node that is gone for good has no other name left.
     let name = |id: &NodeId| names.get(id).cloned().or_else(|| id.short().parse().ok());
     // What a node that is gone last said about its tasks says nothing about now.
@@ -192,6 +210,7 @@ fn observed_task(task: &Task, nodes: &[Node], names: &BTreeMap<&NodeId, NodeName
         state: task.state.word().to_owned(),
         running: heard && task.state == TaskState::Running,
         error: task.err.clone(),
+        as_asked: task.image == service.image() && service.places_like(task),
     }
 }
 

@@ -12,12 +12,12 @@ use imgstack_spec::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::inventory::{ObservedCredential, ObservedService};
+use crate::inventory::{Acceptance, ObservedCredential, ObservedService, UpdateState};
 use crate::report::{Code, Finding, Severity};
 use crate::service::{finding, must_not_be_touched, observed};
 use crate::step::{Action, Change, RotateCredential, Step};
 use crate::target::Scope;
-use crate::{Inventory, Known};
+use crate::{Inventory, Known, Observed};
 
 /// The fingerprint of the credential that a service carries.
 pub(crate) const CREDENTIAL_LABEL: &str = "dev.imgstack.credential";
@@ -28,33 +28,35 @@ const EXPIRES_LABEL: &str = "dev.imgstack.credential-expires";
 /// credential for that repository; a label without a value goes.
 pub(crate) fn labels(
     repository: &Repository,
+    observed: &ObservedService,
     inventory: &Inventory,
 ) -> BTreeMap<String, Option<String>> {
-    let host = repository.host();
-    let refused = inventory
-        .warnings
-        .iter()
-        .any(|it| it.refused && it.host == *host);
-    match inventory.credentials.get(host) {
-        Some(credential) if credential.is_accepted_for(repository) => of(credential),
+    let Some(credential) = inventory.credentials.get(repository.host()) else {
+        return BTreeMap::new();
+    };
+    match credential.accepted.get(repository) {
+        Some(Acceptance::Accepted) => of(credential, observed),
         // Such an update takes the stored one away.
-        Some(_) if refused => of_nobody(),
-        _ => BTreeMap::new(),
+        Some(Acceptance::Refused(_)) => of_nobody(),
+        Some(Acceptance::NotNeeded | Acceptance::Unknown(_)) | None => BTreeMap::new(),
     }
 }
 
-fn of(credential: &ObservedCredential) -> BTreeMap<String, Option<String>> {
+fn of(
+    credential: &ObservedCredential,
+    observed: &ObservedService,
+) -> BTreeMap<String, Option<String>> {
+    let fingerprint = &credential.fingerprint;
+    let mut labels = BTreeMap::from([(CREDENTIAL_LABEL.to_owned(), Some(fingerprint.clone()))]);
+    let same = observed.labels.get(CREDENTIAL_LABEL) == Some(fingerprint);
     let expires = match credential.expires {
         Known::Known(expires) => expires.map(|it| it.to_string()),
+        // What was known of it once still holds.
+        Known::Unknown(_) if same => return labels,
         Known::Unknown(_) => None,
     };
-    BTreeMap::from([
-        (
-            CREDENTIAL_LABEL.to_owned(),
-            Some(credential.fingerprint.clone()),
-        ),
-        (EXPIRES_LABEL.to_owned(), expires),
-    ])
+    labels.insert(EXPIRES_LABEL.to_owned(), expires);
+    labels
 }
 
 fn of_nobody() -> BTreeMap<String, Option<String>> {
@@ -106,7 +108,7 @@ pub(crate) fn rotate(
         service: service.name.clone(),
         repository: image.repository.clone(),
         image: observed.image.clone(),
-        labels: changes(of(credential), observed),
+        labels: changes(of(credential, observed), observed),
     });
     let reason = match (carried, ends) {
         (None, _) => "which credential it carries is not known".to_owned(),
@@ -120,6 +122,38 @@ pub(crate) fn rotate(
     Some(Step::new(action, Vec::new(), vec![reason]))
 }
 
+/// Images whose registry lets nobody in with the credential that was found, or
+/// for which none could be looked up: a rotation that was asked for and cannot
+/// be done. A credential that is not needed is not missed.
+pub(crate) fn not_usable(scope: Scope<'_>, inventory: &Inventory) -> Vec<Finding> {
+    let unusable = scope.images().filter_map(|image| {
+        let host = image.repository.host();
+        let trouble = match inventory.credentials.get(host) {
+            Some(credential) => match credential.accepted.get(&image.repository)? {
+                Acceptance::Accepted | Acceptance::NotNeeded => return None,
+                Acceptance::Refused(trouble) | Acceptance::Unknown(trouble) => trouble,
+            },
+            None => match &inventory.images.get(&image.name)?.digest {
+                Observed::Present(_) | Observed::Absent(_) => return None,
+                Observed::Unknown(trouble) => trouble,
+            },
+        };
+        let users = scope.stack.services.iter();
+        let users = users.filter(|service| service.image == image.name);
+        Some(Finding {
+            hint: trouble.hint.clone(),
+            blocks: users.map(|it| Address::Service(it.name.clone())).collect(),
+            ..finding(
+                Severity::Blocked,
+                Code::NotRotated,
+                &Address::Registry(host.clone()),
+                trouble.why.clone(),
+            )
+        })
+    });
+    unusable.collect()
+}
+
 /// Why the service must not be written to now. The engine takes every write
 /// for an update: it would go on with one that stopped half-way.
 pub(crate) fn in_the_way(service: &Service, inventory: &Inventory) -> Option<Finding> {
@@ -128,14 +162,34 @@ pub(crate) fn in_the_way(service: &Service, inventory: &Inventory) -> Option<Fin
     if let Some(blocked) = must_not_be_touched(&address, observed) {
         return Some(blocked);
     }
-    let mut tasks = observed.tasks.iter();
-    tasks.any(|task| task.image != observed.image).then(|| Finding {
-        hint: Some("bring it to one build first: imgstack apply".to_owned()),
+    let not_now = |why: &str, hint: String| Finding {
+        hint: Some(hint),
         ..finding(
             Severity::Blocked,
             Code::NotRotated,
             &address,
-            "keeps its credential: its tasks do not run what it asks for, and a write would restart them".to_owned(),
+            format!("keeps its credential: {why}"),
+        )
+    };
+    let name = &service.name;
+    let state = observed.update_status.as_ref().map(|status| status.state);
+    if matches!(
+        state,
+        Some(UpdateState::Paused | UpdateState::RollbackPaused)
+    ) {
+        return Some(not_now(
+            "its last update stopped half-way, and any write would go on with it",
+            format!(
+                "end it first: docker service rollback {name}, or imgstack apply with a good build"
+            ),
+        ));
+    }
+    // The Swarm overlooks other rules of placement in tasks that run, and another
+    // credential; both together it takes for a change.
+    observed.tasks.iter().any(|task| !task.as_asked).then(|| {
+        not_now(
+            "its tasks are not what it asks for now, and a write would restart them",
+            format!("restart them when it suits: docker service update --force {name}; then: imgstack auth rotate"),
         )
     })
 }

@@ -14,15 +14,15 @@ const ROOM: u64 = 2;
 
 /// A word on the disk of a node: too little room blocks what it is to pull.
 pub(crate) fn judge(host: &NodeName, node: &ObservedNode, pulls: &[&Pull<'_>]) -> Option<Finding> {
-    let Some(Known::Known(engine)) = &node.engine else {
-        return None;
-    };
     let minimum = node.minimum_free_disk.map_or(0, ByteSize::bytes);
-    let disk = match &engine.disk {
-        Known::Known(disk) => disk,
-        Known::Unknown(trouble) => {
-            return (minimum > 0 && !pulls.is_empty()).then(|| unknown(host, trouble));
-        }
+    let disk = match &node.engine {
+        Some(Known::Known(engine)) => match &engine.disk {
+            Known::Known(disk) => disk,
+            Known::Unknown(trouble) => return (minimum > 0).then(|| unknown(host, trouble)),
+        },
+        // That it does not answer is told of the node.
+        Some(Known::Unknown(_)) => return None,
+        None => return (minimum > 0).then(|| unknown(host, &no_engine())),
     };
     // Layers are fetched once, however many images share them: this is the most.
     let fetched: u64 = pulls.iter().filter_map(|pull| pull.bytes).sum();
@@ -115,6 +115,13 @@ fn unknown(host: &NodeName, trouble: &Trouble) -> Finding {
             &Address::Node(host.clone()),
             format!("how much of its disk is free is not known: {}", trouble.why),
         )
+    }
+}
+
+fn no_engine() -> Trouble {
+    Trouble {
+        why: "the spec names no way to its engine".to_owned(),
+        hint: Some("give it an engine such as ssh://root@{hostname} under `nodes:`".to_owned()),
     }
 }
 

@@ -204,7 +204,8 @@ fn altered(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
 /// What a step does, value by value. Its reasons are for people (invariant 4).
 fn leaves(step: &Step) -> BTreeMap<String, Value> {
     let mut leaves = BTreeMap::new();
-    let mut done = serde_json::json!({"action": step.action, "after": step.after});
+    let mut done =
+        serde_json::json!({"action": step.action, "after": step.after, "follows": step.follows});
     // It follows from all the others.
     for action in ["updateService", "rotateCredential"] {
         let labels = done.pointer_mut(&format!("/action/{action}/labels"));

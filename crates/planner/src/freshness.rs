@@ -7,7 +7,7 @@
 use imgstack_spec::{Address, Image, ImageRef};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::inventory::{BaseState, Freshness, MovedBase};
+use crate::inventory::{BaseState, Freshness, LastRun, MovedBase, RunState};
 use crate::report::{Code, Finding, Severity};
 use crate::service::finding;
 use crate::target::Scope;
@@ -137,8 +137,35 @@ impl About<'_> {
             Some(_) => "the scheduled build did not come",
             None => "no newer one came",
         };
-        let message = format!("the build is {old} old, and `maximumAge` is {allowed}: {missing}");
+        let run = self.last_run().map(|run| format!("; {run}"));
+        let message = format!(
+            "the build is {old} old, and `maximumAge` is {allowed}: {missing}{}",
+            run.unwrap_or_default()
+        );
         Some(self.is_behind(Code::BuildOverdue, message))
+    }
+
+    /// What became of the workflow that should have made a newer build.
+    fn last_run(&self) -> Option<String> {
+        let workflow = &self.image.build.as_ref()?.github.as_ref()?.workflow;
+        let LastRun { state, at, url } = match self.freshness.last_run.as_ref()? {
+            Known::Known(Some(run)) => run,
+            Known::Known(None) => return Some(format!("{workflow} has not run yet")),
+            Known::Unknown(trouble) => {
+                return Some(format!(
+                    "what became of the last run of {workflow} is not known: {}",
+                    trouble.why
+                ));
+            }
+        };
+        let ago = span(self.now.duration_since(*at));
+        Some(match state {
+            RunState::GoingOn => format!("a run of {workflow} has been going on for {ago}: {url}"),
+            RunState::Succeeded => {
+                format!("the last run of {workflow} succeeded {ago} ago, all the same: {url}")
+            }
+            RunState::Ended(how) => format!("the last run of {workflow} {how}, {ago} ago: {url}"),
+        })
     }
 }
 
@@ -149,6 +176,7 @@ fn span(time: SignedDuration) -> String {
         return counted(time.as_secs() / DAY, "day");
     }
     match (time.as_mins(), time.as_hours()) {
+        (..1, _) => "less than a minute".to_owned(),
         (minutes, ..1) => counted(minutes, "minute"),
         (_, hours @ 1..48) => counted(hours, "hour"),
         (_, hours) => counted(hours / 24, "day"),

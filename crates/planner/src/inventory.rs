@@ -5,16 +5,20 @@ mod freshness;
 mod node;
 mod service;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use imgstack_spec::{Digest, ImageName, ImageRef, NodeName, Platform, RegistryHost, ServiceName};
+use imgstack_spec::{
+    Digest, ImageName, ImageRef, NodeName, Platform, RegistryHost, Repository, ServiceName,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{Known, Observed, Trouble};
 
 pub use credential::{Acceptance, ObservedCredential};
-pub use freshness::{BaseState, Evidence, Freshness, MovedBase, PlatformContent, same_content};
+pub use freshness::{
+    BaseState, Evidence, Freshness, LastRun, MovedBase, PlatformContent, RunState, same_content,
+};
 pub use node::{Availability, Disk, LoginState, ObservedEngine, ObservedNode, StoredBuild};
 pub use service::{
     FailureAction, ObservedService, ObservedTask, ServiceMode, UpdateOrder, UpdateSettings,
@@ -43,18 +47,36 @@ pub struct Inventory {
     pub services: Known<BTreeMap<ServiceName, ObservedService>>,
     /// Names of all services of the cluster, to suggest the nearest.
     pub service_names: Vec<String>,
-    /// Services that runs for this stack which were killed had made for their
-    /// pulls: name and ID.
-    pub leftovers: BTreeMap<ServiceName, String>,
+    /// Who looks, as services that are made for pulls name their owner.
+    pub observer: String,
+    /// Services that were made for pulls for this stack, by whomever.
+    pub leftovers: BTreeMap<ServiceName, Leftover>,
     /// The cluster's nodes, by hostname.
     pub nodes: Known<BTreeMap<NodeName, ObservedNode>>,
     /// What every service of the cluster refers to, by the service's name.
     pub references: BTreeMap<String, References>,
+    /// Builds that other stacks of the same run want, by repository; unknown
+    /// where one of them cannot be told, or keeps every build.
+    pub wanted_elsewhere: BTreeMap<Repository, Known<BTreeSet<Digest>>>,
     /// The credentials for the registries of the stack's images. A registry
     /// that is missing here has none.
     pub credentials: BTreeMap<RegistryHost, ObservedCredential>,
     /// What a registry's answers gave cause to warn of.
     pub warnings: Vec<RegistryWarning>,
+}
+
+/// A service that was made for pulls through a manager.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leftover {
+    /// Its ID.
+    pub service_id: String,
+    /// Who made it.
+    pub owner: String,
+    /// When, in its own words.
+    pub created: String,
+    /// Whether a node is still at work for it.
+    pub busy: bool,
 }
 
 /// The images that one service of the cluster refers to.

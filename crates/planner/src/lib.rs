@@ -11,8 +11,10 @@
 mod credential;
 mod disk;
 mod drift;
+mod finish;
 mod freshness;
 mod inventory;
+mod leftover;
 mod login;
 mod observed;
 mod order;
@@ -22,6 +24,7 @@ mod platforms;
 mod presence;
 mod removal;
 mod report;
+mod rollout;
 mod running;
 mod service;
 mod step;
@@ -30,10 +33,10 @@ mod target;
 pub use drift::{Drift, Moved, Unseen, drift};
 pub use inventory::{
     Acceptance, Availability, BaseState, Build, Disk, Evidence, FailureAction, Freshness,
-    Inventory, LoginState, MovedBase, ObservedCredential, ObservedEngine, ObservedImage,
-    ObservedNode, ObservedService, ObservedTask, PlatformContent, PullSize, References,
-    RegistryWarning, ServiceMode, StoredBuild, UpdateOrder, UpdateSettings, UpdateState,
-    UpdateStatus, same_content,
+    Inventory, LastRun, Leftover, LoginState, MovedBase, ObservedCredential, ObservedEngine,
+    ObservedImage, ObservedNode, ObservedService, ObservedTask, PlatformContent, PullSize,
+    References, RegistryWarning, RunState, ServiceMode, StoredBuild, UpdateOrder, UpdateSettings,
+    UpdateState, UpdateStatus, same_content,
 };
 pub use observed::{Known, Observed, Trouble};
 pub use plan::{FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan, Summary};

@@ -2,7 +2,8 @@
 
 use imgstack_spec::{Address, Endpoint, NodeName, RegistryHost};
 
-use crate::inventory::{LoginState, ObservedCredential, ObservedEngine, ObservedNode};
+use crate::inventory::{Acceptance, LoginState, ObservedCredential, ObservedEngine, ObservedNode};
+use crate::planner::Only;
 use crate::report::{Code, Finding, Severity};
 use crate::service::finding;
 use crate::step::{Action, LogIn, Step};
@@ -10,7 +11,11 @@ use crate::target::Scope;
 use crate::{Inventory, Known};
 
 /// The logins that are missing, and why some cannot be made.
-pub(crate) fn judge(scope: Scope<'_>, inventory: &Inventory) -> (Vec<Step>, Vec<Finding>) {
+pub(crate) fn judge(
+    scope: Scope<'_>,
+    inventory: &Inventory,
+    only: Only,
+) -> (Vec<Step>, Vec<Finding>) {
     let (mut steps, mut findings) = (Vec::new(), Vec::new());
     let Known::Known(nodes) = &inventory.nodes else {
         return (steps, findings);
@@ -25,7 +30,14 @@ pub(crate) fn judge(scope: Scope<'_>, inventory: &Inventory) -> (Vec<Step>, Vec<
             }
             match (state, inventory.credentials.get(registry)) {
                 (Known::Known(LoginState::Same), _) => {}
-                (_, None) => findings.push(skipped(host, registry)),
+                (_, None) => findings.push(skipped(
+                    host,
+                    format!("is not logged in to {registry}: there is no credential for it"),
+                    format!("name a credential for {registry} under `registries:` in the spec, or remove `login: true`"),
+                )),
+                // With everybody's own, two people would undo each other's plans.
+                (Known::Known(LoginState::Other), Some(credential))
+                    if !credential.named_by_spec && only == Only::Everything => {}
                 (Known::Unknown(trouble), Some(_)) => findings.push(Finding {
                     hint: trouble.hint.clone(),
                     ..finding(
@@ -39,7 +51,10 @@ pub(crate) fn judge(scope: Scope<'_>, inventory: &Inventory) -> (Vec<Step>, Vec<
                     )
                 }),
                 (Known::Known(state), Some(credential)) => {
-                    steps.extend(login(host, node, engine, registry, *state, credential));
+                    match login(host, node, engine, registry, *state, credential) {
+                        Ok(step) => steps.push(step),
+                        Err(finding) => findings.extend(finding),
+                    }
                 }
             }
         }
@@ -47,8 +62,8 @@ pub(crate) fn judge(scope: Scope<'_>, inventory: &Inventory) -> (Vec<Step>, Vec<
     (steps, findings)
 }
 
-/// None for a credential without an account, which docker cannot be given, and
-/// for one that the registry refuses: the registry's own finding says so.
+/// The step, or why there is none. Nothing is said here of a credential that the
+/// registry refuses: the registry's own finding says so.
 fn login(
     host: &NodeName,
     node: &ObservedNode,
@@ -56,14 +71,32 @@ fn login(
     registry: &RegistryHost,
     state: LoginState,
     credential: &ObservedCredential,
-) -> Option<Step> {
-    let username = credential.username.clone()?;
-    let accepted = credential
-        .accepted
-        .keys()
-        .any(|it| credential.is_accepted_for(it));
-    if !accepted || !matches!(engine.endpoint, Endpoint::Ssh { .. }) {
-        return None;
+) -> Result<Step, Option<Finding>> {
+    let not = |why: &str, hint: &str| {
+        let words = format!("is not logged in to {registry}: {why}");
+        Err(Some(skipped(host, words, hint.to_owned())))
+    };
+    let Some(username) = credential.username.clone() else {
+        return not(
+            "the credential is a token without an account",
+            "name an account with its password under `registries:` in the spec",
+        );
+    };
+    if !matches!(engine.endpoint, Endpoint::Ssh { .. }) {
+        return not(
+            "only a node that is reached by ssh can be",
+            "give it an engine such as ssh://root@{hostname}",
+        );
+    }
+    let mut access = credential.accepted.values();
+    if access.clone().all(|it| *it == Acceptance::NotNeeded) {
+        return not(
+            "the registry asks nobody for a credential",
+            "remove `login: true`",
+        );
+    }
+    if !access.any(|it| *it == Acceptance::Accepted) {
+        return Err(None);
     }
     let replaces = state == LoginState::Other;
     let reason = match replaces {
@@ -79,19 +112,17 @@ fn login(
         credential: credential.fingerprint.clone(),
         replaces,
     });
-    Some(Step::new(action, Vec::new(), vec![reason]))
+    Ok(Step::new(action, Vec::new(), vec![reason]))
 }
 
-fn skipped(host: &NodeName, registry: &RegistryHost) -> Finding {
+fn skipped(host: &NodeName, message: String, hint: String) -> Finding {
     Finding {
-        hint: Some(format!(
-            "name a credential for {registry} under `registries:` in the spec, or remove `login: true`"
-        )),
+        hint: Some(hint),
         ..finding(
             Severity::Note,
             Code::LoginSkipped,
             &Address::Node(host.clone()),
-            format!("is not logged in to {registry}: there is no credential for it"),
+            message,
         )
     }
 }

@@ -45,6 +45,7 @@ pub struct StackPlan {
     /// What the plan was narrowed to; empty is everything.
     pub targets: Vec<Address>,
     /// The kinds of steps that were asked for.
+    #[serde(default)]
     pub only: Only,
     /// The images that the targets take in, in file order.
     pub images: Vec<PlannedImage>,

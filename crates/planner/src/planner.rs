@@ -2,18 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgstack_spec::{Address, Image, Service, ServiceName, Stack};
+use imgstack_spec::{Address, ServiceName, Stack};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use crate::inventory::UpdateState;
-use crate::plan::{PlannedImage, RunningBuild, Seen, StackPlan};
-use crate::presence::Presence;
+use crate::plan::StackPlan;
 use crate::report::{Code, Finding, Report, Severity};
-use crate::service::{STACK_LABEL, Verdict, finding, judge, observed};
-use crate::step::{Action, Change, RemoveLeftover, Step, StepId};
+use crate::service::{STACK_LABEL, finding, observed};
+use crate::step::Step;
 use crate::target::Scope;
-use crate::{Inventory, Known, Observed, credential, freshness, login, order, removal};
+use crate::{Inventory, Known, Observed, credential, freshness, leftover, login};
 
 /// The label that names the plan which last touched a service.
 pub(crate) const PLAN_LABEL: &str = "dev.imgstack.plan";
@@ -44,7 +42,7 @@ pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPla
     let mut draft = Draft::new(stack, options);
     draft.report_swarm(inventory);
     draft.clear_up(inventory);
-    draft.log_nodes_in(inventory);
+    draft.log_nodes_in(inventory, options.only);
     match options.only {
         Only::Everything => {
             draft.report_images(inventory);
@@ -60,12 +58,12 @@ pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPla
 }
 
 /// A plan in the making.
-struct Draft<'a> {
-    scope: Scope<'a>,
-    steps: Vec<Step>,
+pub(crate) struct Draft<'a> {
+    pub(crate) scope: Scope<'a>,
+    pub(crate) steps: Vec<Step>,
     /// Services that are blocked, or come after one by `after`, with that one.
-    held: BTreeMap<&'a ServiceName, &'a ServiceName>,
-    report: Report,
+    pub(crate) held: BTreeMap<&'a ServiceName, &'a ServiceName>,
+    pub(crate) report: Report,
 }
 
 impl<'a> Draft<'a> {
@@ -79,7 +77,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn say(&mut self, finding: Finding) {
+    pub(crate) fn say(&mut self, finding: Finding) {
         self.report.findings.push(finding);
     }
 
@@ -129,141 +127,17 @@ impl<'a> Draft<'a> {
     }
 
     fn clear_up(&mut self, inventory: &Inventory) {
-        if !self.scope.is_everything() {
-            return;
-        }
-        for (service, id) in &inventory.leftovers {
-            let action = Action::RemoveLeftover(RemoveLeftover {
-                service: service.clone(),
-                service_id: id.clone(),
-            });
-            let reason = "left behind by an apply that was killed".to_owned();
-            self.steps.push(Step::new(action, Vec::new(), vec![reason]));
+        if self.scope.is_everything() {
+            let (steps, findings) = leftover::judge(inventory);
+            self.steps.extend(steps);
+            self.report.findings.extend(findings);
         }
     }
 
-    fn log_nodes_in(&mut self, inventory: &Inventory) {
-        let (steps, findings) = login::judge(self.scope, inventory);
+    fn log_nodes_in(&mut self, inventory: &Inventory, only: Only) {
+        let (steps, findings) = login::judge(self.scope, inventory, only);
         self.steps.extend(steps);
         self.report.findings.extend(findings);
-    }
-
-    /// First the nodes get what they are to hold, then the services follow, and
-    /// last the nodes lose what nobody needs any more.
-    fn bring_services_to_images(&mut self, inventory: &Inventory) {
-        let stack = self.scope.stack;
-        let predecessors = order::predecessors(stack);
-        let services = order::rollout_order(stack, &predecessors);
-        let verdicts: Vec<(&Service, Verdict)> = services
-            .into_iter()
-            .map(|service| (service, judge(stack, service, inventory)))
-            .collect();
-        let mut presence = Presence::judge(self.scope, inventory, &verdicts);
-        self.report.findings.append(&mut presence.findings);
-        self.steps.extend(presence.steps());
-        self.update_services(verdicts, &predecessors, &presence, inventory);
-        let removals = removal::judge(self.scope, inventory, &self.steps, &presence);
-        self.steps.extend(removals);
-    }
-
-    fn update_services(
-        &mut self,
-        verdicts: Vec<(&'a Service, Verdict)>,
-        predecessors: &BTreeMap<&'a ServiceName, Vec<&'a ServiceName>>,
-        presence: &Presence<'_>,
-        inventory: &Inventory,
-    ) {
-        let mut left_out = 0;
-        let mut stepped: BTreeSet<&ServiceName> = BTreeSet::new();
-        for (service, verdict) in verdicts {
-            let verdict = waiting_for_nodes(service, verdict, presence);
-            self.hold(service, &verdict);
-            if !self.scope.has_service(service) {
-                left_out += usize::from(matches!(verdict, Verdict::Update(..)));
-                self.rotate_for_registry(service, &verdict, inventory);
-                continue;
-            }
-            if let Verdict::Update(update, reasons, findings) = verdict {
-                if let Some(first) = self.held.get(&service.name) {
-                    let blocked = after_blocked(service, first);
-                    self.say(blocked);
-                    continue;
-                }
-                self.report.findings.extend(findings);
-                let before = order::nearest(&service.name, predecessors, &stepped);
-                let mut after = presence.before(&service.name);
-                after.extend(before.into_iter().map(StepId::update));
-                stepped.insert(&service.name);
-                self.steps
-                    .push(Step::new(Action::UpdateService(update), after, reasons));
-            } else {
-                if is_settled(&verdict) {
-                    self.rotate(service, inventory, false);
-                }
-                self.report.findings.extend(verdict.into_findings());
-            }
-        }
-        if left_out > 0 {
-            self.say(not_targeted(left_out));
-        }
-    }
-
-    /// `--target registry.…` takes in the credentials of services that are not
-    /// named themselves.
-    fn rotate_for_registry(
-        &mut self,
-        service: &'a Service,
-        verdict: &Verdict,
-        inventory: &Inventory,
-    ) {
-        let image = self.scope.stack.image(&service.image);
-        let named = image.is_some_and(|it| self.scope.names_registry(it.repository.host()));
-        if named && is_settled(verdict) {
-            self.rotate(service, inventory, false);
-        }
-    }
-
-    /// `imgstack auth rotate`: whatever build the services run.
-    fn rotate_all(&mut self, inventory: &Inventory) {
-        let stack = self.scope.stack;
-        for service in &stack.services {
-            let image = stack.image(&service.image);
-            let named = image.is_some_and(|it| self.scope.names_registry(it.repository.host()));
-            if self.scope.has_service(service) || named {
-                self.rotate(service, inventory, true);
-            }
-        }
-    }
-
-    fn rotate(&mut self, service: &'a Service, inventory: &Inventory, forced: bool) {
-        let stack = self.scope.stack;
-        let Some(image) = stack.image(&service.image) else {
-            return;
-        };
-        let Some(step) = credential::rotate(stack, image, service, inventory, forced) else {
-            return;
-        };
-        match credential::in_the_way(service, inventory) {
-            None => self.steps.push(step),
-            Some(finding) => self.say(finding),
-        }
-    }
-
-    /// Keeps what is blocked, and what the spec puts after it by name, at
-    /// however many removes. File order alone is no dependency: the next in the
-    /// file goes on.
-    fn hold(&mut self, service: &'a Service, verdict: &Verdict) {
-        let before = service.after.iter().find_map(|name| self.held.get(name));
-        let first = match verdict {
-            Verdict::Blocked(_) => Some(&service.name),
-            // Its nodes may be about to get what it waits for; a service that
-            // comes after it still waits until it runs.
-            Verdict::Stalled(_) => Some(&service.name),
-            _ => before.copied(),
-        };
-        if let Some(first) = first {
-            self.held.insert(&service.name, first);
-        }
     }
 
     fn report_history(&mut self, inventory: &Inventory) {
@@ -336,187 +210,5 @@ impl<'a> Draft<'a> {
                 )
             });
         }
-    }
-
-    fn finish(mut self, inventory: &Inventory, only: Only) -> StackPlan {
-        self.report.sort();
-        let stack = self.scope.stack;
-        let images = self.scope.images();
-        let images = images
-            .map(|image| planned_image(image, stack, inventory))
-            .collect();
-        let seen = seen(self.scope, inventory);
-        let hash = hash(stack, &self.steps, &seen);
-        for step in &mut self.steps {
-            label_with_plan(step, &hash, inventory);
-        }
-        StackPlan {
-            stack: stack.clone(),
-            endpoint: inventory.endpoint.clone(),
-            cluster: inventory.cluster.clone(),
-            targets: self.scope.targets.to_vec(),
-            only,
-            images,
-            steps: self.steps,
-            report: self.report,
-            seen,
-            hash,
-        }
-    }
-}
-
-/// Whether the service is the one that it should be, and nobody is changing it.
-fn is_settled(verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::UpToDate | Verdict::Noted(_) | Verdict::Stalled(_) => true,
-        Verdict::Update(..) | Verdict::Blocked(_) => false,
-    }
-}
-
-/// A service waits for the nodes that it may run on: it is not touched while
-/// one of them has no room for the image, and where it does not run, the image
-/// may be what it lacks.
-fn waiting_for_nodes(service: &Service, verdict: Verdict, presence: &Presence<'_>) -> Verdict {
-    let address = Address::Service(service.name.clone());
-    match (verdict, presence.in_the_way(&service.name)) {
-        (Verdict::Update(..), Some(host)) => Verdict::Blocked(finding(
-            Severity::Blocked,
-            Code::NodeBlocked,
-            &address,
-            format!("waits for node.{host}, which has no room for the image"),
-        )),
-        (Verdict::Stalled(finding), _) => match presence.helps(&service.name).as_slice() {
-            [] => Verdict::Stalled(finding),
-            hosts => {
-                let nodes: Vec<String> = hosts.iter().map(|host| format!("node.{host}")).collect();
-                Verdict::Stalled(Finding {
-                    severity: Severity::Attention,
-                    message: format!(
-                        "{}; {} pulls what it may be waiting for",
-                        finding.message,
-                        nodes.join(", ")
-                    ),
-                    hint: Some("see whether it runs then: imgstack status".to_owned()),
-                    ..finding
-                })
-            }
-        },
-        (verdict, _) => verdict,
-    }
-}
-
-fn after_blocked(service: &Service, first: &ServiceName) -> Finding {
-    finding(
-        Severity::Blocked,
-        Code::AfterBlocked,
-        &Address::Service(service.name.clone()),
-        format!("comes after service.{first}, which is blocked"),
-    )
-}
-
-fn not_targeted(count: usize) -> Finding {
-    finding(
-        Severity::Note,
-        Code::NotTargeted,
-        &Address::Swarm,
-        match count {
-            1 => "1 more change is left out by --target".to_owned(),
-            n => format!("{n} more changes are left out by --target"),
-        },
-    )
-}
-
-fn planned_image(image: &Image, stack: &Stack, inventory: &Inventory) -> PlannedImage {
-    let asked = inventory.images.get(&image.name);
-    let mut runs: BTreeMap<String, Vec<ServiceName>> = BTreeMap::new();
-    for service in stack.services.iter().filter(|s| s.image == image.name) {
-        let tasks = observed(inventory, &service.name).map(|s| s.tasks.as_slice());
-        let images: BTreeSet<&String> = tasks.into_iter().flatten().map(|t| &t.image).collect();
-        for image in images {
-            runs.entry(image.clone())
-                .or_default()
-                .push(service.name.clone());
-        }
-    }
-    let mut runs: Vec<RunningBuild> = runs
-        .into_iter()
-        .map(|(image, services)| {
-            let digest = image
-                .parse()
-                .ok()
-                .and_then(|r: imgstack_spec::ImageRef| r.digest);
-            let build = digest.as_ref().and_then(|d| inventory.build(d)).cloned();
-            RunningBuild {
-                image,
-                digest,
-                build,
-                services,
-            }
-        })
-        .collect();
-    runs.sort_by_key(|run| std::cmp::Reverse(run.services.len()));
-    let wants = asked.map_or_else(
-        || Observed::Unknown(crate::Trouble::new("was not observed")),
-        |asked| asked.digest.clone(),
-    );
-    PlannedImage {
-        address: Address::Image(image.name.clone()),
-        reference: asked.map_or_else(|| image.reference(), |asked| asked.reference.clone()),
-        purpose: image.purpose.clone(),
-        pinned: image.pin.is_some(),
-        runs,
-        build: wants.present().and_then(|d| inventory.build(d)).cloned(),
-        wants,
-    }
-}
-
-fn seen(scope: Scope<'_>, inventory: &Inventory) -> BTreeMap<ServiceName, Seen> {
-    let services = scope.services();
-    services
-        .filter_map(|s| Some((s.name.clone(), observed(inventory, &s.name)?.seen.clone())))
-        .collect()
-}
-
-/// Digest of what is to be done and of what it was decided from. The version
-/// index is left out: the engine raises it without a change of the spec.
-fn hash(stack: &Stack, steps: &[Step], seen: &BTreeMap<ServiceName, Seen>) -> String {
-    #[derive(Serialize)]
-    struct Essence<'a> {
-        stack: &'a Stack,
-        steps: Vec<(&'a StepId, &'a Action, &'a [StepId])>,
-        seen: BTreeMap<&'a ServiceName, (&'a str, &'a str)>,
-    }
-    let essence = Essence {
-        stack,
-        // Without their reasons: those are words.
-        steps: steps
-            .iter()
-            .map(|step| (&step.id, &step.action, &*step.after))
-            .collect(),
-        seen: seen
-            .iter()
-            .map(|(name, seen)| (name, (seen.service_id.as_str(), seen.spec_digest.as_str())))
-            .collect(),
-    };
-    #[expect(
-        clippy::expect_used,
-        reason = "these types have string keys only and no Serialize that fails"
-    )]
-    let bytes = serde_json::to_vec(&essence).expect("a plan is always JSON");
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn label_with_plan(step: &mut Step, hash: &str, inventory: &Inventory) {
-    let observed = step
-        .action
-        .service()
-        .and_then(|name| observed(inventory, name));
-    let from = observed
-        .and_then(|service| service.labels.get(PLAN_LABEL))
-        .cloned();
-    if let Some(labels) = step.action.labels_mut() {
-        let to = Some(hash.to_owned());
-        labels.insert(PLAN_LABEL.to_owned(), Change { from, to });
     }
 }

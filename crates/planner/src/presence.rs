@@ -28,6 +28,8 @@ pub(crate) struct Presence<'a> {
     pulls: Vec<Pull<'a>>,
     /// Nodes whose disk has no room for what they would have to pull.
     full: BTreeSet<&'a NodeName>,
+    /// Nodes that may lack what they should hold: nobody can tell.
+    in_doubt: BTreeSet<&'a NodeName>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -35,7 +37,10 @@ pub(crate) struct Presence<'a> {
 pub(crate) struct Pull<'a> {
     pub(crate) host: &'a NodeName,
     pub(crate) node: &'a ObservedNode,
+    /// The image of the spec that the step is named after.
     pub(crate) image: &'a Image,
+    /// Other images that mean the same build: it is pulled once for all.
+    pub(crate) others: Vec<&'a ImageName>,
     pub(crate) reference: ImageRef,
     /// The services that may run there.
     pub(crate) services: BTreeSet<&'a ServiceName>,
@@ -64,7 +69,7 @@ enum Holding<'a> {
     Yes,
     No(&'a ObservedEngine),
     /// Its engine does not answer.
-    Unknown(&'a Trouble),
+    Unknown,
     /// The spec names no way to its engine.
     NotAsked,
 }
@@ -93,6 +98,7 @@ impl<'a> Presence<'a> {
             }
             presence.findings.extend(not_asked(image, &unasked));
         }
+        presence.tell_silent(nodes, scope);
         presence.judge_disks(nodes, scope);
         presence
     }
@@ -123,24 +129,47 @@ impl<'a> Presence<'a> {
             }
             Holding::NotAsked if !updating => return unasked.push(host),
             Holding::NotAsked => (Via::Manager, FIRST),
-            Holding::Unknown(trouble) => {
-                self.findings.push(silent(need.image, host, trouble));
-                if !updating {
-                    return;
-                }
-                (Via::Manager, FIRST)
+            Holding::Unknown if !updating => {
+                self.in_doubt.insert(host);
+                return;
             }
+            Holding::Unknown => (Via::Manager, FIRST),
         };
+        let services = services.iter().map(|it| &it.service.name);
+        let reference = wanted_reference(need.image, need.digest);
+        let mut pulls = self.pulls.iter_mut();
+        if let Some(pull) = pulls.find(|it| it.host == host && it.brings(&reference)) {
+            pull.others.push(&need.image.name);
+            pull.services.extend(services);
+            return;
+        }
         self.pulls.push(Pull {
             host,
             node,
             image: need.image,
-            reference: wanted_reference(need.image, need.digest),
-            services: services.iter().map(|it| &it.service.name).collect(),
+            others: Vec::new(),
+            reference,
+            services: services.collect(),
             via,
             bytes: need.build.and_then(|build| build.size_for(&node.platform)),
             reason,
         });
+    }
+
+    /// Engines that do not answer. What is needed of such a node may be known
+    /// all the same, or go through the manager; else that it is not known must
+    /// not pass for "there".
+    fn tell_silent(&mut self, nodes: &'a BTreeMap<NodeName, ObservedNode>, scope: Scope<'a>) {
+        for (host, node) in nodes {
+            let Some(Known::Unknown(trouble)) = &node.engine else {
+                continue;
+            };
+            if !self.in_doubt.contains(host) && !scope.has_node(host) {
+                continue;
+            }
+            self.findings
+                .push(silent(host, trouble, self.in_doubt.contains(host)));
+        }
     }
 
     fn judge_disks(&mut self, nodes: &'a BTreeMap<NodeName, ObservedNode>, scope: Scope<'a>) {
@@ -184,10 +213,10 @@ impl<'a> Presence<'a> {
         needed.map(Pull::id).collect()
     }
 
-    /// The pulls of that image, whichever service needs them.
-    pub(crate) fn of_image(&self, image: &ImageName) -> Vec<StepId> {
-        let wanted = self.possible().filter(|pull| pull.image.name == *image);
-        wanted.map(Pull::id).collect()
+    /// Whether the node gets that image.
+    pub(crate) fn brings(&self, host: &NodeName, image: &ImageName) -> bool {
+        let mut pulls = self.possible();
+        pulls.any(|pull| pull.host == host && pull.is_for(image))
     }
 
     /// A node that may run the service and has no room for its image.
@@ -218,6 +247,16 @@ impl<'a> Presence<'a> {
 impl Pull<'_> {
     fn id(&self) -> StepId {
         StepId::pull(self.host, &self.image.name)
+    }
+
+    fn is_for(&self, image: &ImageName) -> bool {
+        self.image.name == *image || self.others.contains(&image)
+    }
+
+    /// Whether the node holds that build afterwards: a tag is only a name.
+    fn brings(&self, reference: &ImageRef) -> bool {
+        self.reference.repository == reference.repository
+            && self.reference.digest == reference.digest
     }
 }
 
@@ -291,7 +330,7 @@ fn holding<'a>(
             }
         }
         _ if runs_there(need, host, inventory) => Holding::Yes,
-        Some(Known::Unknown(trouble)) => Holding::Unknown(trouble),
+        Some(Known::Unknown(_)) => Holding::Unknown,
         None => Holding::NotAsked,
     }
 }
@@ -342,17 +381,22 @@ fn out_of_reach(
     })
 }
 
-fn silent(image: &Image, host: &NodeName, trouble: &Trouble) -> Finding {
+fn silent(host: &NodeName, trouble: &Trouble, in_doubt: bool) -> Finding {
+    let (severity, what) = match in_doubt {
+        true => (Severity::Blocked, "what it holds"),
+        false => (
+            Severity::Attention,
+            "what else it holds, its disk and its logins",
+        ),
+    };
+    let verb = if in_doubt { "is" } else { "are" };
     Finding {
         hint: trouble.hint.clone(),
         ..finding(
-            Severity::Blocked,
+            severity,
             Code::NodeUnknown,
             &Address::Node(host.clone()),
-            format!(
-                "whether it holds image.{} is not known: {}",
-                image.name, trouble.why
-            ),
+            format!("{what} {verb} not known: {}", trouble.why),
         )
     }
 }

@@ -1,13 +1,17 @@
 //! Old builds that go from nodes, where the spec says how many to keep.
 //!
-//! Removed is only what is certainly not needed: a build of the image's
-//! repository that no service of the cluster refers to, neither for now nor for
-//! going back, that no container on the node was made from, and that is not
-//! among the newest. What is not known is kept.
+//! Removed is only what is certainly not needed: a build of a repository that
+//! no service of the cluster refers to, neither for now nor for going back, be
+//! it by digest or by tag, that no stack wants, that no container on the node
+//! was made from, and that is not among the newest. What is not known is kept.
+//!
+//! Images may share a repository, and a build does not say whose it is. So it
+//! is judged for the repository as a whole: every image of it must have `keep`,
+//! and the largest counts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use imgstack_spec::{Digest, Image, ImageRef, NodeName};
+use imgstack_spec::{Digest, Image, ImageName, ImageRef, NodeName, Repository, Tag};
 use jiff::Timestamp;
 
 use crate::inventory::{ObservedEngine, ObservedNode, StoredBuild};
@@ -15,6 +19,22 @@ use crate::presence::Presence;
 use crate::step::{Action, RemoveImage, Step, StepId};
 use crate::target::Scope;
 use crate::{Inventory, Known};
+
+/// A repository whose old builds go.
+struct Rule<'a> {
+    repository: &'a Repository,
+    images: Vec<&'a Image>,
+    keep: u32,
+    needed: Needed,
+}
+
+/// What somebody needs once the plan is done.
+#[derive(Default)]
+struct Needed {
+    digests: BTreeSet<Digest>,
+    /// Of references without a digest: whatever they mean on a node.
+    tags: BTreeSet<Tag>,
+}
 
 /// The removals that follow `steps`.
 pub(crate) fn judge(
@@ -26,145 +46,197 @@ pub(crate) fn judge(
     let (Known::Known(nodes), Known::Known(_)) = (&inventory.nodes, &inventory.services) else {
         return Vec::new();
     };
-    let mut removals = Vec::new();
+    let mut repositories: BTreeMap<&Repository, Vec<&Image>> = BTreeMap::new();
     for image in &scope.stack.images {
-        let Some(keep) = image.keep else { continue };
-        // A build that is wanted and not known to be is not to go (invariant 3).
-        let Some(wanted) = wanted(image, inventory) else {
+        repositories
+            .entry(&image.repository)
+            .or_default()
+            .push(image);
+    }
+    let mut removals = Vec::new();
+    for (repository, images) in repositories {
+        let Some(rule) = Rule::of(repository, images, inventory, steps) else {
             continue;
         };
-        let mut needed = needed(image, inventory, steps);
-        needed.insert(wanted.clone());
-        let after = after(image, scope, steps, presence);
+        let after = rule.after(scope, steps);
+        let in_scope = rule.images.iter().any(|image| scope.has_image(&image.name));
         for (host, node) in nodes {
             let Some(Known::Known(engine)) = &node.engine else {
                 continue;
             };
-            if !scope.has_image(&image.name) && !scope.names_node(host) {
-                continue;
+            if in_scope || scope.names_node(host) {
+                let old = rule.old(engine, rule.gains(host, inventory, presence));
+                removals.extend(old.map(|build| rule.removal(host, node, engine, build, &after)));
             }
-            let gains = gains(host, image, inventory, steps);
-            let old = old(image, keep, engine, gains, &needed);
-            removals.extend(old.map(|build| {
-                let reason = format!("neither used nor among the newest {keep}");
-                let action = Action::RemoveImage(removal(host, node, engine, image, build));
-                Step::new(action, after.clone(), vec![reason])
-            }));
         }
     }
     removals
 }
 
-/// When the build that the node will have pulled by then was made.
-fn gains(
-    host: &NodeName,
-    image: &Image,
-    inventory: &Inventory,
-    steps: &[Step],
-) -> Option<Option<Timestamp>> {
-    let id = StepId::pull(host, &image.name);
-    steps.iter().find(|step| step.id == id)?;
-    let digest = wanted(image, inventory)?;
-    Some(inventory.build(digest).and_then(|build| build.created))
+impl<'a> Rule<'a> {
+    /// None where something stays unknown, or every build is kept.
+    fn of(
+        repository: &'a Repository,
+        images: Vec<&'a Image>,
+        inventory: &Inventory,
+        steps: &[Step],
+    ) -> Option<Self> {
+        let keep: Option<Vec<u32>> = images.iter().map(|image| image.keep).collect();
+        let mut needed = Needed::of(repository, inventory, steps);
+        for image in &images {
+            // A build that is wanted and not known to be is not to go
+            // (invariant 3).
+            needed.digests.insert(wanted(image, inventory)?.clone());
+        }
+        match inventory.wanted_elsewhere.get(repository) {
+            Some(Known::Known(digests)) => needed.digests.extend(digests.iter().cloned()),
+            Some(Known::Unknown(_)) => return None,
+            None => {}
+        }
+        Some(Self {
+            repository,
+            images,
+            keep: keep?.into_iter().max()?,
+            needed,
+        })
+    }
+
+    /// What must have gone well first: everything that makes a build one that
+    /// nobody needs any more.
+    fn after(&self, scope: Scope<'_>, steps: &[Step]) -> Vec<StepId> {
+        let is_ours = |name: &ImageName| self.images.iter().any(|image| image.name == *name);
+        let concerns = |step: &&Step| match &step.action {
+            Action::PullImage(pull) => is_ours(&pull.image),
+            Action::UpdateService(_) | Action::RotateCredential(_) => {
+                let service = step.action.service();
+                let service = service.and_then(|name| scope.stack.service(name));
+                service.is_some_and(|service| is_ours(&service.image))
+            }
+            Action::LogIn(_) | Action::RemoveImage(_) | Action::RemoveLeftover(_) => false,
+        };
+        steps
+            .iter()
+            .filter(concerns)
+            .map(|step| step.id.clone())
+            .collect()
+    }
+
+    /// When the builds that the node will have pulled by then were made.
+    fn gains(
+        &self,
+        host: &NodeName,
+        inventory: &Inventory,
+        presence: &Presence<'_>,
+    ) -> Vec<Option<Timestamp>> {
+        let pulled = self
+            .images
+            .iter()
+            .filter(|image| presence.brings(host, &image.name));
+        let digests: BTreeSet<&Digest> = pulled
+            .filter_map(|image| wanted(image, inventory))
+            .collect();
+        let builds = digests.into_iter().map(|digest| inventory.build(digest));
+        builds
+            .map(|build| build.and_then(|build| build.created))
+            .collect()
+    }
+
+    /// The builds on a node that are not needed and not among the newest.
+    fn old<'e>(
+        &'e self,
+        engine: &'e ObservedEngine,
+        gains: Vec<Option<Timestamp>>,
+    ) -> impl Iterator<Item = &'e StoredBuild> {
+        let stored: &[StoredBuild] = engine
+            .images
+            .get(self.repository)
+            .map_or(&[], Vec::as_slice);
+        // Without a date a build counts as new.
+        let mut dates: Vec<Option<Timestamp>> =
+            stored.iter().map(|it| it.created).chain(gains).collect();
+        dates.sort_by_key(|date| std::cmp::Reverse((date.is_none(), *date)));
+        let oldest_kept = dates.into_iter().nth(self.keep.saturating_sub(1) as usize);
+        stored.iter().filter(move |build| {
+            // Of builds with the same date all are kept.
+            let is_old = match (oldest_kept, build.created) {
+                (Some(Some(kept)), Some(created)) => created < kept,
+                (Some(None), Some(_)) => true,
+                (Some(_), None) | (None, _) => false,
+            };
+            is_old && !build.in_use && !self.needed.has(build)
+        })
+    }
+
+    fn removal(
+        &self,
+        host: &NodeName,
+        node: &ObservedNode,
+        engine: &ObservedEngine,
+        build: &StoredBuild,
+        after: &[StepId],
+    ) -> Step {
+        let reason = format!("neither used nor among the newest {}", self.keep);
+        let action = Action::RemoveImage(RemoveImage {
+            node: host.clone(),
+            node_id: node.id.clone(),
+            engine: engine.endpoint.clone(),
+            repository: self.repository.clone(),
+            digest: build.digest.clone(),
+            tags: build.tags.clone(),
+            bytes: build.bytes,
+        });
+        Step::new(action, after.to_vec(), vec![reason])
+    }
+}
+
+impl Needed {
+    fn of(repository: &Repository, inventory: &Inventory, steps: &[Step]) -> Self {
+        let mut needed = Self::default();
+        let written: BTreeSet<&str> = steps
+            .iter()
+            .filter_map(|step| Some(step.action.service()?.as_str()))
+            .collect();
+        for (service, references) in &inventory.references {
+            needed.add(repository, &references.image);
+            // With every update the engine forgets what it would have gone back
+            // to before, and keeps what was there.
+            if let (Some(previous), false) = (&references.previous, written.contains(&**service)) {
+                needed.add(repository, previous);
+            }
+        }
+        if let Known::Known(services) = &inventory.services {
+            let tasks = services.values().flat_map(|service| &service.tasks);
+            tasks.for_each(|task| needed.add(repository, &task.image));
+        }
+        for step in steps {
+            if let Action::UpdateService(update) = &step.action {
+                needed.add(repository, &update.image.to);
+            }
+        }
+        needed
+    }
+
+    fn add(&mut self, repository: &Repository, text: &str) {
+        let reference = text.parse::<ImageRef>().ok();
+        match reference.filter(|it| it.repository == *repository) {
+            Some(ImageRef {
+                digest: Some(digest),
+                ..
+            }) => {
+                self.digests.insert(digest);
+            }
+            Some(ImageRef { tag, .. }) => {
+                self.tags.extend(tag.or_else(|| "latest".parse().ok()));
+            }
+            None => {}
+        }
+    }
+
+    fn has(&self, build: &StoredBuild) -> bool {
+        self.digests.contains(&build.digest) || build.tags.iter().any(|tag| self.tags.contains(tag))
+    }
 }
 
 fn wanted<'i>(image: &Image, inventory: &'i Inventory) -> Option<&'i Digest> {
     inventory.images.get(&image.name)?.digest.present()
-}
-
-/// The builds of the repository that somebody needs once the plan is done.
-fn needed(image: &Image, inventory: &Inventory, steps: &[Step]) -> BTreeSet<Digest> {
-    let mut needed = BTreeSet::new();
-    let mut need = |text: &str| {
-        let reference = text.parse::<ImageRef>().ok();
-        let reference = reference.filter(|it| it.repository == image.repository);
-        needed.extend(reference.and_then(|it| it.digest));
-    };
-    let written: BTreeSet<&str> = steps
-        .iter()
-        .filter_map(|step| Some(step.action.service()?.as_str()))
-        .collect();
-    for (service, references) in &inventory.references {
-        need(&references.image);
-        // With every update the engine forgets what it would have gone back to
-        // before, and keeps what was there.
-        if let (Some(previous), false) = (&references.previous, written.contains(&**service)) {
-            need(previous);
-        }
-    }
-    if let Known::Known(services) = &inventory.services {
-        let tasks = services.values().flat_map(|service| &service.tasks);
-        tasks.for_each(|task| need(&task.image));
-    }
-    for step in steps {
-        if let Action::UpdateService(update) = &step.action {
-            need(&update.image.to);
-        }
-    }
-    needed
-}
-
-/// What must have gone well first: everything that makes a build one that
-/// nobody needs any more.
-fn after(image: &Image, scope: Scope<'_>, steps: &[Step], presence: &Presence<'_>) -> Vec<StepId> {
-    let of_image = |step: &&Step| {
-        let service = step
-            .action
-            .service()
-            .and_then(|name| scope.stack.service(name));
-        service.is_some_and(|service| service.image == image.name)
-    };
-    let changes = steps.iter().filter(of_image).map(|step| step.id.clone());
-    presence
-        .of_image(&image.name)
-        .into_iter()
-        .chain(changes)
-        .collect()
-}
-
-/// The builds on a node that are not needed and not among the newest.
-fn old<'e>(
-    image: &Image,
-    keep: u32,
-    engine: &'e ObservedEngine,
-    gains: Option<Option<Timestamp>>,
-    needed: &BTreeSet<Digest>,
-) -> impl Iterator<Item = &'e StoredBuild> {
-    let stored: &[StoredBuild] = engine
-        .images
-        .get(&image.repository)
-        .map_or(&[], Vec::as_slice);
-    // Without a date a build counts as new.
-    let mut dates: Vec<Option<Timestamp>> =
-        stored.iter().map(|it| it.created).chain(gains).collect();
-    dates.sort_by_key(|date| std::cmp::Reverse((date.is_none(), *date)));
-    let oldest_kept = dates.into_iter().nth(keep.saturating_sub(1) as usize);
-    stored.iter().filter(move |build| {
-        // Of builds with the same date all are kept.
-        let is_old = match (oldest_kept, build.created) {
-            (Some(Some(kept)), Some(created)) => created < kept,
-            (Some(None), Some(_)) => true,
-            (Some(_), None) | (None, _) => false,
-        };
-        is_old && !build.in_use && !needed.contains(&build.digest)
-    })
-}
-
-fn removal(
-    host: &NodeName,
-    node: &ObservedNode,
-    engine: &ObservedEngine,
-    image: &Image,
-    build: &StoredBuild,
-) -> RemoveImage {
-    RemoveImage {
-        node: host.clone(),
-        node_id: node.id.clone(),
-        engine: engine.endpoint.clone(),
-        image: image.name.clone(),
-        repository: image.repository.clone(),
-        digest: build.digest.clone(),
-        tags: build.tags.clone(),
-        bytes: build.bytes,
-    }
 }

@@ -88,6 +88,8 @@ pub enum Code {
     NodeUnknown,
     /// The spec names no way to the engines of some nodes.
     PresenceUnknown,
+    /// Nodes pull through a service that somebody else made.
+    PullsElsewhere,
     /// No room on a node for what it would have to pull.
     DiskFull,
     /// Less room on a node than the spec wants, with nothing to be pulled.

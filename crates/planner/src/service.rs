@@ -321,7 +321,7 @@ fn update(
     } else {
         wanted.familiar()
     };
-    let mut labels = credential::labels(&wanted.repository, inventory);
+    let mut labels = credential::labels(&wanted.repository, observed, inventory);
     labels.insert(STACK_LABEL.to_owned(), Some(stack.name.to_string()));
     labels.insert(IMAGE_LABEL.to_owned(), Some(service.image.to_string()));
     UpdateService {

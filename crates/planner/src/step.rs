@@ -26,6 +26,10 @@ pub struct Step {
     pub action: Action,
     /// Steps of this plan that must have succeeded first.
     pub after: Vec<StepId>,
+    /// Steps that come first by their place in the file alone: it does not wait
+    /// for their success.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follows: Vec<StepId>,
     /// Why, for people. Nothing branches on it (invariant 4).
     pub reasons: Vec<String>,
 }
@@ -181,8 +185,6 @@ pub struct RemoveImage {
     pub node_id: String,
     /// How its engine is reached.
     pub engine: Endpoint,
-    /// The image of the spec.
-    pub image: ImageName,
     /// The repository. References of others to the same content stay.
     pub repository: Repository,
     /// The build.
@@ -220,6 +222,7 @@ impl Step {
             address: action.address(),
             action,
             after,
+            follows: Vec::new(),
             reasons,
         }
     }

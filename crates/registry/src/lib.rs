@@ -3,11 +3,13 @@
 //!
 //! - [`oci`]: digests of tags, manifests, configs, lists of tags, with as few
 //!   requests as can be.
-//! - [`github`]: what GitHub tells of a token, which its registry does not.
+//! - [`github`]: what GitHub tells of a token and of packages, which its registry
+//!   does not, and the workflow that builds an image.
 //! - [`credentials`]: where the credential of a registry is read, and the form
 //!   in which a Swarm wants it.
 //!
-//! Everything here reads. Deliberately absent: pushing.
+//! Everything here reads, but for the start of a workflow. Deliberately absent:
+//! pushing.
 
 pub mod credentials;
 pub mod github;

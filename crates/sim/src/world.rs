@@ -238,6 +238,11 @@ impl World {
         self.registries.add_as(host, registry);
     }
 
+    /// Nodes know no registry by that host any more.
+    pub fn remove_alias(&self, host: &str) {
+        self.registries.remove(host);
+    }
+
     /// The GitHub, if there is one.
     #[must_use]
     pub fn github(&self) -> Option<&GitHub> {
@@ -399,5 +404,7 @@ mod tests {
         assert!(world.socket("a").exists() && !world.socket("b").exists());
         world.add_alias("mirror.test", &local);
         assert_eq!(world.registry("mirror.test").unwrap().host(), local.host());
+        world.remove_alias("mirror.test");
+        assert!(world.registry("mirror.test").is_none());
     }
 }

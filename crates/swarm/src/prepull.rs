@@ -28,6 +28,10 @@ use crate::{Error, Manager, NodeId, NodeState, PullFailure, RegistryAuth, TaskSt
 
 /// The label that each service of ours carries; its value is the stack.
 pub const LABEL: &str = "dev.imgstack.prepull";
+/// The label with who made it.
+pub const OWNER: &str = "dev.imgstack.prepull.owner";
+/// The label with when it was made.
+pub const CREATED: &str = "dev.imgstack.prepull.created";
 
 /// An image that is to be on nodes.
 #[derive(Clone, Debug)]

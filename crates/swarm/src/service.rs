@@ -11,7 +11,7 @@ use imgstack_spec::Platform;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::ServiceId;
+use crate::{ServiceId, Task};
 
 /// One service, as `GET /services` gives it.
 #[derive(Clone, Debug, PartialEq)]
@@ -266,6 +266,15 @@ impl RawService {
             started_at: time("StartedAt"),
             completed_at: time("CompletedAt"),
         })
+    }
+
+    /// Whether a task was made under the rules of placement that the service has
+    /// now. "None" is written in several ways.
+    #[must_use]
+    pub fn places_like(&self, task: &Task) -> bool {
+        let none = |rules: &Value| rules.as_object().is_none_or(serde_json::Map::is_empty);
+        let now = self.at("/Spec/TaskTemplate/Placement");
+        *now == task.placement || (none(now) && none(&task.placement))
     }
 
     /// `Placement.Constraints` as written; all of them must hold.

@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{NodeId, ServiceId, TaskId};
 
@@ -24,6 +25,9 @@ pub struct Task {
     pub image: String,
     /// What it was made with: `Spec.ForceUpdate`.
     pub force_update: u64,
+    /// What it was made with: `Spec.Placement`, as the engine has it. The Swarm
+    /// leaves a task alone whose service has other rules by now.
+    pub placement: Value,
     /// How far it got.
     pub state: TaskState,
     /// How far it is meant to get. Beyond [`TaskState::Running`] it is on its
@@ -191,6 +195,7 @@ struct WireVersion {
 struct WireSpec {
     container_spec: Option<WireContainerSpec>,
     force_update: Option<u64>,
+    placement: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -233,6 +238,7 @@ impl From<WireTask> for Task {
                 .and_then(|spec| spec.image)
                 .unwrap_or_default(),
             force_update: spec.force_update.unwrap_or(0),
+            placement: spec.placement,
             state,
             desired_state: TaskState::from_word(wire.desired_state.as_deref().unwrap_or_default()),
             timestamp: status.timestamp.and_then(|time| time.parse().ok()),

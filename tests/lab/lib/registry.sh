@@ -85,8 +85,12 @@ token_set_revoked() {
 	[ -f "$users" ] || die "the lab is not up"
 	jq -e --arg user "$1" '.users | has($user)' "$users" >/dev/null ||
 		die "a user is one of: $(jq -r '.users | keys | join(", ")' "$users")"
-	jq --arg user "$1" --argjson revoked "$2" '.users[$user].revoked = $revoked' "$users" >"$users.new"
-	mv "$users.new" "$users"
+	# Stories change the file, too.
+	{
+		flock 9
+		jq --arg user "$1" --argjson revoked "$2" '.users[$user].revoked = $revoked' "$users" >"$users.new"
+		mv "$users.new" "$users"
+	} 9>"$STATE/token/users.lock"
 }
 
 # lab_build ARGUMENT…: `--registry private` stands for its address and the publisher's login.

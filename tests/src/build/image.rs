@@ -41,8 +41,12 @@ pub(super) fn compose(build: &Build) -> Result<Image, BuildError> {
         layer::base(&build.busybox).map_err(failed)?,
     )];
     let upon = build.base.iter().filter(|base| base.note != Note::Nothing);
-    for sha in upon.map(|base| &base.sha).chain([&build.sha]) {
-        layers.push(Blob::new(LAYER, layer::build(sha).map_err(failed)?));
+    let upon = upon.map(|base| (&base.sha, 0));
+    for (sha, ballast) in upon.chain([(&build.sha, build.ballast)]) {
+        layers.push(Blob::new(
+            LAYER,
+            layer::build(sha, ballast).map_err(failed)?,
+        ));
     }
     let mut blobs = layers.clone();
     let mut manifests = BTreeMap::new();

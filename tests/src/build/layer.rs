@@ -51,8 +51,8 @@ pub(super) fn base(busybox: &Path) -> io::Result<Vec<u8>> {
     archive.into_inner()
 }
 
-/// The one file in which builds differ.
-pub(super) fn build(sha: &str) -> io::Result<Vec<u8>> {
+/// What builds differ in: one file, and their ballast.
+pub(super) fn build(sha: &str, ballast: usize) -> io::Result<Vec<u8>> {
     let mut archive = Builder::new(Vec::new());
     let text = format!("{sha}\n");
     append(
@@ -62,6 +62,16 @@ pub(super) fn build(sha: &str) -> io::Result<Vec<u8>> {
         0o644,
         text.as_bytes(),
     )?;
+    if ballast > 0 {
+        let ballast = vec![0; ballast];
+        append(
+            &mut archive,
+            EntryType::Regular,
+            "etc/ballast",
+            0o644,
+            &ballast,
+        )?;
+    }
     archive.into_inner()
 }
 

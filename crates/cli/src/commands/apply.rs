@@ -218,7 +218,7 @@ async fn carry_out(
                 let _ = printer.data(&events::line(&event));
             }
         }
-        if matches!(event, Event::StepFailed { .. }) {
+        if matches!(event, Event::StepFailed { .. } | Event::LeftBehind { .. }) {
             lock(&failures).push(event);
         }
     };

@@ -5,6 +5,7 @@ pub(crate) mod auth;
 pub(crate) mod demo;
 pub(crate) mod generate;
 pub(crate) mod plan;
+pub(crate) mod rebuild;
 pub(crate) mod schema;
 pub(crate) mod show;
 pub(crate) mod status;

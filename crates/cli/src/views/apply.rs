@@ -9,7 +9,7 @@ use imgstack_planner::StepId;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::steps::named;
-use super::style::{BAD, WARN, inline, paint};
+use super::style::{BAD, WARN, inline, lasting, paint};
 use crate::printer::{Printer, harmless};
 
 /// How often a pipe is told that something is still going on.
@@ -56,13 +56,16 @@ impl ApplyView {
             Event::StepProgress { step, progress, .. } => self.progress(step, progress),
             Event::StepSucceeded { step, .. } => {
                 if let Some(current) = self.end(step) {
-                    let (took, done) = (seconds(current.began.elapsed()), current.words.done);
+                    let (took, done) = (
+                        lasting(current.began.elapsed().as_secs()),
+                        current.words.done,
+                    );
                     self.say(&format!("{}: {done} after {took}", current.name));
                 }
             }
             Event::StepFailed { step, .. } => {
                 if let Some(current) = self.end(step) {
-                    let took = seconds(current.began.elapsed());
+                    let took = lasting(current.began.elapsed().as_secs());
                     let failed = paint(BAD, "Failed");
                     self.say(&format!("{}: {failed} after {took}", current.name));
                 }
@@ -91,7 +94,7 @@ impl ApplyView {
                 "{}: Still {}... [{} elapsed]{}",
                 current.name,
                 current.words.doing.to_lowercase(),
-                seconds(current.began.elapsed()),
+                lasting(current.began.elapsed().as_secs()),
                 progress.unwrap_or_default(),
             ));
         }
@@ -100,7 +103,7 @@ impl ApplyView {
 
     /// A stop was asked for.
     pub(crate) fn interrupted(&mut self) {
-        self.say("Interrupted: the call in flight is finished, nothing new is begun.");
+        self.say("Interrupted: the call in flight is finished, pulls are given up, nothing new is begun.");
     }
 
     fn begin(&mut self, step: &StepId, words: Words) {
@@ -195,12 +198,4 @@ fn spinner() -> ProgressStyle {
 fn bytes() -> ProgressStyle {
     let template = "{spinner} {prefix}: {wide_bar} {binary_bytes}/{binary_total_bytes} [{elapsed}]";
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-fn seconds(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match (seconds / 60, seconds % 60) {
-        (0, seconds) => format!("{seconds}s"),
-        (minutes, seconds) => format!("{minutes}m{seconds}s"),
-    }
 }

@@ -9,11 +9,11 @@ use crate::commands::apply::Applied;
 use crate::problem::Problem;
 
 /// One event as a line of JSON.
-pub(crate) fn line(event: &Event) -> String {
+pub(crate) fn line<E: Serialize>(event: &E) -> String {
     #[derive(Serialize)]
-    struct Line<'a> {
+    struct Line<'a, E> {
         time: Timestamp,
-        event: &'a Event,
+        event: &'a E,
     }
     let line = Line {
         time: Timestamp::now(),
@@ -38,7 +38,8 @@ pub(crate) fn header(plan: &Plan) -> String {
     })
 }
 
-fn json_line(value: &impl Serialize) -> String {
+/// Anything as a line of JSON.
+pub(crate) fn json_line(value: &impl Serialize) -> String {
     // These types have string keys only and no Serialize that fails; were it
     // to, a line that says so is better than none.
     let mut text = serde_json::to_string(value)

@@ -7,6 +7,7 @@ pub(crate) mod ending;
 pub(crate) mod events;
 pub(crate) mod fold;
 pub(crate) mod plan;
+pub(crate) mod rebuild;
 pub(crate) mod status;
 pub(crate) mod steps;
 pub(crate) mod style;

@@ -95,14 +95,15 @@ fn detail(step: &Step, stack: &StackPlan) -> Vec<String> {
             registry, username, ..
         }) => vec![format!("{registry} as {}", inline(username))],
         Action::RemoveImage(RemoveImage {
-            image,
+            repository,
             digest,
             tags,
             bytes,
             ..
         }) => {
             let size = ByteSize::new(*bytes).rounded();
-            let mut words = vec![format!("image.{image} "), format!("{} ", short(digest))];
+            let name = repository.path().rsplit('/').next().unwrap_or_default();
+            let mut words = vec![format!("…/{name}@{} ", short(digest))];
             words.extend(tags.iter().map(|tag| format!("{tag} ")));
             words.push(size);
             words
@@ -145,7 +146,8 @@ pub(crate) fn effect(update: &UpdateService) -> String {
 
 /// The services that come first; that nodes do goes without saying.
 fn after(step: &Step) -> String {
-    let services = step.after.iter().filter_map(|id| {
+    let before = step.after.iter().chain(&step.follows);
+    let services = before.filter_map(|id| {
         let id = id.to_string();
         Some(id.strip_prefix("update ")?.to_owned())
     });

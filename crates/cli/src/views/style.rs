@@ -45,6 +45,14 @@ pub(crate) fn shortest(digest: &Digest) -> String {
     }
 }
 
+/// "1m2s"
+pub(crate) fn lasting(seconds: u64) -> String {
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds}s"),
+        (minutes, seconds) => format!("{minutes}m{seconds}s"),
+    }
+}
+
 /// "7 days ago", seen from `now`.
 pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_second() - then.as_second();

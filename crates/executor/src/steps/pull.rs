@@ -1,5 +1,6 @@
 //! A node is made to hold an image.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use imgstack_planner::{PullImage, Step};
@@ -7,6 +8,7 @@ use imgstack_spec::Endpoint;
 use imgstack_swarm::NodeId;
 use imgstack_swarm::engine::PullProgress;
 use imgstack_swarm::prepull::{self, Outcome, Prepull};
+use tokio::time::Instant;
 
 use super::{End, node};
 use crate::event::{ByteProgress, FailureKind, NodeProgress, Progress};
@@ -15,6 +17,8 @@ use crate::execute::{Run, not_in_plan};
 /// The longest that a pull may take: one that stands still is given up long
 /// before, by the client of the engine.
 const WITHIN: Duration = Duration::from_secs(60 * 60);
+/// How often the progress of one pull is told at most.
+const OFTEN: Duration = Duration::from_millis(200);
 
 /// The node's own engine pulls, by digest.
 pub(crate) async fn by_engine(
@@ -32,7 +36,14 @@ pub(crate) async fn by_engine(
         return not_in_plan("which build is to be pulled");
     };
     let auth = run.world.credentials.pulls.get(&reference.repository);
+    let told = Mutex::new(None::<Instant>);
     let progress = |progress: PullProgress| {
+        // An engine speaks many times a second, of each layer.
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_some_and(|told| told.elapsed() < OFTEN) {
+            return;
+        }
+        *told = Some(Instant::now());
         let bytes = ByteProgress {
             done: progress.bytes,
             // The engine learns of layers one by one; the plan knows them all.
@@ -54,9 +65,13 @@ pub(crate) async fn by_engine(
 
 /// Nodes that only a manager reaches, side by side: one service makes them all
 /// pull the same image. Each step ends as its node does.
-pub(crate) async fn through_manager(run: &Run<'_>, steps: &[(&Step, &PullImage)]) -> Vec<End> {
+pub(crate) async fn through_manager(
+    run: &Run<'_>,
+    steps: &[(&Step, &PullImage)],
+    started: Instant,
+) {
     let Some((_, first)) = steps.first() else {
-        return Vec::new();
+        return;
     };
     let wanted = Prepull {
         stack: run.plan.stack.name.to_string(),
@@ -67,30 +82,38 @@ pub(crate) async fn through_manager(run: &Run<'_>, steps: &[(&Step, &PullImage)]
         within: WITHIN,
     };
     let tell = |node: &NodeId, progress: prepull::Progress| {
-        let step = steps.iter().find(|(_, pull)| node_id(pull) == *node);
-        if let (Some((step, _)), prepull::Progress::Pulling) = (step, progress) {
-            let state = "pulling".to_owned();
-            run.progress(step, Progress::State(NodeProgress { state }));
+        let Some((step, _)) = steps.iter().find(|(_, pull)| node_id(pull) == *node) else {
+            return;
+        };
+        match progress {
+            prepull::Progress::Pulling => {
+                let state = "pulling".to_owned();
+                run.progress(step, Progress::State(NodeProgress { state }));
+            }
+            // One node does not wait for another to be told of.
+            prepull::Progress::Done(outcome) => run.end(step, ended(outcome), started),
         }
     };
     let auth = run.world.credentials.pulls.get(&first.reference.repository);
-    match prepull::run(run.world.manager, &wanted, auth, run.cancel, &tell).await {
-        Ok(mut done) => {
+    let done = prepull::run(run.world.manager, &wanted, auth, run.cancel, &tell).await;
+    let mut outcomes = match done {
+        Ok(done) => {
             if let Some((service, error)) = &done.left {
                 run.leave(service, error);
             }
-            let end = |(_, pull): &(&Step, &PullImage)| {
-                done.outcomes.remove(&node_id(pull)).map_or_else(
-                    || pull_failed("the Swarm said nothing of it".to_owned(), None),
-                    ended,
-                )
-            };
-            steps.iter().map(end).collect()
+            Ok(done.outcomes)
         }
-        Err(error) => {
-            let end = |_| pull_failed(error.to_string(), error.hint());
-            steps.iter().map(end).collect()
-        }
+        Err(error) => Err(error),
+    };
+    for (step, pull) in steps.iter().filter(|(step, _)| !run.has_ended(step)) {
+        let end = match &mut outcomes {
+            Ok(outcomes) => outcomes.remove(&node_id(pull)).map_or_else(
+                || pull_failed("the Swarm said nothing of it".to_owned(), None),
+                ended,
+            ),
+            Err(error) => pull_failed(error.to_string(), error.hint()),
+        };
+        run.end(step, end, started);
     }
 }
 

@@ -19,6 +19,34 @@ pub struct Freshness {
     /// Whether its base has moved since. None: the spec names no base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<BaseState>,
+    /// The last run of the workflow that should have made a newer build. Asked
+    /// for only where one is overdue; None in it: there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<Known<Option<LastRun>>>,
+}
+
+/// The last run of a workflow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastRun {
+    /// What became of it.
+    pub state: RunState,
+    /// When it ended; while it has not, when it was asked for.
+    pub at: Timestamp,
+    /// Where people see it.
+    pub url: String,
+}
+
+/// What became of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RunState {
+    /// It has not ended.
+    GoingOn,
+    /// It ended well.
+    Succeeded,
+    /// It ended otherwise, in words: "failed", "timed out".
+    Ended(String),
 }
 
 /// Whether the base has moved since a build was made.

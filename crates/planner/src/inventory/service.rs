@@ -131,4 +131,7 @@ pub struct ObservedTask {
     pub running: bool,
     /// What it waits for, in the engine's words.
     pub error: Option<String>,
+    /// Whether it was made from what the service asks for now, to the last
+    /// field.
+    pub as_asked: bool,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use imgstack_planner::{
-    Acceptance, Action, Change, Known, LoginState, Only, RegistryWarning, StackPlan, UpdateState,
+    Acceptance, Action, Change, Known, LoginState, Observed, Only, StackPlan, UpdateState,
 };
 use imgstack_spec::Registry;
 
@@ -176,13 +176,10 @@ fn the_labels_say_which_credential_and_until_when() {
 fn an_update_that_takes_a_refused_credential_away_takes_its_label_away() {
     let mut world = World::new('b');
     world.both("pg", &[], &image("16", 'a'));
-    world.credential("new").accepted.clear();
+    let refused = Acceptance::Refused(trouble("revoked"));
+    let accepted = &mut world.credential("new").accepted;
+    accepted.values_mut().for_each(|it| *it = refused.clone());
     world.label("pg", "credential", "new");
-    world.inventory.warnings.push(RegistryWarning {
-        host: world.stack.images[0].repository.host().clone(),
-        refused: true,
-        trouble: trouble("refused"),
-    });
     assert_eq!(
         labels(&world.planned()),
         BTreeMap::from([(CARRIED.to_owned(), change(Some("new"), None))])
@@ -201,6 +198,42 @@ fn auth_rotate_reaches_every_service_whatever_it_runs() {
     assert_eq!(ids(&plan), ["rotate service.new"]);
     let plan = world.planned_with(&["registry.ghcr.io"], Only::Credentials);
     assert_eq!(plan.steps.len(), 2);
+}
+
+/// (what the registry says, what is said)
+#[test]
+fn a_rotation_that_cannot_be_done_is_no_rotation_that_is_not_needed() {
+    let refused = Acceptance::Refused(trouble("rejected"));
+    let cases = [
+        (Some(Acceptance::Accepted), None),
+        (Some(Acceptance::NotNeeded), None),
+        (Some(refused), Some("rejected")),
+        (Some(Acceptance::Unknown(trouble("down"))), Some("down")),
+        // There is none, and the registry was not asked for that reason.
+        (None, Some("GHCR_PAT is not set")),
+    ];
+    for (accepted, expected) in cases {
+        let mut world = World::new('b');
+        world.both("pg", &[], &image("16", 'b'));
+        match accepted {
+            Some(acceptance) => {
+                let credential = world.credential("f2");
+                *credential.accepted.values_mut().next().unwrap() = acceptance;
+            }
+            None => world.registry(Observed::Unknown(trouble("GHCR_PAT is not set"))),
+        }
+        world.label("pg", "credential", "f2");
+        for targets in [&[][..], &["service.pg"], &["registry.ghcr.io"]] {
+            let plan = world.planned_with(targets, Only::Credentials);
+            let expected = expected.map(|why| format!("blocked registry.ghcr.io: {why}"));
+            assert_eq!(said(&plan), expected.into_iter().collect::<Vec<_>>());
+            assert_eq!(ids(&plan), Vec::<String>::new());
+        }
+    }
+    // Nobody is asked who he is.
+    let mut world = World::new('b');
+    world.both("pg", &[], &image("16", 'b'));
+    assert_eq!(said(&world.planned_with(&[], Only::Credentials)), [""; 0]);
 }
 
 /// The engine takes every write for an update, and goes on with one that
@@ -352,4 +385,77 @@ fn a_credential_that_is_refused_logs_nobody_in() {
         BTreeMap::from([(registry, Known::Known(LoginState::None))]);
     world.credential("f1").accepted.clear();
     assert_eq!(ids(&world.planned()), Vec::<String>::new());
+}
+
+/// `auth rotate --target registry.…` takes in services that are not named, and
+/// each is held against what it was.
+#[test]
+fn whatever_is_written_is_held_against_what_it_was() {
+    let mut world = settled();
+    world.credential("f2");
+    for only in [Only::Everything, Only::Credentials] {
+        let plan = world.planned_with(&["registry.ghcr.io"], only);
+        assert_eq!(ids(&plan), ["rotate service.pg"]);
+        assert!(plan.seen.contains_key(&"pg".parse().unwrap()), "{only:?}");
+    }
+}
+
+/// The Swarm overlooks another credential, or other rules of placement, in tasks
+/// that run; both together it takes for a change, and restarts them.
+#[test]
+fn a_write_that_would_restart_something_is_not_made() {
+    type Set = fn(&mut World);
+    let cases: [(&str, Set); 3] = [
+        ("tasks under other rules", |it| {
+            it.service("pg").tasks[0].as_asked = false
+        }),
+        ("a pause", |it| it.status("pg", UpdateState::Paused)),
+        ("a way back that stopped", |it| {
+            it.status("pg", UpdateState::RollbackPaused)
+        }),
+    ];
+    for (what, set) in cases {
+        for only in [Only::Everything, Only::Credentials] {
+            let mut world = settled();
+            world.credential("f2");
+            world.label("pg", "credential", "f1");
+            set(&mut world);
+            let plan = world.planned_with(&[], only);
+            assert_eq!(ids(&plan), Vec::<String>::new(), "{what}");
+            let said = said(&plan);
+            let kept = said
+                .iter()
+                .any(|it| it.starts_with("blocked service.pg: keeps its credential"));
+            assert!(kept, "{what}: {said:?}");
+        }
+    }
+}
+
+/// What was known once still holds while nobody can be asked.
+#[test]
+fn an_end_that_cannot_be_asked_for_is_not_forgotten() {
+    let mut world = World::new('b');
+    world.both("pg", &[], &image("16", 'a'));
+    world.credential("same").expires = Known::Unknown(trouble("rate limited"));
+    world.label("pg", "credential", "same");
+    world.label("pg", "credential-expires", "2026-10-12T09:00:00Z");
+    assert_eq!(labels(&world.planned()), BTreeMap::new());
+}
+
+/// With everybody's own credential, two people would undo each other's plans.
+#[test]
+fn a_login_of_somebody_elses_is_replaced_only_by_the_specs_own() {
+    let registry = imgstack_spec::RegistryHost::new("ghcr.io");
+    for (named, only, steps) in [
+        (true, Only::Everything, 1),
+        (false, Only::Everything, 0),
+        (false, Only::Credentials, 1),
+    ] {
+        let mut world = settled();
+        let logins = BTreeMap::from([(registry.clone(), Known::Known(LoginState::Other))]);
+        world.holds("n1", &[('a', 7)]).logins = logins;
+        world.credential("f1").named_by_spec = named;
+        world.label("pg", "credential", "f1");
+        assert_eq!(world.planned_with(&[], only).steps.len(), steps);
+    }
 }

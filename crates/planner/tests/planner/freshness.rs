@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use imgstack_planner::{
-    BaseState, Code, Evidence, Finding, Freshness, Known, MovedBase, Observed, Only,
-    PlatformContent, Severity,
+    BaseState, Code, Evidence, Finding, Freshness, Known, LastRun, MovedBase, Observed, Only,
+    PlatformContent, RunState, Severity,
 };
 use imgstack_spec::{BuildSource, GitHubWorkflow, Pin};
 use jiff::Timestamp;
@@ -37,7 +37,11 @@ fn settled() -> World {
 
 fn fresh(world: &mut World, created: Known<Option<Timestamp>>, base: Option<BaseState>) {
     let name = world.stack.images[0].name.clone();
-    let freshness = Freshness { created, base };
+    let freshness = Freshness {
+        created,
+        base,
+        last_run: None,
+    };
     world.inventory.freshness.insert(name, freshness);
 }
 
@@ -88,6 +92,11 @@ fn a_base_that_moved_is_told_with_the_ages() {
             made(9, 5),
             Some("2026-02-09T05:58:30Z".parse().unwrap()),
             "moved 1 minute ago; the image was built before, 1 hour ago",
+        ),
+        (
+            made(9, 5),
+            Some("2026-02-09T05:59:30Z".parse().unwrap()),
+            "moved less than a minute ago; the image was built before, 1 hour ago",
         ),
         // Dates that do not fit: only the order is sure.
         (
@@ -301,6 +310,60 @@ fn a_build_that_is_overdue_is_told_of() {
         };
         assert_eq!((finding.severity, finding.code), (severity, code));
         assert_eq!(finding.hint.as_deref(), hint);
+    }
+}
+
+/// (the last run of the workflow, what is said of it)
+#[test]
+fn an_overdue_build_is_told_with_the_last_run() {
+    let run = |state| {
+        Known::Known(Some(LastRun {
+            state,
+            at: february(9, 4),
+            url: "https://github.com/acme/db/actions/runs/7".to_owned(),
+        }))
+    };
+    let link = "https://github.com/acme/db/actions/runs/7";
+    let ended = |how: &str| RunState::Ended(how.to_owned());
+    let table = [
+        (
+            Some(run(ended("failed"))),
+            format!("; the last run of build.yml failed, 2 hours ago: {link}"),
+        ),
+        (
+            Some(run(ended("timed out"))),
+            format!("; the last run of build.yml timed out, 2 hours ago: {link}"),
+        ),
+        (
+            Some(run(RunState::Succeeded)),
+            format!("; the last run of build.yml succeeded 2 hours ago, all the same: {link}"),
+        ),
+        (
+            Some(run(RunState::GoingOn)),
+            format!("; a run of build.yml has been going on for 2 hours: {link}"),
+        ),
+        (
+            Some(Known::Known(None)),
+            "; build.yml has not run yet".to_owned(),
+        ),
+        (
+            Some(Known::Unknown(trouble("no token"))),
+            "; what became of the last run of build.yml is not known: no token".to_owned(),
+        ),
+        (None, String::new()),
+    ];
+    for (last_run, words) in table {
+        let mut world = settled();
+        world.stack.images[0].base = None;
+        let most = Duration::from_secs(24 * 3600);
+        world.stack.images[0].build = Some(built(Some("0 4 * * 1"), Some(most), true));
+        fresh(&mut world, Known::Known(Some(february(2, 4))), None);
+        let freshness = world.inventory.freshness.values_mut().next().unwrap();
+        freshness.last_run = last_run;
+        let expected = format!(
+            "the build is 7 days old, and `maximumAge` is 1 day: the scheduled build did not come{words}"
+        );
+        assert_eq!(only(&world).message, expected);
     }
 }
 

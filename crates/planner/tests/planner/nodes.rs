@@ -1,8 +1,8 @@
 //! What nodes must hold, their disks, and what goes from them.
 
 use imgstack_planner::{
-    Action, Availability, Disk, Known, Observed, Only, References, ServiceMode, StackPlan,
-    TargetError, Via, check_target_nodes,
+    Action, Availability, Disk, Known, Leftover, Observed, Only, References, ServiceMode,
+    StackPlan, TargetError, Via, check_target_nodes,
 };
 
 use crate::support::{World, digest, ids, image, said, trouble};
@@ -59,6 +59,54 @@ fn a_node_that_lost_the_image_gets_it_back_though_no_tag_moved() {
     );
     world.holds("n2", &[('a', 7)]);
     assert_eq!(ids(&world.planned()), Vec::<String>::new());
+}
+
+/// A second image of the spec that means the same build, under another tag.
+fn again(world: &mut World) {
+    let mut other = world.stack.images[0].clone();
+    other.name = "again".parse().unwrap();
+    other.tag = "latest".parse().unwrap();
+    let mut asked = world.inventory.images.values().next().unwrap().clone();
+    asked.reference = other.reference();
+    world.inventory.images.insert(other.name.clone(), asked);
+    world.stack.images.push(other);
+    world.both("web", &[], &image("latest", 'a'));
+    world.stack.services[1].image = "again".parse().unwrap();
+    world.allows("web", &["n2", "n3"]);
+}
+
+#[test]
+fn two_images_that_mean_one_build_are_pulled_once() {
+    let mut world = world('b');
+    world.allows("pg", &["n1", "n2"]);
+    again(&mut world);
+    let plan = world.planned();
+    let pulls = [
+        "pull node.n1 image.pg",
+        "pull node.n2 image.pg",
+        "pull node.n3 image.again",
+    ];
+    assert_eq!(
+        ids(&plan),
+        [&pulls[..], &["update service.pg", "update service.web"]].concat()
+    );
+    assert_eq!(after(&plan, "update service.pg"), pulls[..2]);
+    assert_eq!(after(&plan, "update service.web"), pulls[1..]);
+}
+
+#[test]
+fn two_images_of_one_repository_remove_a_build_once_and_keep_each_others() {
+    let mut world = hoard(1);
+    again(&mut world);
+    world.stack.services.pop();
+    let mut means = |answer| {
+        let images = &mut world.inventory.images;
+        images.get_mut(&"again".parse().unwrap()).unwrap().digest = answer;
+        removed(&world.planned(), "n2")
+    };
+    // What `again` means stays, though nothing runs it.
+    assert_eq!(means(Observed::Present(digest('d'))), "cef");
+    assert_eq!(means(Observed::Unknown(trouble("down"))), "");
 }
 
 /// (what is different, the pulls)
@@ -163,7 +211,7 @@ fn an_engine_that_does_not_answer_is_unknown_and_not_empty() {
     assert_eq!(ids(&plan), Vec::<String>::new());
     assert_eq!(
         said(&plan),
-        ["blocked node.n2: whether it holds image.pg is not known: ssh: connection refused"]
+        ["blocked node.n2: what it holds is not known: ssh: connection refused"]
     );
     assert!(plan.report.is_blocked());
     // An update does not wait for it: the manager reaches the node.
@@ -446,18 +494,33 @@ fn a_global_service_needs_its_image_on_every_node_it_may_run_on() {
 }
 
 #[test]
-fn what_a_killed_apply_left_goes_first() {
-    let mut world = world('b');
+fn what_a_killed_apply_left_goes_first_and_what_somebody_elses_does_stays() {
     let name: imgstack_spec::ServiceName = "imgstack-prepull-1f".parse().unwrap();
-    world.inventory.leftovers.insert(name, "id-left".to_owned());
-    assert_eq!(
-        ids(&world.planned())[0],
-        "remove service.imgstack-prepull-1f"
-    );
-    assert_eq!(
-        ids(&world.planned_with(&["service.pg"], Only::Everything)).len(),
-        4
-    );
+    // (owner, at work, goes)
+    for (owner, busy, goes) in [
+        ("ann@host", true, true),
+        ("ann@host", false, true),
+        ("bob@other", false, true),
+        ("bob@other", true, false),
+    ] {
+        let mut world = world('b');
+        let left = Leftover {
+            service_id: "id-left".to_owned(),
+            owner: owner.to_owned(),
+            created: "2026-02-09T05:59:00Z".to_owned(),
+            busy,
+        };
+        world.inventory.leftovers.insert(name.clone(), left);
+        let plan = world.planned();
+        let gone = ids(&plan)[0] == "remove service.imgstack-prepull-1f";
+        assert_eq!(gone, goes, "{owner} {busy}");
+        let told = said(&plan)
+            .iter()
+            .any(|it| it.contains("nodes pull by it now: bob@other"));
+        assert_eq!(told, !goes, "{owner} {busy}");
+        let targeted = world.planned_with(&["service.pg"], Only::Everything);
+        assert_eq!(targeted.steps.len(), 4);
+    }
 }
 
 /// The node of the incident is told from those that only lack what is new.
@@ -481,4 +544,127 @@ fn a_node_that_lacks_what_runs_now_is_told_from_one_that_lacks_what_is_new() {
             "the tag `16` moved"
         ]
     );
+}
+
+/// One node that fails stops the services that need it, and not those that only
+/// stand behind them in the file.
+#[test]
+fn file_order_alone_is_no_dependency() {
+    let mut world = World::new('b');
+    for (name, host) in [("a", "n1"), ("b", "n2")] {
+        world.both(name, &[], &image("16", 'a'));
+        world.allows(name, &[host]);
+        world.holds(host, &[('a', 7)]);
+    }
+    let plan = world.planned();
+    let step = plan
+        .steps
+        .iter()
+        .find(|it| it.id.to_string() == "update service.b")
+        .unwrap();
+    let words = |list: &[imgstack_planner::StepId]| -> Vec<String> {
+        list.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(words(&step.after), ["pull node.n2 image.pg"]);
+    assert_eq!(words(&step.follows), ["update service.a"]);
+}
+
+/// Nodes without a way to their engines pull for a service that moves; where it
+/// does not move after all, the next plan would pull again, and the next.
+#[test]
+fn nobody_pulls_through_the_manager_for_a_service_that_waits() {
+    let mut world = World::new('b');
+    world
+        .both("a", &[], &image("16", 'a'))
+        .both("b", &["a"], &image("16", 'a'));
+    world.status("a", imgstack_planner::UpdateState::Updating);
+    world.allows("b", &["n1", "n2"]);
+    assert_eq!(ids(&world.planned()), Vec::<String>::new());
+    let targeted = world.planned_with(&["node.n2"], Only::Everything);
+    assert_eq!(ids(&targeted), ["pull node.n2 image.pg"]);
+}
+
+/// A silent engine is told of, though a task that runs there tells what counts.
+#[test]
+fn an_engine_that_does_not_answer_is_told_of_though_nothing_is_in_doubt() {
+    let mut world = world('a');
+    world.observed_node("n1").engine = Some(Known::Unknown(trouble("ssh: no route")));
+    let plan = world.planned();
+    assert_eq!(
+        said(&plan),
+        [
+            "attention node.n1: what else it holds, its disk and its logins are not known: ssh: no route"
+        ]
+    );
+    assert!(!plan.report.is_blocked());
+}
+
+/// `pg` and `old` are images of one repository; `old` follows the tag `15`.
+fn two_images_of_a_repository(keep: Option<u32>) -> World {
+    let mut world = hoard(1);
+    let mut other = world.stack.images[0].clone();
+    other.name = "old".parse().unwrap();
+    other.tag = "15".parse().unwrap();
+    other.keep = keep;
+    let mut asked = world.inventory.images.values().next().unwrap().clone();
+    asked.digest = Observed::Present(digest('e'));
+    world.inventory.images.insert(other.name.clone(), asked);
+    world.stack.images.push(other);
+    world
+}
+
+#[test]
+fn images_of_one_repository_are_judged_together() {
+    assert_eq!(
+        removed(&two_images_of_a_repository(None).planned(), "n2"),
+        ""
+    );
+    // What the other one wants stays, and the larger number counts.
+    assert_eq!(
+        removed(&two_images_of_a_repository(Some(1)).planned(), "n2"),
+        "cdf"
+    );
+    assert_eq!(
+        removed(&two_images_of_a_repository(Some(3)).planned(), "n2"),
+        "f"
+    );
+    let mut world = two_images_of_a_repository(Some(1));
+    let old = "old".parse().unwrap();
+    world.inventory.images.get_mut(&old).unwrap().digest = Observed::Unknown(trouble("down"));
+    assert_eq!(removed(&world.planned(), "n2"), "");
+}
+
+#[test]
+fn what_another_stack_wants_stays() {
+    let repository = crate::support::REPOSITORY
+        .parse::<imgstack_spec::Repository>()
+        .unwrap();
+    for (wanted, expected) in [
+        (Known::Known([digest('d')].into()), "cef"),
+        (Known::Unknown(trouble("down")), ""),
+    ] {
+        let mut world = hoard(1);
+        world
+            .inventory
+            .wanted_elsewhere
+            .insert(repository.clone(), wanted);
+        assert_eq!(removed(&world.planned(), "n2"), expected);
+    }
+}
+
+/// A reference without a digest means whatever the tag means on the node.
+#[test]
+fn a_build_that_a_bare_tag_means_stays() {
+    let mut world = hoard(1);
+    let stored = stored(&mut world, 2);
+    stored.tags = vec!["15".parse().unwrap()];
+    let references = References {
+        image: "ghcr.io/acme/pg:15".to_owned(),
+        previous: None,
+    };
+    world
+        .inventory
+        .references
+        .insert("legacy".to_owned(), references);
+    assert_eq!(removed(&world.planned(), "n2"), "cef");
 }

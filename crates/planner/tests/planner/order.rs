@@ -15,7 +15,8 @@ fn steps(plan: &StackPlan) -> Vec<(String, Vec<String>)> {
     plan.steps
         .iter()
         .map(|step| {
-            let after = step.after.iter().map(ToString::to_string);
+            let after = step.after.iter().chain(&step.follows);
+            let after = after.map(ToString::to_string);
             let after = after
                 .map(|id| id.trim_start_matches("update ").to_owned())
                 .collect();
@@ -212,8 +213,8 @@ fn a_plan_that_was_altered_does_not_hold() {
     let moved = altered(&|plan| update(plan, &|it| it.timeout_seconds = 1));
     assert_eq!(moved[0].field, "action.updateService.timeoutSeconds");
     assert_eq!(
-        altered(&|plan| plan.steps[1].after.clear())[0].field,
-        "after"
+        altered(&|plan| plan.steps[1].follows.clear())[0].field,
+        "follows"
     );
     let moved = altered(&|plan| plan.steps.reverse());
     assert_eq!(moved[0].field, "order of the steps");

@@ -79,7 +79,9 @@ impl World {
                 service_names: Vec::new(),
                 nodes: Known::Known(BTreeMap::new()),
                 references: BTreeMap::new(),
+                observer: "ann@host".to_owned(),
                 leftovers: BTreeMap::new(),
+                wanted_elsewhere: BTreeMap::new(),
                 credentials: BTreeMap::new(),
                 warnings: Vec::new(),
             },
@@ -256,6 +258,7 @@ impl World {
                     state: "running".to_owned(),
                     running: true,
                     error: None,
+                    as_asked: true,
                 })
                 .collect(),
             desired: tasks.len() as u64,

@@ -68,6 +68,10 @@ impl Keychain {
         Self { environment }
     }
 
+    pub(super) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// The credential for a registry, of which the spec may say something.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ mod credential;
 mod environment;
 mod error;
 mod fingerprint;
+mod github;
 mod helper;
 mod keychain;
 mod program;

@@ -47,9 +47,7 @@ impl Error {
                                  of the proxy in between"
                 .to_owned(),
             Self::Unavailable { .. } => {
-                "check that api.github.com is reachable from this machine; without it the end of \
-                 a token is not known, and everything else goes on"
-                    .to_owned()
+                "check that api.github.com is reachable from this machine".to_owned()
             }
             Self::Protocol { .. } => {
                 "check that no proxy or login page answers in place of api.github.com".to_owned()

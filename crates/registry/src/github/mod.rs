@@ -1,19 +1,22 @@
 //! A small client of `api.github.com`.
 //!
 //! It answers what GHCR itself does not tell: whose a token is, what it may,
-//! when it ends, and which builds a package has. Transport, retries and rate
+//! when it ends, and which builds a package has; and it starts the workflow that
+//! makes one. Transport, retries and rate
 //! limits are those of all clients here; the requests count towards the same
 //! limits and are counted in the same list as those to registries.
 //!
 //! - `client`: facts of tokens, each asked for once a run;
 //! - `token`: kinds of tokens, and what GitHub says of one;
 //! - `package`: versions of container packages;
+//! - `actions`: a workflow, its start and its runs;
 //! - `api`: how anything is asked, and what a refusal amounts to;
 //! - `wanted`: what a question is for;
 //! - `error`, `hint`: what went wrong, and what helps.
 //!
-//! Deliberately absent: GraphQL, and anything that changes a repository.
+//! Deliberately absent: GraphQL, and writing anything but the start of a workflow.
 
+mod actions;
 mod api;
 mod client;
 mod error;
@@ -22,6 +25,10 @@ mod package;
 mod token;
 mod wanted;
 
+pub use actions::{
+    Actions, Conclusion, Dispatch, Follow, Glance, Job, JobId, Run, RunId, RunLink, RunStep,
+    Status, Unseen,
+};
 pub use api::ApiToken;
 pub use client::Client;
 pub use error::{Error, NotAsked, NotStarted};

@@ -10,6 +10,7 @@
 //!   but for their names; `opened`: what a digest leads to;
 //! - `check`, `access`: whether a credential is good, and for what; `sizes`: what
 //!   a node would have to fetch;
+//! - `workflow_token`: in whose name a workflow is started;
 //! - `session`: in whose name, and what to do when that is refused;
 //! - `host`, `challenge`, `token`: how one gets in;
 //! - `error`, `classify`, `hint`: what went wrong, and what helps.
@@ -38,6 +39,7 @@ mod session;
 mod sizes;
 mod tags;
 mod token;
+mod workflow_token;
 
 pub use access::Access;
 pub use base::{BaseState, Evidence};

@@ -97,7 +97,7 @@ pub(crate) struct Session {
     pub(crate) transport: Arc<Transport>,
     registries: Vec<Registry>,
     endpoints: Endpoints,
-    keychain: Keychain,
+    pub(crate) keychain: Keychain,
     hosts: Mutex<HashMap<RegistryHost, Arc<Host>>>,
     warnings: Mutex<Vec<Warning>>,
 }

@@ -371,7 +371,8 @@ async fn layers_tell_as_much_as_they_can() {
         json!({"created": february(16)}),
     );
     let epoch = json!({"created": "1970-01-01T00:00:00Z"});
-    let table: [(&Value, &Value, &[u64], Result<&str, &str>); 12] = [
+    type Case<'a> = (&'a Value, &'a Value, &'a [u64], Result<&'a str, &'a str>);
+    let table: [Case<'_>; 12] = [
         (&ninth, &sixteenth, &[1, 2, 3], Ok("current")),
         // Retagged, with nothing on top.
         (&ninth, &sixteenth, &[1, 2], Ok("current")),

@@ -5,6 +5,7 @@
     reason = "a story whose scaffolding breaks has failed"
 )]
 
+mod actions;
 mod auth;
 mod base;
 mod check;

@@ -7,8 +7,8 @@
 //! left out.
 //!
 //! Deliberately absent: GraphQL, webhooks, Apps and their installations,
-//! secondary rate limits (a [`Fault`](crate::Fault) answers with one), and
-//! anything that writes to git.
+//! secondary rate limits (a [`Fault`](crate::Fault) answers with one), runs with
+//! several jobs, and anything that writes to git.
 
 mod access;
 mod actions;
@@ -33,7 +33,7 @@ use secrecy::ExposeSecret as _;
 pub use access::{Token, TokenKind};
 pub use runs::Run;
 pub use store::Repository;
-pub use workflow::{Script, Step, Workflow};
+pub use workflow::{Ending, Script, Step, Workflow};
 
 use crate::Server;
 use crate::registry::Registry;

@@ -7,7 +7,7 @@ use tokio::time::Duration;
 
 use super::GitHub;
 use super::store::{State, key};
-use super::workflow::Script;
+use super::workflow::{Ending, Script};
 
 /// One run.
 #[derive(Clone, Debug)]
@@ -37,6 +37,8 @@ pub struct Run {
     pub(super) script: Script,
     /// Its end has come, and what it does in the end is done.
     pub(super) ended: bool,
+    /// When somebody stopped it.
+    pub(super) cancelled: Option<Timestamp>,
 }
 
 /// Why a run is started.
@@ -54,7 +56,8 @@ impl Run {
     }
 
     pub(super) fn ends(&self) -> Timestamp {
-        later(self.starts(), self.script.lasts())
+        let end = later(self.starts(), self.script.lasts());
+        self.cancelled.unwrap_or(end)
     }
 
     pub(super) fn status(&self, now: Timestamp) -> &'static str {
@@ -66,9 +69,9 @@ impl Run {
     }
 
     pub(super) fn conclusion(&self) -> Option<&'static str> {
-        self.ended.then(|| match self.script.succeeds() {
-            true => "success",
-            false => "failure",
+        self.ended.then(|| match self.cancelled {
+            Some(_) => "cancelled",
+            None => self.script.ends().conclusion(),
         })
     }
 }
@@ -96,6 +99,21 @@ impl GitHub {
         let key = key(repository.0, repository.1);
         let mut state = self.state();
         self.begin(&mut state, &key, file, cause)
+    }
+
+    /// Stops a run that has not ended, as somebody does at GitHub.
+    pub fn cancel(&self, id: u64) {
+        let now = self.now();
+        if let Some(run) = self.state().runs.get_mut(&id).filter(|run| !run.ended) {
+            run.cancelled = Some(now);
+            run.ended = true;
+        }
+    }
+
+    /// The runs of all workflows, by ID, the oldest first.
+    #[must_use]
+    pub fn runs(&self) -> Vec<Run> {
+        self.state().runs.values().cloned().collect()
     }
 
     pub(super) fn begin(
@@ -126,6 +144,7 @@ impl GitHub {
             workflow: workflow.name.clone(),
             script: workflow.script.clone(),
             ended: false,
+            cancelled: None,
         };
         self.follow(&run);
         state.runs.insert(id, run);
@@ -141,8 +160,10 @@ impl GitHub {
             if stop.run_until_cancelled(end).await.is_none() {
                 return;
             }
+            let runs = |run: &Run| !run.ended && run.script.ends() == Ending::Succeeds;
+            let succeeds = github.state().runs.get(&run.id).is_some_and(runs);
             // Not under the lock: it may well ask this GitHub something.
-            if let Some(then) = run.script.then.as_ref().filter(|_| run.script.succeeds()) {
+            if let Some(then) = run.script.then.as_ref().filter(|_| succeeds) {
                 then(&run);
             }
             if let Some(run) = github.state().runs.get_mut(&run.id) {

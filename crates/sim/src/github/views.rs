@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::dates::written;
 use super::runs::{Run, later};
 use super::store::{Repository, State};
+use super::workflow::Ending;
 
 /// A number that stands for a name, as IDs do.
 pub(super) fn id_of(name: &str) -> u64 {
@@ -109,10 +110,14 @@ pub(super) fn job(run: &Run, base: &str, now: Timestamp) -> Value {
 
 fn steps(run: &Run, now: Timestamp) -> Vec<Value> {
     let (reached, mut begin) = (run.script.reached(), run.starts());
+    let (stopped, end) = (run.cancelled, run.ends());
     let steps = run.script.steps.iter().enumerate().map(|(at, step)| {
         let (from, to) = (begin, later(begin, step.takes));
-        let runs = at < reached;
-        let over = if runs { now >= to } else { now >= run.ends() };
+        // It is run at all, as far as somebody lets it.
+        let runs = at < reached && stopped.is_none_or(|stop| from < stop);
+        let cut = runs && stopped.is_some_and(|stop| stop < to);
+        let to = if cut { end } else { to };
+        let over = if runs { now >= to } else { now >= end };
         if runs {
             begin = to;
         }
@@ -121,10 +126,10 @@ fn steps(run: &Run, now: Timestamp) -> Vec<Value> {
             () if runs && now >= from => "in_progress",
             () => "queued",
         };
-        let conclusion = over.then_some(match (runs, step.fails) {
+        let conclusion = over.then_some(match (runs, cut) {
             (false, _) => "skipped",
-            (true, true) => "failure",
-            (true, false) => "success",
+            (true, true) => "cancelled",
+            (true, false) => step.ends.conclusion(),
         });
         let began = runs && now >= from || over;
         json!({
@@ -132,8 +137,8 @@ fn steps(run: &Run, now: Timestamp) -> Vec<Value> {
             "number": at + 1,
             "status": status,
             "conclusion": conclusion,
-            "started_at": began.then(|| written(if runs { from } else { run.ends() })),
-            "completed_at": over.then(|| written(if runs { to } else { run.ends() })),
+            "started_at": began.then(|| written(if runs { from } else { end })),
+            "completed_at": over.then(|| written(if runs { to } else { end })),
         })
     });
     steps.collect()
@@ -154,9 +159,12 @@ pub(super) fn log(run: &Run) -> String {
         for written in &step.log {
             line(at, written);
         }
-        if step.fails {
-            line(at, "##[error]Process completed with exit code 1.");
+        match step.ends {
+            Ending::Succeeds => {}
+            Ending::Fails => line(at, "##[error]Process completed with exit code 1."),
+            Ending::TimesOut => line(at, "##[error]The operation was canceled."),
         }
     }
+    line(at, "Cleaning up orphan processes");
     text
 }

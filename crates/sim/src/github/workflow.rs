@@ -82,8 +82,31 @@ pub struct Step {
     pub takes: Duration,
     /// What it writes.
     pub log: Vec<String>,
-    /// Whether it fails.
-    pub fails: bool,
+    /// How it ends.
+    pub ends: Ending,
+}
+
+/// How a step ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// Well.
+    #[default]
+    Succeeds,
+    /// Not well, and so does its job.
+    Fails,
+    /// With the time that the job may take.
+    TimesOut,
+}
+
+impl Ending {
+    /// As GitHub writes it.
+    pub(super) fn conclusion(self) -> &'static str {
+        match self {
+            Self::Succeeds => "success",
+            Self::Fails => "failure",
+            Self::TimesOut => "timed_out",
+        }
+    }
 }
 
 impl Script {
@@ -107,12 +130,17 @@ impl Script {
 
     /// The steps that are run at all.
     pub(super) fn reached(&self) -> usize {
-        let failing = self.steps.iter().position(|step| step.fails);
+        let failing = self
+            .steps
+            .iter()
+            .position(|step| step.ends != Ending::Succeeds);
         failing.map_or(self.steps.len(), |at| at + 1)
     }
 
-    pub(super) fn succeeds(&self) -> bool {
-        self.steps.iter().all(|step| !step.fails)
+    pub(super) fn ends(&self) -> Ending {
+        let mut ends = self.steps.iter().map(|step| step.ends);
+        ends.find(|ends| *ends != Ending::Succeeds)
+            .unwrap_or_default()
     }
 
     /// From the runner's start to the end of the last step that is run.
@@ -138,7 +166,16 @@ impl Step {
     pub fn failing(name: &str, seconds: u64, log: &[&str]) -> Self {
         Self {
             log: log.iter().map(|&line| line.to_owned()).collect(),
-            fails: true,
+            ends: Ending::Fails,
+            ..Self::new(name, seconds)
+        }
+    }
+
+    /// A step that goes on for so long that GitHub ends the job.
+    #[must_use]
+    pub fn endless(name: &str, seconds: u64) -> Self {
+        Self {
+            ends: Ending::TimesOut,
             ..Self::new(name, seconds)
         }
     }

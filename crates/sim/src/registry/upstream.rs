@@ -25,6 +25,11 @@ impl Registries {
         self.lock().insert(host.to_owned(), registry.clone());
     }
 
+    /// From now on that host does not exist.
+    pub fn remove(&self, host: &str) {
+        self.lock().remove(host);
+    }
+
     /// The registry of that host.
     #[must_use]
     pub fn get(&self, host: &str) -> Option<Registry> {

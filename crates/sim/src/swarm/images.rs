@@ -366,6 +366,14 @@ impl Cluster {
             .map_or(0, |node| node.store.free())
     }
 
+    /// How fast a node pulls, from the next pull on.
+    pub fn set_bandwidth(&mut self, hostname: &str, bytes_per_s: u64) {
+        let id = self.hostnames.get(hostname).cloned();
+        if let Some(node) = id.and_then(|id| self.nodes.get_mut(&id)) {
+            node.store.bandwidth = bytes_per_s.max(1);
+        }
+    }
+
     /// Something else fills a node's disk, up to so many bytes.
     pub fn fill_disk(&mut self, hostname: &str, leave_free: u64) {
         let id = self.hostnames.get(hostname).cloned();

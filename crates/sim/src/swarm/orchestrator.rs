@@ -80,10 +80,23 @@ impl Cluster {
         done.iter().copied().chain(open).map(Place::Slot).collect()
     }
 
-    /// Stops what is in a place.
+    /// Stops what is in a place. A slot that is too much is forgotten with all
+    /// that ever ran in it; a node keeps its history.
     fn empty(&mut self, id: &Id, place: &Place) {
+        let service = self.services.get(id);
+        let shrinks = service.is_some_and(|it| matches!(it.mode(), Mode::Replicated(_)));
+        let ends_as = match shrinks {
+            true => TaskState::Remove,
+            false => TaskState::Shutdown,
+        };
         for task in self.wanted_in(id, place) {
-            self.set_desired(&task, TaskState::Shutdown);
+            self.set_desired(&task, ends_as);
+        }
+        let tasks = self.services.get(id).and_then(|it| it.places.get(place));
+        let over = |task: &&Id| self.tasks.get(*task).is_some_and(|it| it.state.is_over());
+        let over: Vec<Id> = tasks.into_iter().flatten().filter(over).cloned().collect();
+        if shrinks {
+            over.iter().for_each(|task| self.forget(task));
         }
     }
 

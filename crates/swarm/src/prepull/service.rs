@@ -9,15 +9,12 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::time::sleep;
 
-use super::{LABEL, Prepull, PrepullError};
+use super::{CREATED, LABEL, OWNER, Prepull, PrepullError};
 use crate::patch::platforms_json;
 use crate::{Error, Manager, Node, RawService, RegistryAuth, ServiceId};
 
 /// No image has it, so no container of it ever starts.
 const ENTRYPOINT: &str = "/imgstack-prepull";
-
-const OWNER: &str = "dev.imgstack.prepull.owner";
-const CREATED: &str = "dev.imgstack.prepull.created";
 
 /// Pauses before a removal is sent again.
 const AGAIN: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2)];

@@ -232,7 +232,8 @@ mod tests {
 
     #[test]
     fn which_material_is_the_base() {
-        let table: [(&str, &[(&str, Option<u8>)], &str); 18] = [
+        type Listed<'a> = &'a [(&'a str, Option<u8>)];
+        let table: [(&str, Listed<'_>, &str); 18] = [
             ("alone", &[("postgres:16", Some(2))], "says …02"),
             (
                 "among others",

@@ -110,6 +110,42 @@ async fn a_run_that_fails_says_where_and_its_log_why() {
     assert_eq!(world.http.get(forged).send().await.unwrap().status(), 403);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_stopped_or_takes_too_long_pushes_nothing() {
+    let world = World::new().await;
+    let start = || {
+        let repository = ("acme", "stacks");
+        world.github.start(repository, "build.yml", "push", "main")
+    };
+    let path = |id: u64| format!("/repos/acme/stacks/actions/runs/{id}");
+    let id = start().unwrap();
+    wait(20).await;
+    world.github.cancel(id);
+    wait(100).await;
+    assert_eq!(world.get(&path(id)).await["conclusion"], "cancelled");
+    let job = world.get(&format!("{}/jobs", path(id))).await["jobs"][0].clone();
+    let conclusions = |job: &Value| {
+        let steps = job["steps"].as_array().unwrap().iter();
+        let words = steps.map(|step| step["conclusion"].as_str().unwrap_or("none").to_owned());
+        words.collect::<Vec<_>>()
+    };
+    assert_eq!(conclusions(&job), ["success", "cancelled"]);
+    assert_eq!(job["completed_at"], "2026-02-09T04:00:20Z");
+    assert_eq!(world.registry.digest("acme/db", "16"), None);
+
+    let steps = vec![Step::endless("build", 20), Step::new("push", 30)];
+    let bad = Script::new("build", steps).then(|_| panic!("nothing was built"));
+    world.github.set_script("acme", "stacks", "build.yml", bad);
+    let id = start().unwrap();
+    wait(100).await;
+    assert_eq!(world.get(&path(id)).await["conclusion"], "timed_out");
+    let job = world.get(&format!("{}/jobs", path(id))).await["jobs"][0].clone();
+    assert_eq!(conclusions(&job), ["timed_out", "skipped"]);
+    let runs = world.github.runs();
+    assert_eq!(runs.len(), 2);
+    assert_eq!(runs[1].id, id);
+}
+
 #[tokio::test]
 async fn who_may_dispatch_what() {
     let world = World::new().await;

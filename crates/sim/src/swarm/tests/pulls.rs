@@ -119,6 +119,17 @@ fn a_pull_by_hand_takes_its_time_and_leaves_the_image() {
     assert_eq!(refused.status, 404);
 }
 
+#[test]
+fn a_slow_line_makes_the_next_pull_long() {
+    let mut ground = Ground::new();
+    ground.cluster.set_bandwidth("n2", 1 << 20);
+    for (node, seconds) in [("n2", 10), ("n3", 0)] {
+        let ticket = ground.cluster.begin_pull(ground.now, node, NEXT, None);
+        let takes = ticket.unwrap().done_at.duration_since(ground.now);
+        assert_eq!(takes.as_secs(), seconds, "{node}");
+    }
+}
+
 /// The incident of the mission: a prune takes what no container uses, and what
 /// has only a digest is not dangling.
 #[test]

@@ -205,3 +205,15 @@ fn a_service_without_a_number_of_replicas_has_one() {
         );
     }
 }
+
+/// As on real engines: the containers go as well.
+#[test]
+fn a_service_that_shrinks_forgets_the_tasks_of_its_last_slots() {
+    let mut ground = Ground::new();
+    ground.create(GOOD, &json!({"Mode": {"Replicated": {"Replicas": 3}}}));
+    assert_eq!(ground.tasks().len(), 3);
+    ground.change(|spec| spec["Mode"] = json!({"Replicated": {"Replicas": 1}}));
+    ground.pass(20.0);
+    let slots: Vec<_> = ground.tasks().iter().map(|it| it["Slot"].clone()).collect();
+    assert_eq!(slots, [1]);
+}

@@ -1,0 +1,219 @@
+//! From verdicts on services to steps, in their order, with what nodes must do
+//! before and after them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use imgstack_spec::{Address, Service, ServiceName};
+
+use crate::planner::Draft;
+use crate::presence::Presence;
+use crate::report::{Code, Finding, Severity};
+use crate::service::{Verdict, finding, judge};
+use crate::step::{Action, Step, StepId, Via};
+use crate::{Inventory, credential, order, removal};
+
+impl<'a> Draft<'a> {
+    /// First the nodes get what they are to hold, then the services follow, and
+    /// last the nodes lose what nobody needs any more.
+    pub(crate) fn bring_services_to_images(&mut self, inventory: &Inventory) {
+        let stack = self.scope.stack;
+        let predecessors = order::predecessors(stack);
+        let services = order::rollout_order(stack, &predecessors);
+        let verdicts: Vec<(&Service, Verdict)> = services
+            .into_iter()
+            .map(|service| (service, judge(stack, service, inventory)))
+            .collect();
+        let mut presence = Presence::judge(self.scope, inventory, &verdicts);
+        self.report.findings.append(&mut presence.findings);
+        self.steps.extend(presence.steps());
+        self.update_services(verdicts, &predecessors, &presence, inventory);
+        self.drop_idle_pulls();
+        let removals = removal::judge(self.scope, inventory, &self.steps, &presence);
+        self.steps.extend(removals);
+    }
+
+    /// A node whose own engine cannot be asked pulls for a service that moves.
+    /// One that does not after all needs nothing, and a plan that would pull
+    /// again each time is never empty.
+    fn drop_idle_pulls(&mut self) {
+        let needed: BTreeSet<StepId> = self.steps.iter().flat_map(|it| it.after.clone()).collect();
+        let scope = self.scope;
+        self.steps.retain(|step| match &step.action {
+            Action::PullImage(pull) => {
+                pull.via != Via::Manager
+                    || needed.contains(&step.id)
+                    || scope.names_node(&pull.node)
+            }
+            _ => true,
+        });
+    }
+
+    fn update_services(
+        &mut self,
+        verdicts: Vec<(&'a Service, Verdict)>,
+        predecessors: &BTreeMap<&'a ServiceName, Vec<&'a ServiceName>>,
+        presence: &Presence<'_>,
+        inventory: &Inventory,
+    ) {
+        let mut left_out = 0;
+        let mut stepped: BTreeSet<&ServiceName> = BTreeSet::new();
+        for (service, verdict) in verdicts {
+            let verdict = waiting_for_nodes(service, verdict, presence);
+            self.hold(service, &verdict);
+            if !self.scope.has_service(service) {
+                left_out += usize::from(matches!(verdict, Verdict::Update(..)));
+                self.rotate_for_registry(service, &verdict, inventory);
+                continue;
+            }
+            if let Verdict::Update(update, reasons, findings) = verdict {
+                if let Some(first) = self.held.get(&service.name) {
+                    let blocked = after_blocked(service, first);
+                    self.say(blocked);
+                    continue;
+                }
+                self.report.findings.extend(findings);
+                let before = order::nearest(&service.name, predecessors, &stepped);
+                let before = before.into_iter().map(StepId::update);
+                let mut after = presence.before(&service.name);
+                let mut follows = Vec::new();
+                // File order alone is no dependency.
+                match service.after.is_empty() {
+                    true => follows.extend(before),
+                    false => after.extend(before),
+                }
+                stepped.insert(&service.name);
+                let step = Step::new(Action::UpdateService(update), after, reasons);
+                self.steps.push(Step { follows, ..step });
+            } else {
+                if is_settled(&verdict) {
+                    self.rotate(service, inventory, false);
+                }
+                self.report.findings.extend(verdict.into_findings());
+            }
+        }
+        if left_out > 0 {
+            self.say(not_targeted(left_out));
+        }
+    }
+
+    /// `--target registry.…` takes in the credentials of services that are not
+    /// named themselves.
+    fn rotate_for_registry(
+        &mut self,
+        service: &'a Service,
+        verdict: &Verdict,
+        inventory: &Inventory,
+    ) {
+        let image = self.scope.stack.image(&service.image);
+        let named = image.is_some_and(|it| self.scope.names_registry(it.repository.host()));
+        if named && is_settled(verdict) {
+            self.rotate(service, inventory, false);
+        }
+    }
+
+    /// `imgstack auth rotate`: whatever build the services run.
+    pub(crate) fn rotate_all(&mut self, inventory: &Inventory) {
+        let unusable = credential::not_usable(self.scope, inventory);
+        self.report.findings.extend(unusable);
+        let stack = self.scope.stack;
+        for service in &stack.services {
+            let image = stack.image(&service.image);
+            let named = image.is_some_and(|it| self.scope.names_registry(it.repository.host()));
+            if self.scope.has_service(service) || named {
+                self.rotate(service, inventory, true);
+            }
+        }
+    }
+
+    fn rotate(&mut self, service: &'a Service, inventory: &Inventory, forced: bool) {
+        let stack = self.scope.stack;
+        let Some(image) = stack.image(&service.image) else {
+            return;
+        };
+        let Some(step) = credential::rotate(stack, image, service, inventory, forced) else {
+            return;
+        };
+        match credential::in_the_way(service, inventory) {
+            None => self.steps.push(step),
+            Some(finding) => self.say(finding),
+        }
+    }
+
+    /// Keeps what is blocked, and what the spec puts after it by name, at
+    /// however many removes. File order alone is no dependency: the next in the
+    /// file goes on.
+    fn hold(&mut self, service: &'a Service, verdict: &Verdict) {
+        let before = service.after.iter().find_map(|name| self.held.get(name));
+        let first = match verdict {
+            Verdict::Blocked(_) => Some(&service.name),
+            // Its nodes may be about to get what it waits for; a service that
+            // comes after it still waits until it runs.
+            Verdict::Stalled(_) => Some(&service.name),
+            _ => before.copied(),
+        };
+        if let Some(first) = first {
+            self.held.insert(&service.name, first);
+        }
+    }
+}
+
+/// Whether the service is the one that it should be, and nobody is changing it.
+fn is_settled(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::UpToDate | Verdict::Noted(_) | Verdict::Stalled(_) => true,
+        Verdict::Update(..) | Verdict::Blocked(_) => false,
+    }
+}
+
+/// A service waits for the nodes that it may run on: it is not touched while
+/// one of them has no room for the image, and where it does not run, the image
+/// may be what it lacks.
+fn waiting_for_nodes(service: &Service, verdict: Verdict, presence: &Presence<'_>) -> Verdict {
+    let address = Address::Service(service.name.clone());
+    match (verdict, presence.in_the_way(&service.name)) {
+        (Verdict::Update(..), Some(host)) => Verdict::Blocked(finding(
+            Severity::Blocked,
+            Code::NodeBlocked,
+            &address,
+            format!("waits for node.{host}, which has no room for the image"),
+        )),
+        (Verdict::Stalled(finding), _) => match presence.helps(&service.name).as_slice() {
+            [] => Verdict::Stalled(finding),
+            hosts => {
+                let nodes: Vec<String> = hosts.iter().map(|host| format!("node.{host}")).collect();
+                Verdict::Stalled(Finding {
+                    severity: Severity::Attention,
+                    message: format!(
+                        "{}; {} pulls what it may be waiting for",
+                        finding.message,
+                        nodes.join(", ")
+                    ),
+                    hint: Some("see whether it runs then: imgstack status".to_owned()),
+                    ..finding
+                })
+            }
+        },
+        (verdict, _) => verdict,
+    }
+}
+
+fn after_blocked(service: &Service, first: &ServiceName) -> Finding {
+    finding(
+        Severity::Blocked,
+        Code::AfterBlocked,
+        &Address::Service(service.name.clone()),
+        format!("comes after service.{first}, which is blocked"),
+    )
+}
+
+fn not_targeted(count: usize) -> Finding {
+    finding(
+        Severity::Note,
+        Code::NotTargeted,
+        &Address::Swarm,
+        match count {
+            1 => "1 more change is left out by --target".to_owned(),
+            n => format!("{n} more changes are left out by --target"),
+        },
+    )
+}
