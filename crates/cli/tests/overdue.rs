@@ -152,6 +152,15 @@ fn the_last_run_is_named_with_its_link() {
 }
 
 #[test]
+fn a_run_that_succeeded_and_moved_nothing_is_told_too() {
+    let stage = Stage::new(Step::new("Build and push", 1), WEEKLY);
+    let link = stage.start();
+    std::thread::sleep(Duration::from_millis(1500));
+    let words = "the last run of build.yml succeeded less than a minute ago, all the same";
+    says(&stage.plan(READS), &format!("{OVERDUE}{words}: {link}"));
+}
+
+#[test]
 fn what_github_does_not_tell_is_said_and_holds_nothing_up() {
     let stage = Stage::new(Step::new("Build and push", 1), WEEKLY);
     let unknown = format!("{OVERDUE}what became of the last run of build.yml is not known: ");
