@@ -4,11 +4,15 @@
 //! The same build twice has the same digest; another sha has another one. What
 //! a build does when it runs is its [`Kind`].
 //!
-//! Absent on purpose: provenance and attestations, compressed layers (an
-//! uncompressed one is as valid, and its digest depends on no compressor).
+//! A build may be made upon another one, its base, and say so in any of the
+//! manners that builders have ([`Note`]).
+//!
+//! Absent on purpose: compressed layers (an uncompressed one is as valid, and
+//! its digest depends on no compressor).
 
 mod image;
 mod layer;
+mod provenance;
 mod upload;
 
 use std::collections::BTreeMap;
@@ -48,10 +52,43 @@ pub struct Build {
     pub platforms: Vec<Platform>,
     /// Without an index the tags name the manifest of the first platform.
     pub index: bool,
+    /// What it is built upon.
+    pub base: Option<Base>,
     /// A static busybox for all platforms; only the machine's own can run.
     pub busybox: PathBuf,
     /// Bytes that it carries for nothing but its size.
     pub ballast: usize,
+}
+
+/// What a build is built upon: a build that was pushed.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// As a Dockerfile has it: `10.77.0.1:5000/stacks/base:16-alpine`.
+    pub name: String,
+    /// The commit it was made from.
+    pub sha: String,
+    /// What its tag led to.
+    pub digest: String,
+    /// How the build says so.
+    pub note: Note,
+}
+
+/// How a build says what it is built upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Note {
+    /// A statement beside each platform's image, in SLSA's version 1: BuildKit's
+    /// way.
+    ProvenanceV1,
+    /// The same in version 0.2.
+    ProvenanceV02,
+    /// Annotations of the index.
+    Annotations,
+    /// Labels.
+    Labels,
+    /// It says nothing, and begins with the base's layers.
+    Layers,
+    /// It says nothing, and its layers are its own, as if it was squashed.
+    Nothing,
 }
 
 impl Build {
@@ -65,6 +102,7 @@ impl Build {
             major: "16".to_owned(),
             platforms: vec![Platform::linux("amd64"), Platform::linux("arm64")],
             index: true,
+            base: None,
             busybox: PathBuf::from("/bin/busybox"),
             ballast: 0,
         }
@@ -195,7 +233,7 @@ pub async fn push(build: &Build, destination: &Destination) -> Result<Pushed, Bu
     for blob in &image.blobs {
         registry.upload_blob(blob).await?;
     }
-    for manifest in image.manifests.values() {
+    for manifest in image.manifests.values().chain(&image.attestations) {
         registry.put_manifest(&manifest.digest, manifest).await?;
     }
     let tags = build.tags();

@@ -184,7 +184,11 @@ impl Story {
         Self::push_build(self.world.anonymous(), build, None).await
     }
 
-    async fn push_build(registry: &str, build: Build, login: Option<Login>) -> Pushed {
+    /// Pushes a build that is described whole.
+    ///
+    /// # Panics
+    /// When the registry does not take it.
+    pub async fn push_build(registry: &str, build: Build, login: Option<Login>) -> Pushed {
         let destination = Destination {
             registry: format!("http://{registry}"),
             login,

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
+mod bases;
 mod credentials;
 mod failures;
 mod fleet;

@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt as _};
-use imgstack_planner::{Build, Inventory, Known, ObservedNode, ObservedService, PullSize, Trouble};
+use imgstack_planner::{
+    Build, Inventory, Known, ObservedNode, ObservedService, PlatformContent, PullSize, Trouble,
+};
 use imgstack_registry::oci::{self, Client, ErrorKind};
 use imgstack_spec::{Digest, Image, ImageRef, Platform, Repository, Stack};
 
@@ -20,6 +22,8 @@ struct Questions {
     facts: BTreeSet<(Repository, Digest)>,
     /// What the nodes would have to fetch of them.
     pulls: BTreeSet<(Repository, Digest)>,
+    /// Whether they are the same but for their names.
+    contents: BTreeSet<(Repository, Digest)>,
 }
 
 /// Asks for what a plan needs to know of builds.
@@ -33,12 +37,16 @@ pub(crate) async fn builds(
     let platforms = platforms(inventory);
     let answers: Vec<_> = stream::iter(questions.facts)
         .map(|(repository, digest)| {
-            let pulls = questions
-                .pulls
-                .contains(&(repository.clone(), digest.clone()));
-            let platforms = &platforms[..if pulls { platforms.len() } else { 0 }];
+            let one = (repository, digest);
+            let all = |asked: bool| if asked { &platforms[..] } else { &[] };
+            let pulls = all(questions.pulls.contains(&one));
+            let contents = all(questions.contents.contains(&one));
+            let (repository, digest) = one;
             async move {
-                let build = facts(registry, &repository, &digest, platforms).await;
+                let mut build = facts(registry, &repository, &digest, pulls).await;
+                if let Known::Known(build) = &mut build {
+                    build.contents = contents_of(registry, &repository, &digest, contents).await;
+                }
                 (digest, build)
             }
         })
@@ -75,18 +83,21 @@ fn questions(stack: &Stack, inventory: &Inventory, details: Details) -> Question
         let users: Vec<&ObservedService> = users
             .filter_map(|service| services.get(&service.name))
             .collect();
-        let moves = moves(image, wanted, &users) || is_missing(image, wanted, &users, inventory);
+        let moves = moves(image, wanted, &users);
+        let pulls = moves || is_missing(image, wanted, &users, inventory);
         let of = |digest: &Digest| (image.repository.clone(), digest.clone());
-        if moves {
+        let running = references(&users).flatten();
+        let running = running.filter(|it| it.repository == image.repository);
+        let mut spoken_of: BTreeSet<_> = running.filter_map(|it| Some(of(&it.digest?))).collect();
+        spoken_of.insert(of(wanted));
+        if pulls {
             questions.pulls.insert(of(wanted));
         }
-        if moves || details == Details::Always {
-            let running = references(&users).flatten();
-            let running = running.filter(|it| it.repository == image.repository);
-            questions
-                .facts
-                .extend(running.filter_map(|it| Some(of(&it.digest?))));
-            questions.facts.insert(of(wanted));
+        if moves {
+            questions.contents.extend(spoken_of.iter().cloned());
+        }
+        if pulls || details == Details::Always {
+            questions.facts.extend(spoken_of);
         }
     }
     questions
@@ -159,12 +170,31 @@ async fn facts(
         Ok(sizes) => Known::Known(Build {
             platforms: build.platforms,
             sizes,
+            contents: Vec::new(),
             created: build.created.and_then(|created| created.parse().ok()),
             revision: build.revision,
             version: build.version,
         }),
         Err(trouble) => Known::Unknown(trouble),
     }
+}
+
+/// What names the content of a build, as far as that can be told: it is worth a
+/// word and nothing else.
+async fn contents_of(
+    registry: &Client,
+    repository: &Repository,
+    digest: &Digest,
+    platforms: &[Platform],
+) -> Vec<PlatformContent> {
+    if platforms.is_empty() {
+        return Vec::new();
+    }
+    let contents = registry.contents(repository, digest, platforms).await;
+    let contents = contents.unwrap_or_default().into_iter();
+    contents
+        .map(|(platform, content)| PlatformContent { platform, content })
+        .collect()
 }
 
 /// What nodes would fetch, as far as that can be told. That the registry still

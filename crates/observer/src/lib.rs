@@ -13,6 +13,7 @@ mod builds;
 mod credentials;
 mod engines;
 mod fleet;
+mod freshness;
 mod images;
 mod observe;
 mod services;

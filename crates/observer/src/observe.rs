@@ -12,6 +12,7 @@ use crate::builds::builds;
 use crate::credentials;
 use crate::engines::Engines;
 use crate::fleet::{self, Fleet};
+use crate::freshness::freshness;
 use crate::images::{resolve_all, warnings};
 use crate::services::{Cluster, read_cluster};
 
@@ -66,6 +67,7 @@ pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> O
         endpoint: sources.endpoint.to_owned(),
         images,
         builds: BTreeMap::new(),
+        freshness: BTreeMap::new(),
         services: Known::Known(BTreeMap::new()),
         service_names: Vec::new(),
         observer: sources.observer.to_owned(),
@@ -88,11 +90,13 @@ pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> O
             inventory.nodes = Known::Unknown(trouble);
         }
     }
-    let (builds, credentials) = tokio::join!(
+    let (builds, freshness, credentials) = tokio::join!(
         builds(stack, &inventory, sources.registry, details),
+        freshness(stack, &inventory.images, sources.registry, sources.now),
         check(stack, &inventory.cluster, sources.registry),
     );
     inventory.builds = builds;
+    inventory.freshness = freshness;
     inventory.credentials = credentials;
     inventory.warnings = warnings(sources.registry);
     Observation {

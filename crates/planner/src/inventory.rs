@@ -1,6 +1,7 @@
 //! The observed world, as far as one stack needs it.
 
 mod credential;
+mod freshness;
 mod node;
 mod service;
 
@@ -15,6 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::{Known, Observed, Trouble};
 
 pub use credential::{Acceptance, ObservedCredential};
+pub use freshness::{
+    BaseState, Evidence, Freshness, LastRun, MovedBase, PlatformContent, RunState, same_content,
+};
 pub use node::{Availability, Disk, LoginState, ObservedEngine, ObservedNode, StoredBuild};
 pub use service::{
     FailureAction, ObservedService, ObservedTask, ServiceMode, UpdateOrder, UpdateSettings,
@@ -36,6 +40,9 @@ pub struct Inventory {
     /// Facts of builds that run or are wanted, by digest. A build that is
     /// missing here was not asked for.
     pub builds: BTreeMap<Digest, Known<Build>>,
+    /// How fresh the wanted builds are, of images that the spec names a base or a
+    /// greatest age for, and whose wanted build is known.
+    pub freshness: BTreeMap<ImageName, Freshness>,
     /// Every service of the cluster that the stack names, or that carries its label.
     pub services: Known<BTreeMap<ServiceName, ObservedService>>,
     /// Names of all services of the cluster, to suggest the nearest.
@@ -127,6 +134,10 @@ pub struct Build {
     /// What a pull fetches, for the platforms that were asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sizes: Vec<PullSize>,
+    /// What names its content, for the platforms that were asked for: only where
+    /// a service is to move from one build to another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contents: Vec<PlatformContent>,
     /// When it was built, by its config or annotations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,

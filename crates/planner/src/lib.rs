@@ -12,6 +12,7 @@ mod credential;
 mod disk;
 mod drift;
 mod finish;
+mod freshness;
 mod inventory;
 mod leftover;
 mod login;
@@ -31,10 +32,11 @@ mod target;
 
 pub use drift::{Drift, Moved, Unseen, drift};
 pub use inventory::{
-    Acceptance, Availability, Build, Disk, FailureAction, Inventory, Leftover, LoginState,
-    ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTask,
-    PullSize, References, RegistryWarning, ServiceMode, StoredBuild, UpdateOrder, UpdateSettings,
-    UpdateState, UpdateStatus,
+    Acceptance, Availability, BaseState, Build, Disk, Evidence, FailureAction, Freshness,
+    Inventory, LastRun, Leftover, LoginState, MovedBase, ObservedCredential, ObservedEngine,
+    ObservedImage, ObservedNode, ObservedService, ObservedTask, PlatformContent, PullSize,
+    References, RegistryWarning, RunState, ServiceMode, StoredBuild, UpdateOrder, UpdateSettings,
+    UpdateState, UpdateStatus, same_content,
 };
 pub use observed::{Known, Observed, Trouble};
 pub use plan::{FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan, Summary};

@@ -11,7 +11,7 @@ use crate::report::{Code, Finding, Report, Severity};
 use crate::service::{STACK_LABEL, finding, observed};
 use crate::step::Step;
 use crate::target::Scope;
-use crate::{Inventory, Known, Observed, credential, leftover, login};
+use crate::{Inventory, Known, Observed, credential, freshness, leftover, login};
 
 /// The label that names the plan which last touched a service.
 pub(crate) const PLAN_LABEL: &str = "dev.imgstack.plan";
@@ -46,6 +46,7 @@ pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPla
     match options.only {
         Only::Everything => {
             draft.report_images(inventory);
+            draft.report_freshness(inventory);
             draft.bring_services_to_images(inventory);
             draft.report_history(inventory);
             draft.report_strangers(inventory);
@@ -118,6 +119,11 @@ impl<'a> Draft<'a> {
                 )
             });
         }
+    }
+
+    fn report_freshness(&mut self, inventory: &Inventory) {
+        let findings = freshness::report(self.scope, inventory);
+        self.report.findings.extend(findings);
     }
 
     fn clear_up(&mut self, inventory: &Inventory) {

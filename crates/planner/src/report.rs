@@ -108,6 +108,14 @@ pub enum Code {
     LoginUnknown,
     /// A node is not logged in, for lack of a credential.
     LoginSkipped,
+    /// The base of an image has moved since the image was built.
+    BaseMoved,
+    /// Whether the base of an image has moved is not known.
+    BaseUnknown,
+    /// The build of an image is older than the spec lets it become.
+    BuildOverdue,
+    /// How old the build of an image is, is not known.
+    BuildAgeUnknown,
 }
 
 impl Report {

@@ -77,7 +77,8 @@ pub(crate) fn judge(stack: &Stack, service: &Service, inventory: &Inventory) -> 
         Err(blocked) => return Verdict::Blocked(blocked),
     };
     findings.extend(running.paused(&address));
-    let reasons = reasons(image, observed, &wanted, &running);
+    let mut reasons = reasons(image, observed, &wanted, &running);
+    reasons.extend(same_content(observed, digest, inventory));
     let update = update(
         stack, service, observed, &wanted, digest, inventory, &running,
     );
@@ -276,6 +277,24 @@ fn reasons(
         ));
     }
     reasons
+}
+
+/// A build that is deployed is known by its digest, so it moves all the same.
+fn same_content(
+    observed: &ObservedService,
+    wanted: &Digest,
+    inventory: &Inventory,
+) -> Option<String> {
+    let wanted = inventory.build(wanted)?;
+    let tasks = observed.tasks.iter().map(|task| &task.image);
+    let mut images = tasks.chain([&observed.image]);
+    let is_same = |image: &String| {
+        let digest = image.parse::<ImageRef>().ok()?.digest?;
+        Some(crate::same_content(inventory.build(&digest)?, wanted))
+    };
+    images
+        .all(|image| is_same(image) == Some(true))
+        .then(|| "rebuilt with the same content: only its digest is new".to_owned())
 }
 
 fn pin(image: &Image) -> String {

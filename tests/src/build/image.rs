@@ -6,9 +6,9 @@ use imgstack_sim::Behaviour;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Build, BuildError, Kind, Platform, layer};
+use super::{Base, Build, BuildError, Kind, Note, Platform, layer, provenance};
 
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(super) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -24,6 +24,7 @@ pub(super) struct Blob {
 pub(super) struct Image {
     pub(super) blobs: Vec<Blob>,
     pub(super) manifests: BTreeMap<Platform, Blob>,
+    pub(super) attestations: Vec<Blob>,
     /// What the tags name.
     pub(super) top: Blob,
 }
@@ -35,34 +36,48 @@ pub(super) fn compose(build: &Build) -> Result<Image, BuildError> {
         path: build.busybox.clone(),
         source,
     };
-    let layers = [
-        Blob::new(LAYER, layer::base(&build.busybox).map_err(failed)?),
-        Blob::new(
+    let mut layers = vec![Blob::new(
+        LAYER,
+        layer::base(&build.busybox).map_err(failed)?,
+    )];
+    let upon = build.base.iter().filter(|base| base.note != Note::Nothing);
+    let upon = upon.map(|base| (&base.sha, 0));
+    for (sha, ballast) in upon.chain([(&build.sha, build.ballast)]) {
+        layers.push(Blob::new(
             LAYER,
-            layer::build(&build.sha, build.ballast).map_err(failed)?,
-        ),
-    ];
-    let mut blobs = layers.to_vec();
+            layer::build(sha, ballast).map_err(failed)?,
+        ));
+    }
+    let mut blobs = layers.clone();
     let mut manifests = BTreeMap::new();
     for platform in &build.platforms {
         let config = config(build, platform, &layers);
-        manifests.insert(platform.clone(), manifest(&config, &layers));
+        let descriptors: Vec<Value> = layers.iter().map(Blob::descriptor).collect();
+        manifests.insert(platform.clone(), manifest(&config, &descriptors));
         blobs.push(config);
     }
+    let mut attestations = Vec::new();
+    for (platform, manifest) in &manifests {
+        if let Some(attestation) = provenance::compose(build, platform, manifest) {
+            blobs.extend(attestation.blobs);
+            attestations.push(attestation.manifest);
+        }
+    }
     let top = if build.index {
-        index(&manifests)
+        index(build, &manifests, &attestations)
     } else {
         manifests[first].clone()
     };
     Ok(Image {
         blobs,
         manifests,
+        attestations,
         top,
     })
 }
 
 impl Blob {
-    fn new(media_type: &'static str, bytes: Vec<u8>) -> Self {
+    pub(super) fn new(media_type: &'static str, bytes: Vec<u8>) -> Self {
         let hash = Sha256::digest(&bytes);
         let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         Self {
@@ -72,17 +87,17 @@ impl Blob {
         }
     }
 
-    fn json(media_type: &'static str, value: &Value) -> Self {
+    pub(super) fn json(media_type: &'static str, value: &Value) -> Self {
         Self::new(media_type, value.to_string().into_bytes())
     }
 
-    fn descriptor(&self) -> Value {
+    pub(super) fn descriptor(&self) -> Value {
         json!({"mediaType": self.media_type, "digest": self.digest, "size": self.bytes.len()})
     }
 }
 
-fn index(manifests: &BTreeMap<Platform, Blob>) -> Blob {
-    let entries: Vec<Value> = manifests
+fn index(build: &Build, manifests: &BTreeMap<Platform, Blob>, attestations: &[Blob]) -> Blob {
+    let mut entries: Vec<Value> = manifests
         .iter()
         .map(|(platform, manifest)| {
             let mut entry = manifest.descriptor();
@@ -90,12 +105,37 @@ fn index(manifests: &BTreeMap<Platform, Blob>) -> Blob {
             entry
         })
         .collect();
-    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
+    for (attestation, about) in attestations.iter().zip(manifests.values()) {
+        let mut entry = attestation.descriptor();
+        entry["platform"] = json!({"os": "unknown", "architecture": "unknown"});
+        entry["annotations"] = json!({
+            "vnd.docker.reference.type": "attestation-manifest",
+            "vnd.docker.reference.digest": about.digest,
+        });
+        entries.push(entry);
+    }
+    let mut index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries});
+    if let Some(base) = noted(build, Note::Annotations) {
+        index["annotations"] = base_note(base);
+    }
     Blob::json(INDEX, &index)
 }
 
-fn manifest(config: &Blob, layers: &[Blob]) -> Blob {
-    let layers: Vec<Value> = layers.iter().map(Blob::descriptor).collect();
+/// The base, if the build says in that manner what it is.
+fn noted(build: &Build, note: Note) -> Option<&Base> {
+    build.base.as_ref().filter(|base| base.note == note)
+}
+
+/// OCI's own words for it.
+fn base_note(base: &Base) -> Value {
+    json!({
+        "org.opencontainers.image.base.name": base.name,
+        "org.opencontainers.image.base.digest": base.digest,
+    })
+}
+
+/// `layers` are descriptors.
+pub(super) fn manifest(config: &Blob, layers: &[Value]) -> Blob {
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -121,6 +161,11 @@ fn config(build: &Build, platform: &Platform, layers: &[Blob]) -> Blob {
             Behaviour::LABEL: behaviour(build).to_string(),
         },
     });
+    if let Some(base) = noted(build, Note::Labels) {
+        for (name, value) in base_note(base).as_object().into_iter().flatten() {
+            config["Labels"][name] = value.clone();
+        }
+    }
     if let Some(healthcheck) = healthcheck(build.kind) {
         config["Healthcheck"] = healthcheck;
     }

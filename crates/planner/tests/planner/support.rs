@@ -74,6 +74,7 @@ impl World {
                 endpoint: "unix:///var/run/docker.sock".to_owned(),
                 images: BTreeMap::from([(name, asked)]),
                 builds: BTreeMap::new(),
+                freshness: BTreeMap::new(),
                 services: Known::Known(BTreeMap::new()),
                 service_names: Vec::new(),
                 nodes: Known::Known(BTreeMap::new()),

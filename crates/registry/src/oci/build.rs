@@ -8,7 +8,7 @@ use oci_spec::image::ImageManifest;
 use super::error::Error;
 use super::manifest;
 
-const CREATED: &str = "org.opencontainers.image.created";
+pub(crate) const CREATED: &str = "org.opencontainers.image.created";
 const REVISION: &str = "org.opencontainers.image.revision";
 const VERSION: &str = "org.opencontainers.image.version";
 

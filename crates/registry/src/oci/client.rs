@@ -94,7 +94,7 @@ pub(super) enum Wanted {
 
 /// Where a content lives.
 #[derive(Clone, Copy)]
-enum Shelf {
+pub(super) enum Shelf {
     Manifests,
     Blobs,
 }
@@ -274,10 +274,7 @@ impl Client {
         digest: &Digest,
         image: &ImageManifest,
     ) -> Result<Child, Error> {
-        let config = manifest::digest(image.config()).ok_or_else(|| {
-            let cause = format!("sends a manifest of {repository} whose config has no digest");
-            Error::protocol(repository.host(), cause)
-        })?;
+        let config = manifest::config_digest(repository, image)?;
         let facts = self.config(repository, &config).await?;
         Ok(Child {
             platform: facts.platform,
@@ -311,7 +308,8 @@ impl Client {
         flight.get(|_| true, look).await
     }
 
-    async fn content(
+    /// What a digest names, checked, from the cache if it is there.
+    pub(super) async fn content(
         &self,
         repository: &Repository,
         digest: &Digest,

@@ -136,6 +136,17 @@ pub(crate) fn digest(descriptor: &Descriptor) -> Option<Digest> {
     descriptor.digest().to_string().parse().ok()
 }
 
+/// The digest of an image's config.
+pub(crate) fn config_digest(
+    repository: &Repository,
+    image: &ImageManifest,
+) -> Result<Digest, Error> {
+    digest(image.config()).ok_or_else(|| {
+        let cause = format!("sends a manifest of {repository} whose config has no digest");
+        Error::protocol(repository.host(), cause)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

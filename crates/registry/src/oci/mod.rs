@@ -6,6 +6,8 @@
 //!
 //! - `client`: what can be asked; answers are shared, contents are checked
 //!   (`integrity`) and kept (`cache`);
+//! - `base`: has the base of an image moved; `content`: are two builds the same
+//!   but for their names; `opened`: what a digest leads to;
 //! - `check`, `access`: whether a credential is good, and for what; `sizes`: what
 //!   a node would have to fetch;
 //! - `workflow_token`: in whose name a workflow is started;
@@ -18,6 +20,7 @@
 //! referrers API, which GHCR does not have.
 
 mod access;
+mod base;
 mod build;
 mod cache;
 mod challenge;
@@ -25,11 +28,13 @@ mod check;
 mod classify;
 mod client;
 mod config;
+mod content;
 mod error;
 mod hint;
 mod host;
 mod integrity;
 mod manifest;
+mod opened;
 mod session;
 mod sizes;
 mod tags;
@@ -37,6 +42,7 @@ mod token;
 mod workflow_token;
 
 pub use access::Access;
+pub use base::{BaseState, Evidence};
 pub use build::Build;
 pub use cache::CacheOptions;
 pub use check::{Checked, Concern, CredentialCheck};

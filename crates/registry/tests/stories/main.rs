@@ -7,6 +7,7 @@
 
 mod actions;
 mod auth;
+mod base;
 mod check;
 mod content;
 mod github;

@@ -4,6 +4,7 @@
 //! it; so what may be a secret is asterisks, and `patch` cannot apply the diff.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use similar::TextDiff;
 
@@ -37,6 +38,7 @@ fn shown(text: &str, changed: &[Range<usize>]) -> String {
     let source = Source {
         id: 0,
         name: "".into(),
+        folder: PathBuf::new(),
         text: text.to_owned(),
     };
     let mut findings = Findings::default();
