@@ -68,7 +68,7 @@ pub(super) struct Inner {
     pub(super) github: github::Client,
     pub(super) fingerprints: Flights<(RegistryHost, String), Option<Fingerprint>, Error>,
     cache: Option<Cache>,
-    resolved: Flights<(Repository, Wanted), Resolved, Error>,
+    pub(super) resolved: Flights<(Repository, Wanted), Resolved, Error>,
     contents: Flights<(Repository, Digest), Arc<[u8]>, Error>,
     /// Contents that came from the registry in this run.
     fetched: Mutex<HashSet<(Repository, Digest)>>,
@@ -94,7 +94,7 @@ pub(super) enum Wanted {
 
 /// Where a content lives.
 #[derive(Clone, Copy)]
-enum Shelf {
+pub(super) enum Shelf {
     Manifests,
     Blobs,
 }
@@ -311,7 +311,7 @@ impl Client {
         flight.get(|_| true, look).await
     }
 
-    async fn content(
+    pub(super) async fn content(
         &self,
         repository: &Repository,
         digest: &Digest,
@@ -324,7 +324,11 @@ impl Client {
 }
 
 impl Inner {
-    async fn look_up(&self, repository: &Repository, wanted: &Wanted) -> Result<Resolved, Error> {
+    pub(super) async fn look_up(
+        &self,
+        repository: &Repository,
+        wanted: &Wanted,
+    ) -> Result<Resolved, Error> {
         let head = manifest_errand(repository, wanted, Method::HEAD);
         let reply = self.session.run(repository, &head).await?;
         if let Some(resolved) = resolved(repository, wanted, &reply)? {

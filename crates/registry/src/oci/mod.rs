@@ -8,13 +8,15 @@
 //!   (`integrity`) and kept (`cache`);
 //! - `check`, `access`: whether a credential is good, and for what; `sizes`: what
 //!   a node would have to fetch;
+//! - `push`: may one push, and one more tag for a build, the only things that
+//!   write;
 //! - `session`: in whose name, and what to do when that is refused;
 //! - `host`, `challenge`, `token`: how one gets in;
 //! - `error`, `classify`, `hint`: what went wrong, and what helps.
 //!
 //! A tag's digest lives as long as the client, which is one run; only what a
-//! digest names is kept longer. Deliberately absent: pushing, layers, and the
-//! referrers API, which GHCR does not have.
+//! digest names is kept longer. Deliberately absent: pushing builds, layers, and
+//! the referrers API, which GHCR does not have.
 
 mod access;
 mod build;
@@ -29,6 +31,7 @@ mod hint;
 mod host;
 mod integrity;
 mod manifest;
+mod push;
 mod session;
 mod sizes;
 mod tags;
