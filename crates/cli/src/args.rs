@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use imgstack_spec::Address;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use imgstack_spec::{Address, Tag};
 
 use crate::generate::cloud_init::{self, SecretFile};
 
@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Show which build runs where: image, service, node
     Status(StatusArgs),
+    /// Build an image and push it under its three tags
+    Build(BuildArgs),
     /// Check a spec without a cluster
     Validate(ValidateArgs),
     /// Print the JSON Schema of the spec
@@ -134,6 +136,35 @@ pub(crate) struct StatusArgs {
     /// The form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BuildArgs {
+    #[command(flatten)]
+    pub(crate) image: ImageArgs,
+    /// Push what is built
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, default_value_t = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) push: bool,
+    /// For a trial: push under this tag alone
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<Tag>,
+    /// Push under the tag of the commit also what is not as in the commit
+    #[arg(long)]
+    pub(crate) allow_dirty: bool,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+/// One image of the spec.
+#[derive(Args, Debug)]
+pub(crate) struct ImageArgs {
+    /// The image, by its name in the spec
+    #[arg(value_name = "IMAGE")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
 }
 
 #[derive(Args, Debug)]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use imgstack_spec::StackSet;
+use imgstack_spec::{Image, Stack, StackSet, nearest};
 
 use crate::args::SpecArgs;
 use crate::problem::Problem;
@@ -29,6 +29,21 @@ pub(crate) fn stacks(args: &SpecArgs) -> Result<StackSet, Problem> {
         &paths,
         std::io::stdin(),
     ))?)
+}
+
+/// The image of that name, and its stack. Its address names it as well.
+pub(crate) fn image<'s>(set: &'s StackSet, name: &str) -> Result<(&'s Stack, &'s Image), Problem> {
+    let stacks = set.stacks.iter();
+    let images = stacks.flat_map(|stack| stack.images.iter().map(move |image| (stack, image)));
+    let named = |name: &str| {
+        let mut images = images.clone();
+        images.find(|(_, image)| image.name.as_str() == name)
+    };
+    let found = named(name).or_else(|| named(name.strip_prefix("image.")?));
+    found.ok_or_else(|| Problem::NoImage {
+        name: name.to_owned(),
+        nearest: nearest(name, images.map(|(_, image)| image.name.as_str())).map(str::to_owned),
+    })
 }
 
 /// With who named them, where nobody typed them.

@@ -9,6 +9,7 @@ use imgstack_spec::Diagnostics;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use thiserror::Error;
 
+use crate::build::BuildError;
 use crate::generate::cloud_init::CloudInitError;
 use crate::views::fold::prose;
 use crate::views::style::{BAD, inline, paint};
@@ -29,6 +30,16 @@ pub(crate) enum Problem {
     /// A target that is not in the spec.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// An image that is not in the spec.
+    #[error("there is no image `{name}` in the spec")]
+    NoImage {
+        name: String,
+        /// The nearest name that is there.
+        nearest: Option<String>,
+    },
+    /// An image was not built, or not pushed.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// A file cannot be read or written.
     #[error("cannot {verb} {}: {cause}", path.display())]
     File {
@@ -88,6 +99,10 @@ impl Problem {
                 .nearest
                 .as_ref()
                 .map(|near| format!("did you mean `{near}`?")),
+            Self::NoImage { nearest, .. } => nearest
+                .as_ref()
+                .map(|near| format!("did you mean `{near}`?")),
+            Self::Build(error) => error.hint(),
             Self::NoSpec { .. } => {
                 Some("name a file or a folder with -f, or `-` for standard input".to_owned())
             }

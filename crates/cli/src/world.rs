@@ -59,6 +59,11 @@ pub(crate) async fn look(
     Ok(seen)
 }
 
+/// A client of a stack's registries, for who asks nothing else.
+pub(crate) fn registries(stack: &Stack) -> Result<Client, EndpointsError> {
+    Ok(registry(stack, &endpoints()?))
+}
+
 /// Hosts that are asked elsewhere, as the environment says.
 fn endpoints() -> Result<Endpoints, EndpointsError> {
     let text = std::env::var(Endpoints::VARIABLE).unwrap_or_default();

@@ -9,7 +9,7 @@ use imgstack_planner::StepId;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::steps::named;
-use super::style::{BAD, WARN, inline, paint};
+use super::style::{BAD, WARN, inline, paint, seconds};
 use crate::printer::{Printer, harmless};
 
 /// How often a pipe is told that something is still going on.
@@ -195,12 +195,4 @@ fn spinner() -> ProgressStyle {
 fn bytes() -> ProgressStyle {
     let template = "{spinner} {prefix}: {wide_bar} {binary_bytes}/{binary_total_bytes} [{elapsed}]";
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-fn seconds(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match (seconds / 60, seconds % 60) {
-        (0, seconds) => format!("{seconds}s"),
-        (minutes, seconds) => format!("{minutes}m{seconds}s"),
-    }
 }

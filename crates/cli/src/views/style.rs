@@ -1,5 +1,7 @@
 //! The few styles in use, and words that several views share.
 
+use std::time::Duration;
+
 use anstyle::{AnsiColor, Style};
 use imgstack_spec::Digest;
 use jiff::Timestamp;
@@ -71,6 +73,15 @@ pub(crate) fn until(end: Timestamp, now: Timestamp) -> String {
     match hours {
         0..48 => format!("{date}, in {hours} h"),
         _ => format!("{date}, in {} days", hours / 24),
+    }
+}
+
+/// How long something took: `12s`, `3m7s`.
+pub(crate) fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds}s"),
+        (minutes, seconds) => format!("{minutes}m{seconds}s"),
     }
 }
 

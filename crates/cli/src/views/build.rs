@@ -1,0 +1,186 @@
+//! A build, as it is made and when it is there.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use imgstack_planner::FORMAT_VERSION;
+use imgstack_spec::{Address, Digest, Image, ImageName, ImageRef, Repository, Tag};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::fold::prose;
+use super::style::{BOLD, DIM, WARN, inline, paint, seconds, short};
+use crate::build::{Outcome, Progress, TagState};
+
+/// What happens, as it happens.
+pub(crate) fn progress(image: &ImageName, it: &Progress) -> String {
+    let name = Address::Image(image.clone());
+    match it {
+        Progress::Warning(why, hint) => {
+            let text = format!("{} {name}: {}", paint(WARN, "Warning:"), inline(why));
+            let mut out = prose(&text, 2) + "\n";
+            if let Some(hint) = hint {
+                let _ = writeln!(out, "{}", prose(&format!("  help: {}", inline(hint)), 8));
+            }
+            out
+        }
+        Progress::Building(builder) => format!("{name}: Building with {builder}...\n"),
+        Progress::Line(line) => format!("  {} {}\n", paint(DIM, "│"), inline(line)),
+        Progress::Still(doing, since) => {
+            format!("{name}: Still {doing}... [{} elapsed]\n", seconds(*since))
+        }
+        Progress::Built(took) => format!("{name}: Built after {}\n", seconds(*took)),
+        Progress::Found(digest) => {
+            let text = format!(
+                "{name}: the build of this commit is in the registry since earlier today ({}); \
+                 only tags that it lacks are added",
+                short(digest)
+            );
+            prose(&text, 2) + "\n"
+        }
+        Progress::Pushing(tag) => format!("{name}: Pushing {tag}...\n"),
+        Progress::Pushed(tag) => format!("{name}: Pushed {tag}\n"),
+    }
+}
+
+/// What is there in the end, and what comes next.
+pub(crate) fn render(image: &Image, outcome: &Outcome, spec: &[PathBuf]) -> String {
+    let mut out = String::new();
+    let name = Address::Image(image.name.clone());
+    let _ = writeln!(out, "\n{}", paint(BOLD, name));
+    let _ = writeln!(out, "    {}", image.repository);
+    if let Some(digest) = &outcome.digest {
+        let _ = writeln!(out, "    {digest}");
+    }
+    if let Some(id) = &outcome.image_id {
+        let _ = writeln!(out, "    {}  in the engine alone", inline(id));
+    }
+    let width = outcome.tags.iter().map(|(tag, _)| tag.as_str().len()).max();
+    for (tag, state) in &outcome.tags {
+        let width = width.unwrap_or_default();
+        let _ = writeln!(out, "    {:<width$}  {}", tag.as_str(), words(*state));
+    }
+    let _ = match (&outcome.failure, &outcome.digest) {
+        (None, Some(_)) if outcome.tags.iter().any(|(tag, _)| *tag == image.tag) => {
+            writeln!(
+                out,
+                "\nTo see what it changes: imgstack plan{}",
+                files(spec)
+            )
+        }
+        (None, _) => Ok(()),
+        (Some(_), _) => writeln!(
+            out,
+            "\n{}",
+            prose(
+                &format!(
+                    "`{}` leads to what it did before. When the cause is mended, run the same \
+                     command again: what is there stays.",
+                    image.tag
+                ),
+                0
+            )
+        ),
+    };
+    out
+}
+
+fn words(state: TagState) -> &'static str {
+    match state {
+        TagState::Pushed => "pushed",
+        TagState::There => "was there",
+        TagState::Missing => "missing",
+        TagState::Local => "in the engine alone",
+    }
+}
+
+/// The files of the spec, as they were typed, for the next command.
+fn files(spec: &[PathBuf]) -> String {
+    spec.iter()
+        .map(|file| format!(" -f {}", file.display()))
+        .collect()
+}
+
+/// The same for programs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BuildDocument<'a> {
+    format_version: &'static str,
+    image: &'a ImageName,
+    repository: &'a Repository,
+    /// In the registry.
+    digest: Option<&'a Digest>,
+    /// In the engine.
+    image_id: Option<&'a str>,
+    tags: Vec<BuiltTag<'a>>,
+    created: Timestamp,
+    commit: Option<BuiltFrom<'a>>,
+    source: Option<&'a str>,
+    base: Option<BuiltOn<'a>>,
+    error: Option<Told>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BuiltTag<'a> {
+    tag: &'a Tag,
+    /// `pushed`, `there`, `missing` or `local`.
+    state: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BuiltFrom<'a> {
+    hash: &'a str,
+    /// What is not as in the commit.
+    changed: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BuiltOn<'a> {
+    name: &'a ImageRef,
+    digest: &'a Digest,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    message: String,
+    hint: Option<String>,
+}
+
+pub(crate) fn document<'a>(image: &'a Image, outcome: &'a Outcome) -> BuildDocument<'a> {
+    let facts = &outcome.facts;
+    let tag = |(tag, state): &'a (Tag, TagState)| BuiltTag {
+        tag,
+        state: match state {
+            TagState::Pushed => "pushed",
+            TagState::There => "there",
+            TagState::Missing => "missing",
+            TagState::Local => "local",
+        },
+    };
+    BuildDocument {
+        format_version: FORMAT_VERSION,
+        image: &image.name,
+        repository: &image.repository,
+        digest: outcome.digest.as_ref(),
+        image_id: outcome.image_id.as_deref(),
+        tags: outcome.tags.iter().map(tag).collect(),
+        created: facts.created,
+        commit: facts.commit.as_ref().map(|commit| BuiltFrom {
+            hash: &commit.hash,
+            changed: &commit.changed,
+        }),
+        source: facts.source.as_deref(),
+        base: facts.base.as_ref().map(|base| BuiltOn {
+            name: &base.name,
+            digest: &base.digest,
+        }),
+        error: outcome.failure.as_ref().map(|error| Told {
+            message: error.to_string(),
+            hint: error.hint(),
+        }),
+    }
+}
