@@ -70,10 +70,10 @@ fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
         Command::Demo(args) => run(interrupt::watch_to_the_end, async |cancel| {
             commands::demo::run(&args, printer, cancel).await
         }),
+        Command::Build(args) => run(interrupt::watch_to_the_end, async |cancel| {
+            commands::build::run(args, printer, cancel).await
+        }),
         // These know how to stop in the middle of a change.
-        Command::Build(args) => {
-            online(async |cancel| commands::build::run(args, printer, cancel).await)
-        }
         Command::Auth(auth) => {
             online(async |cancel| commands::auth::run(auth, printer, cancel).await)
         }

@@ -121,10 +121,6 @@ impl<'a> Docker<'a> {
         let folder = tempfile::tempdir().map_err(BuildError::Folder)?;
         let mut command = self.command();
         command.args(arguments(self.builder, order, &folder));
-        if self.builder == Builder::Classic {
-            // A newer client would look for buildx once more.
-            command.env(BUILDKIT, "0");
-        }
         let ended = self.watch(command, "building", tell, cancel).await?;
         if !ended.success {
             return Err(BuildError::Failed);

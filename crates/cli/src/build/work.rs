@@ -273,7 +273,10 @@ async fn make(
     let repository = &image.repository;
     let credential = job.client.credential(repository.host()).await?;
     let settings = Settings::with(repository.host(), credential.as_deref())?;
-    let docker = Docker::find(&settings).await?;
+    let docker = tokio::select! {
+        docker = Docker::find(&settings) => docker?,
+        () = cancel.cancelled() => return Err(BuildError::Interrupted),
+    };
     let base = facts.base.as_ref();
     let labels = labels(&Told {
         created: facts.created,
