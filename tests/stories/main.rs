@@ -36,6 +36,7 @@ macro_rules! both {
     };
 }
 
+mod build;
 mod credentials;
 mod failures;
 mod plans;

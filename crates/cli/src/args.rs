@@ -217,6 +217,8 @@ pub(crate) struct AuthRotateArgs {
 pub(crate) enum Generate {
     /// Print a cloud-config that logs a new node in and pulls the images; it holds no secret
     CloudInit(CloudInitArgs),
+    /// Print a GitHub Actions workflow that builds an image and pushes it; it holds no secret
+    Workflow(WorkflowArgs),
 }
 
 #[derive(Args, Debug)]
@@ -226,6 +228,16 @@ pub(crate) struct CloudInitArgs {
     /// The file on the new node that holds a registry's password; `{host}` is the registry
     #[arg(long, value_name = "PATH", default_value = cloud_init::DEFAULT_SECRET_FILE)]
     pub(crate) secret_file: SecretFile,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct WorkflowArgs {
+    #[command(flatten)]
+    pub(crate) image: ImageArgs,
+    /// The folder of the repository that the workflow is for
+    /// [default: the nearest folder of git's above the spec]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
 }
 
 /// Forms of a result.

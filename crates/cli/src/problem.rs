@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::build::BuildError;
 use crate::generate::cloud_init::CloudInitError;
+use crate::generate::workflow::WorkflowError;
 use crate::views::fold::prose;
 use crate::views::style::{BAD, inline, paint};
 
@@ -79,6 +80,9 @@ pub(crate) enum Problem {
     /// No cloud-config can be made of the stacks.
     #[error(transparent)]
     CloudInit(#[from] CloudInitError),
+    /// No workflow can be made of the image.
+    #[error(transparent)]
+    Workflow(#[from] WorkflowError),
     /// The runtime or stdout failed.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -133,6 +137,7 @@ impl Problem {
                     .to_owned(),
             ),
             Self::CloudInit(error) => Some(error.hint()),
+            Self::Workflow(error) => Some(error.hint()),
             Self::File { .. } => Some("check the path and its permissions".to_owned()),
             Self::Spec(_) | Self::Declined | Self::System(_) => None,
         }

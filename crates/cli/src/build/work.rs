@@ -235,7 +235,9 @@ fn dirty(job: &Job<'_>, commit: &Commit) -> Progress {
 
 /// When the build counts as made, to the second.
 fn created(now: Timestamp) -> Result<Timestamp, BuildError> {
-    let Ok(text) = std::env::var(EPOCH) else {
+    let set = std::env::var(EPOCH).ok();
+    // An empty variable is one that somebody meant to unset.
+    let Some(text) = set.filter(|text| !text.is_empty()) else {
         return Ok(now);
     };
     let seconds = text.trim().parse().ok();

@@ -1,8 +1,8 @@
 //! `imgstack generate`
 
-use crate::args::{CloudInitArgs, Generate};
+use crate::args::{CloudInitArgs, Generate, WorkflowArgs};
 use crate::exit::Exit;
-use crate::generate::cloud_init;
+use crate::generate::{cloud_init, workflow};
 use crate::input;
 use crate::printer::Printer;
 use crate::problem::Problem;
@@ -10,11 +10,19 @@ use crate::problem::Problem;
 pub(crate) fn run(what: &Generate, printer: Printer) -> Result<Exit, Problem> {
     match what {
         Generate::CloudInit(args) => cloud_init(args, printer),
+        Generate::Workflow(args) => workflow(args, printer),
     }
 }
 
 fn cloud_init(args: &CloudInitArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.spec)?;
     printer.data(&cloud_init::cloud_config(&set, &args.secret_file)?)?;
+    Ok(Exit::Done)
+}
+
+fn workflow(args: &WorkflowArgs, printer: Printer) -> Result<Exit, Problem> {
+    let set = input::stacks(&args.image.spec)?;
+    let (stack, image) = input::image(&set, &args.image.name)?;
+    printer.data(&workflow::workflow(stack, image, args.root.as_deref())?)?;
     Ok(Exit::Done)
 }
