@@ -175,7 +175,7 @@ async fn a_publisher_pushes_and_a_reader_is_told_before_anything_is_built(world:
         .imgstack(&["build", "pg", "--tag", "16-trial"])
         .expect(0);
     made.says(&["Step 1/", "Pushed 16-trial"])
-        .never_says(&[&world.password("publisher"), &commit]);
+        .never_says(&[&world.password("publisher"), &format!("16-{commit}")]);
     assert!(
         !Path::new(&story.file(".docker")).exists(),
         "docker's own settings were written"
