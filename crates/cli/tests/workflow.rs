@@ -319,9 +319,9 @@ struct Runner(TempDir);
 
 const DOCKER: &str = r#"#!/bin/bash
 here=$(dirname "$0")
-[ ! -e "$here/down" ] || { echo "ERROR: connection refused" >&2; exit 1; }
 case "$2 $3" in
 "imagetools inspect")
+	[ ! -e "$here/down" ] || { echo "ERROR: connection refused" >&2; exit 1; }
 	[ -e "$here/tags/${6##*:}" ] || { echo "ERROR: $6: not found" >&2; exit 1; }
 	printf '"%s"\n' "$(cat "$here/tags/${6##*:}")" ;;
 "imagetools create")

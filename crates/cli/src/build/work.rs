@@ -27,6 +27,8 @@ const NAMED: usize = 3;
 /// What is to be built, and where it goes.
 pub(crate) struct Job<'a> {
     pub(crate) image: &'a Image,
+    /// The tag that services follow, and that every build moves.
+    pub(crate) tag: &'a Tag,
     /// What the spec says of the image's registry.
     pub(crate) registry: Option<&'a Registry>,
     pub(crate) client: &'a Client,
@@ -114,13 +116,12 @@ pub(crate) async fn run(
     };
     let commit = facts.commit.as_ref();
     let named = commit.filter(|commit| !commit.is_dirty() || job.wish.allow_dirty);
-    let followed = &job.image.tag;
     let names = match &job.wish.trial {
         Some(trial) => Names {
             audit: Vec::new(),
             moving: trial.clone(),
         },
-        None => Names::of(followed, named.map(Commit::short), facts.created)?,
+        None => Names::of(job.tag, named.map(Commit::short), facts.created)?,
     };
     let todo = tokio::select! {
         todo = free(job, &names, &facts) => todo?,
@@ -218,7 +219,7 @@ fn dirty(job: &Job<'_>, commit: &Commit) -> Progress {
         more => format!(" and {more} more"),
     };
     let (named, short) = (named.join(", "), commit.short());
-    let tag = format!("`{}-{short}`", job.image.tag);
+    let tag = format!("`{}-{short}`", job.tag);
     match job.wish.allow_dirty {
         true => Progress::Warning(
             format!(
@@ -256,7 +257,7 @@ async fn free(job: &Job<'_>, names: &Names, facts: &Facts) -> Result<Todo, Build
     client.may_push(repository).await?;
     match &job.wish.trial {
         Some(tag) => {
-            taken::trial(&image.name, repository, &image.tag, tag, client).await?;
+            taken::trial(&image.name, repository, job.tag, tag, client).await?;
             Ok(Todo::Build)
         }
         None => taken::look(&image.name, repository, names, facts, client).await,
@@ -282,7 +283,7 @@ async fn make(
     let base = facts.base.as_ref();
     let labels = labels(&Told {
         created: facts.created,
-        version: &image.tag,
+        version: job.tag,
         commit: facts.commit.as_ref(),
         source: facts.source.as_deref(),
         base: base.map(|base| (&base.name, &base.digest)),

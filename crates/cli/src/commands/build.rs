@@ -1,8 +1,5 @@
 //! `imgstack build`
 
-use std::path::PathBuf;
-
-use imgstack_spec::Image;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{BuildArgs, Output};
@@ -10,7 +7,7 @@ use crate::build::{self, BuildError, Job, Outcome, Wish};
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::problem::Problem;
-use crate::views::build::{document, progress, render};
+use crate::views::build::{Page, progress};
 use crate::{input, world};
 
 pub(crate) async fn run(
@@ -21,8 +18,10 @@ pub(crate) async fn run(
     let set = input::stacks(&args.image.spec)?;
     let (stack, image) = input::image(&set, &args.image.name)?;
     let client = world::registries(stack)?;
+    let tag = &image.tag;
     let job = Job {
         image,
+        tag,
         registry: stack.registry(image.repository.host()),
         client: &client,
         wish: Wish {
@@ -34,9 +33,17 @@ pub(crate) async fn run(
     };
     let tell = |it| printer.notice(&progress(&image.name, &it));
     match build::run(&job, &tell, cancel).await {
-        Ok(outcome) => finish(image, outcome, args.output, &args.image.spec.file, printer),
+        Ok(outcome) => {
+            let page = Page {
+                image,
+                tag,
+                outcome: &outcome,
+                spec: &args.image.spec.file,
+            };
+            show(&page, args.output, printer)?;
+            end(outcome)
+        }
         Err(BuildError::Interrupted) => {
-            let tag = &image.tag;
             printer.notice(&format!("\nInterrupted; `{tag}` was not moved.\n"));
             Ok(Exit::Interrupted)
         }
@@ -44,21 +51,19 @@ pub(crate) async fn run(
     }
 }
 
-fn finish(
-    image: &Image,
-    outcome: Outcome,
-    output: Output,
-    spec: &[PathBuf],
-    printer: Printer,
-) -> Result<Exit, Problem> {
+fn show(page: &Page<'_>, output: Output, printer: Printer) -> Result<(), Problem> {
     match output {
-        Output::Human => printer.page(&render(image, &outcome, spec))?,
+        Output::Human => printer.page(&page.render())?,
         Output::Json => {
-            let document = document(image, &outcome);
+            let document = page.document();
             let text = serde_json::to_string_pretty(&document).map_err(std::io::Error::other)?;
             printer.data(&format!("{text}\n"))?;
         }
     }
+    Ok(())
+}
+
+fn end(outcome: Outcome) -> Result<Exit, Problem> {
     match outcome.failure {
         None => Ok(Exit::Done),
         Some(BuildError::Interrupted) => Ok(Exit::Interrupted),

@@ -23,6 +23,7 @@ fn cloud_init(args: &CloudInitArgs, printer: Printer) -> Result<Exit, Problem> {
 fn workflow(args: &WorkflowArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.image.spec)?;
     let (stack, image) = input::image(&set, &args.image.name)?;
-    printer.data(&workflow::workflow(stack, image, args.root.as_deref())?)?;
+    let root = args.root.as_deref();
+    printer.data(&workflow::workflow(stack, image, &image.tag, root)?)?;
     Ok(Exit::Done)
 }

@@ -21,7 +21,7 @@
 use std::fmt::Write;
 use std::path::{Component, Path, PathBuf};
 
-use imgstack_spec::{BuildSource, Image, ImageName, RegistryHost, Stack};
+use imgstack_spec::{BuildSource, Image, ImageName, RegistryHost, Stack, Tag};
 use thiserror::Error;
 
 use super::actions::{literal, pattern, scalar, string};
@@ -103,6 +103,8 @@ impl WorkflowError {
 /// What the workflow is made of.
 struct Parts<'a> {
     image: &'a Image,
+    /// The one that every build moves.
+    tag: &'a Tag,
     /// The workflow's own file, from the root of the repository.
     file: String,
     branch: &'a str,
@@ -130,6 +132,7 @@ enum Access<'a> {
 pub(crate) fn workflow(
     stack: &Stack,
     image: &Image,
+    tag: &Tag,
     root: Option<&Path>,
 ) -> Result<String, WorkflowError> {
     let Some(source) = &image.build else {
@@ -153,6 +156,7 @@ pub(crate) fn workflow(
     );
     let parts = Parts {
         image,
+        tag,
         file: format!("{FOLDER}/{file}"),
         branch: github.map_or(MAIN, |github| github.reference.as_str()),
         dockerfile: below(&root, &context.join(&source.dockerfile))?,
@@ -227,7 +231,7 @@ fn preamble(parts: &Parts<'_>, source: &BuildSource) -> String {
         branch,
         ..
     } = parts;
-    let (name, tag) = (&image.name, &image.tag);
+    let (name, tag) = (&image.name, parts.tag);
     let mut out = format!("# Builds {name}");
     if let Some(purpose) = &image.purpose {
         let _ = write!(out, " ({purpose})");
@@ -318,7 +322,7 @@ fn job(out: &mut String, parts: &Parts<'_>) {
          REPOSITORY: {}\n      TAG: {}\n      BASE: {}\n      COMMIT: ${{{{ github.sha }}}}\n    steps:\n",
         scalar(&wanted),
         scalar(&image.repository.to_string()),
-        scalar(image.tag.as_str()),
+        scalar(parts.tag.as_str()),
         scalar(&base),
     );
     step(out, &CHECKOUT, &[("persist-credentials", "false".into())]);

@@ -43,46 +43,63 @@ pub(crate) fn progress(image: &ImageName, it: &Progress) -> String {
     }
 }
 
-/// What is there in the end, and what comes next.
-pub(crate) fn render(image: &Image, outcome: &Outcome, spec: &[PathBuf]) -> String {
-    let mut out = String::new();
-    let name = Address::Image(image.name.clone());
-    let _ = writeln!(out, "\n{}", paint(BOLD, name));
-    let _ = writeln!(out, "    {}", image.repository);
-    if let Some(digest) = &outcome.digest {
-        let _ = writeln!(out, "    {digest}");
-    }
-    if let Some(id) = &outcome.image_id {
-        let _ = writeln!(out, "    {}  in the engine alone", inline(id));
-    }
-    let width = outcome.tags.iter().map(|(tag, _)| tag.as_str().len()).max();
-    for (tag, state) in &outcome.tags {
-        let width = width.unwrap_or_default();
-        let _ = writeln!(out, "    {:<width$}  {}", tag.as_str(), words(*state));
-    }
-    let _ = match (&outcome.failure, &outcome.digest) {
-        (None, Some(_)) if outcome.tags.iter().any(|(tag, _)| *tag == image.tag) => {
-            writeln!(
-                out,
-                "\nTo see what it changes: imgstack plan{}",
-                files(spec)
-            )
+/// A build that was made, and what comes next.
+pub(crate) struct Page<'a> {
+    pub(crate) image: &'a Image,
+    /// The tag that services follow.
+    pub(crate) tag: &'a Tag,
+    pub(crate) outcome: &'a Outcome,
+    /// The files of the spec, as they were typed, for the next command.
+    pub(crate) spec: &'a [PathBuf],
+}
+
+impl<'a> Page<'a> {
+    /// For people.
+    pub(crate) fn render(&self) -> String {
+        let Self { image, outcome, .. } = self;
+        let mut out = String::new();
+        let name = Address::Image(image.name.clone());
+        let _ = writeln!(out, "\n{}", paint(BOLD, name));
+        let _ = writeln!(out, "    {}", image.repository);
+        if let Some(digest) = &outcome.digest {
+            let _ = writeln!(out, "    {digest}");
         }
-        (None, _) => Ok(()),
-        (Some(_), _) => writeln!(
-            out,
-            "\n{}",
-            prose(
-                &format!(
-                    "`{}` leads to what it did before. When the cause is mended, run the same \
-                     command again: what is there stays.",
-                    image.tag
-                ),
-                0
-            )
-        ),
-    };
-    out
+        if let Some(id) = &outcome.image_id {
+            let _ = writeln!(out, "    {}", inline(id));
+        }
+        let widths = outcome.tags.iter().map(|(tag, _)| tag.as_str().len());
+        let width = widths.max().unwrap_or_default();
+        for (tag, state) in &outcome.tags {
+            let _ = writeln!(out, "    {:<width$}  {}", tag.as_str(), words(*state));
+        }
+        if let Some(next) = self.next() {
+            let _ = writeln!(out, "\n{}", prose(&next, 0));
+        }
+        out
+    }
+
+    fn next(&self) -> Option<String> {
+        let Self { tag, outcome, .. } = self;
+        if outcome.failure.is_some() {
+            return Some(format!(
+                "`{tag}` leads to what it did before. When the cause is mended, run the same \
+                 command again: what is there stays."
+            ));
+        }
+        let follows = outcome.digest.is_some() && outcome.tags.iter().any(|(it, _)| it == *tag);
+        let files: String = self
+            .spec
+            .iter()
+            .map(|file| format!(" -f {}", file.display()))
+            .collect();
+        follows.then(|| format!("To see what it changes: imgstack plan{files}"))
+    }
+
+    /// The same for programs.
+    pub(crate) fn document(&self) -> BuildDocument<'a> {
+        let Self { image, outcome, .. } = self;
+        document(image, outcome)
+    }
 }
 
 fn words(state: TagState) -> &'static str {
@@ -94,14 +111,7 @@ fn words(state: TagState) -> &'static str {
     }
 }
 
-/// The files of the spec, as they were typed, for the next command.
-fn files(spec: &[PathBuf]) -> String {
-    spec.iter()
-        .map(|file| format!(" -f {}", file.display()))
-        .collect()
-}
-
-/// The same for programs.
+/// A build, for programs.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct BuildDocument<'a> {
@@ -150,7 +160,7 @@ struct Told {
     hint: Option<String>,
 }
 
-pub(crate) fn document<'a>(image: &'a Image, outcome: &'a Outcome) -> BuildDocument<'a> {
+fn document<'a>(image: &'a Image, outcome: &'a Outcome) -> BuildDocument<'a> {
     let facts = &outcome.facts;
     let tag = |(tag, state): &'a (Tag, TagState)| BuiltTag {
         tag,

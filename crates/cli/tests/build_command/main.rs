@@ -363,7 +363,7 @@ async fn a_trial_has_one_tag_which_is_none_that_others_rely_on() {
 async fn without_a_push_nothing_is_asked_of_the_registry() {
     let place = Place::new().await;
     let run = place.build(&["--push=false"]).expect(0);
-    run.says(&["sha256:1234 in the engine alone"]);
+    run.says(&["sha256:1234", "in the engine alone"]);
     let build = place.told().pop().unwrap();
     assert!(
         build.contains("--load") && !build.contains("push=true"),
