@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
 mod bases;
+mod build;
 mod credentials;
 mod failures;
 mod fleet;

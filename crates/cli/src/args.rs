@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use imgstack_spec::Address;
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use imgstack_spec::{Address, Tag};
 
 use crate::generate::cloud_init::{self, SecretFile};
 
@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Show which build runs where: image, service, node
     Status(StatusArgs),
+    /// Build an image and push it under its three tags
+    Build(BuildArgs),
     /// Build an image anew: start its GitHub workflow, and follow the run
     Rebuild(RebuildArgs),
     /// Check a spec without a cluster
@@ -140,17 +142,43 @@ pub(crate) struct StatusArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct RebuildArgs {
-    /// The name of an image in the spec
-    #[arg(value_name = "IMAGE")]
-    pub(crate) image: String,
     #[command(flatten)]
-    pub(crate) spec: SpecArgs,
+    pub(crate) image: ImageArgs,
     /// Start the workflow and say where its run is to be seen
     #[arg(long)]
     pub(crate) no_follow: bool,
     /// The form of the output; `ndjson` is one event a line
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: ApplyOutput,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct BuildArgs {
+    #[command(flatten)]
+    pub(crate) image: ImageArgs,
+    /// Push what is built
+    #[arg(long, value_name = "BOOL", action = ArgAction::Set, default_value_t = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) push: bool,
+    /// For a trial: push under this tag alone
+    #[arg(long, value_name = "TAG")]
+    pub(crate) tag: Option<Tag>,
+    /// Push under the tag of the commit also what is not as in the commit
+    #[arg(long)]
+    pub(crate) allow_dirty: bool,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+/// One image of the spec.
+#[derive(Args, Debug)]
+pub(crate) struct ImageArgs {
+    /// The image, by its name in the spec
+    #[arg(value_name = "IMAGE")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
 }
 
 #[derive(Args, Debug)]
@@ -203,6 +231,8 @@ pub(crate) struct AuthRotateArgs {
 pub(crate) enum Generate {
     /// Print a cloud-config that logs a new node in and pulls the images; it holds no secret
     CloudInit(CloudInitArgs),
+    /// Print a GitHub Actions workflow that builds an image and pushes it; it holds no secret
+    Workflow(WorkflowArgs),
 }
 
 #[derive(Args, Debug)]
@@ -212,6 +242,16 @@ pub(crate) struct CloudInitArgs {
     /// The file on the new node that holds a registry's password; `{host}` is the registry
     #[arg(long, value_name = "PATH", default_value = cloud_init::DEFAULT_SECRET_FILE)]
     pub(crate) secret_file: SecretFile,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct WorkflowArgs {
+    #[command(flatten)]
+    pub(crate) image: ImageArgs,
+    /// The folder of the repository that the workflow is for
+    /// [default: the nearest folder of git's above the spec]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
 }
 
 /// Forms of a result.

@@ -4,6 +4,7 @@
 //! shows in `views`; all else is in the crates below this one.
 
 mod args;
+mod build;
 mod commands;
 mod demo;
 mod exit;
@@ -70,6 +71,9 @@ fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
         }
         Command::Demo(args) => run(interrupt::watch_to_the_end, async |cancel| {
             commands::demo::run(&args, printer, cancel).await
+        }),
+        Command::Build(args) => run(interrupt::watch_to_the_end, async |cancel| {
+            commands::build::run(args, printer, cancel).await
         }),
         // These know how to stop in the middle of a change.
         Command::Auth(auth) => {

@@ -9,7 +9,9 @@ use imgstack_spec::Diagnostics;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use thiserror::Error;
 
+use crate::build::BuildError;
 use crate::generate::cloud_init::CloudInitError;
+use crate::generate::workflow::WorkflowError;
 use crate::image::UnknownImage;
 use crate::rebuild::RebuildError;
 use crate::views::fold::prose;
@@ -31,6 +33,9 @@ pub(crate) enum Problem {
     /// A target that is not in the spec.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// An image was not built, or not pushed.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// A file cannot be read or written.
     #[error("cannot {verb} {}: {cause}", path.display())]
     File {
@@ -76,6 +81,9 @@ pub(crate) enum Problem {
     /// An image cannot be built anew.
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
+    /// No workflow can be made of the image.
+    #[error(transparent)]
+    Workflow(#[from] WorkflowError),
     /// The runtime or stdout failed.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -96,6 +104,7 @@ impl Problem {
                 .nearest
                 .as_ref()
                 .map(|near| format!("did you mean `{near}`?")),
+            Self::Build(error) => error.hint(),
             Self::NoSpec { .. } => {
                 Some("name a file or a folder with -f, or `-` for standard input".to_owned())
             }
@@ -128,6 +137,7 @@ impl Problem {
             Self::CloudInit(error) => Some(error.hint()),
             Self::UnknownImage(error) => Some(error.hint()),
             Self::Rebuild(error) => Some(error.hint()),
+            Self::Workflow(error) => Some(error.hint()),
             Self::File { .. } => Some("check the path and its permissions".to_owned()),
             Self::Spec(_) | Self::Declined | Self::System(_) => None,
         }

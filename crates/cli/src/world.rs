@@ -106,6 +106,11 @@ fn wanted(seen: &Seen) -> BTreeMap<Repository, Known<BTreeSet<Digest>>> {
     wanted
 }
 
+/// A client of a stack's registries, for who asks nothing else.
+pub(crate) fn registries(stack: &Stack) -> Result<Client, EndpointsError> {
+    Ok(registry(stack, &endpoints()?))
+}
+
 /// Hosts that are asked elsewhere, as the environment says.
 pub(crate) fn endpoints() -> Result<Endpoints, EndpointsError> {
     let text = std::env::var(Endpoints::VARIABLE).unwrap_or_default();

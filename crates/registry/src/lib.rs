@@ -8,8 +8,8 @@
 //! - [`credentials`]: where the credential of a registry is read, and the form
 //!   in which a Swarm wants it.
 //!
-//! Everything here reads, but for the start of a workflow. Deliberately absent:
-//! pushing.
+//! Everything here reads, but for the start of a workflow and one more tag that a
+//! build is given. Deliberately absent: pushing builds.
 
 pub mod credentials;
 pub mod github;

@@ -1,20 +1,29 @@
 //! `imgstack generate`
 
-use crate::args::{CloudInitArgs, Generate};
+use crate::args::{CloudInitArgs, Generate, WorkflowArgs};
 use crate::exit::Exit;
-use crate::generate::cloud_init;
-use crate::input;
+use crate::generate::{cloud_init, workflow};
 use crate::printer::Printer;
 use crate::problem::Problem;
+use crate::{image, input};
 
 pub(crate) fn run(what: &Generate, printer: Printer) -> Result<Exit, Problem> {
     match what {
         Generate::CloudInit(args) => cloud_init(args, printer),
+        Generate::Workflow(args) => workflow(args, printer),
     }
 }
 
 fn cloud_init(args: &CloudInitArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.spec)?;
     printer.data(&cloud_init::cloud_config(&set, &args.secret_file)?)?;
+    Ok(Exit::Done)
+}
+
+fn workflow(args: &WorkflowArgs, printer: Printer) -> Result<Exit, Problem> {
+    let set = input::stacks(&args.image.spec)?;
+    let (stack, image) = image::find(&set, &args.image.name)?;
+    let root = args.root.as_deref();
+    printer.data(&workflow::workflow(stack, image, &image.tag, root)?)?;
     Ok(Exit::Done)
 }

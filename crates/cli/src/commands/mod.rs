@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod auth;
+pub(crate) mod build;
 pub(crate) mod demo;
 pub(crate) mod generate;
 pub(crate) mod plan;

@@ -21,8 +21,8 @@ pub(crate) async fn run(
     printer: Printer,
     cancel: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    let set = input::stacks(&args.spec)?;
-    let (stack, image) = image::find(&set, &args.image)?;
+    let set = input::stacks(&args.image.spec)?;
+    let (stack, image) = image::find(&set, &args.image.name)?;
     let rebuild = tokio::select! {
         rebuild = waiting(printer, Rebuild::prepare(stack, image)) => rebuild?,
         () = cancel.cancelled() => {

@@ -14,7 +14,8 @@
 //! end them, a failing one puts its output into the error, and it reads the
 //! process's environment, so that only a test that changes it could reach it.
 //!
-//! Deliberately absent: writing credentials anywhere; podman's entries for a
+//! For docker's own programs a credential is written as they read it
+//! ([`with_login`]). Deliberately absent: writing it anywhere; podman's entries for a
 //! part of a registry (`quay.io/team`), since a registry has one credential
 //! here, with one fingerprint and one end: the spec names it where it matters.
 
@@ -26,6 +27,7 @@ mod fingerprint;
 mod github;
 mod helper;
 mod keychain;
+mod login_file;
 mod program;
 mod spec_source;
 
@@ -34,3 +36,4 @@ pub use environment::Environment;
 pub use error::CredentialError;
 pub use fingerprint::Fingerprint;
 pub use keychain::{Found, Keychain, Problem};
+pub use login_file::{DockerLogin, NotAConfiguration, with_login};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use imgstack_spec::RegistryHost;
 use jiff::Timestamp;
 use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION,
 };
 use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
@@ -51,6 +51,8 @@ pub enum RequestKind {
     Blob,
     /// A page of tags.
     Tags,
+    /// May one push?
+    Upload,
     /// Whose a token of GitHub's is.
     Account,
     /// A page of a package's versions at GitHub.
@@ -64,7 +66,7 @@ pub enum RequestKind {
 pub struct RequestCount {
     /// Host, and port if it is not the scheme's own.
     pub host: String,
-    /// `GET`, `HEAD` or `POST`.
+    /// `GET`, `HEAD`, `POST` and the like.
     pub method: String,
     /// What for.
     pub kind: RequestKind,
@@ -93,6 +95,7 @@ pub(crate) struct Ask<'a> {
 }
 
 /// What is sent along with a request.
+#[derive(Clone)]
 pub(crate) struct Body {
     pub(crate) media_type: &'static str,
     pub(crate) text: String,
@@ -240,6 +243,8 @@ impl Transport {
         if let Some(body) = &ask.body {
             request = request
                 .header(CONTENT_TYPE, body.media_type)
+                // Of an empty one it would not be told, and some servers want it.
+                .header(CONTENT_LENGTH, body.text.len())
                 .body(body.text.clone());
         }
         request

@@ -68,7 +68,7 @@ pub(super) struct Inner {
     pub(super) github: github::Client,
     pub(super) fingerprints: Flights<(RegistryHost, String), Option<Fingerprint>, Error>,
     cache: Option<Cache>,
-    resolved: Flights<(Repository, Wanted), Resolved, Error>,
+    pub(super) resolved: Flights<(Repository, Wanted), Resolved, Error>,
     contents: Flights<(Repository, Digest), Arc<[u8]>, Error>,
     /// Contents that came from the registry in this run.
     fetched: Mutex<HashSet<(Repository, Digest)>>,
@@ -322,7 +322,11 @@ impl Client {
 }
 
 impl Inner {
-    async fn look_up(&self, repository: &Repository, wanted: &Wanted) -> Result<Resolved, Error> {
+    pub(super) async fn look_up(
+        &self,
+        repository: &Repository,
+        wanted: &Wanted,
+    ) -> Result<Resolved, Error> {
         let head = manifest_errand(repository, wanted, Method::HEAD);
         let reply = self.session.run(repository, &head).await?;
         if let Some(resolved) = resolved(repository, wanted, &reply)? {

@@ -32,7 +32,7 @@ pub(crate) struct Host {
     /// What was found for the host; None within: nobody.
     pub(crate) credential: Flight<Option<Arc<Credential>>, Error>,
     greeting: Flight<Arc<Greeting>, Error>,
-    tokens: Flights<(String, Who), Arc<Token>, Error>,
+    tokens: Flights<(String, Who, Rights), Arc<Token>, Error>,
     standings: Mutex<HashMap<String, Standing>>,
 }
 
@@ -43,6 +43,25 @@ pub(crate) enum Who {
     Credential,
     /// In nobody's.
     Anonymous,
+}
+
+/// What a request does to a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Rights {
+    /// It reads.
+    Pull,
+    /// It writes, and whoever writes reads.
+    Push,
+}
+
+impl Rights {
+    /// As a scope names them.
+    pub(crate) fn actions(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "pull,push",
+        }
+    }
 }
 
 /// What has become of questions about a repository, and so of the credential.
@@ -82,6 +101,7 @@ pub(crate) struct Pass {
     /// The credential behind the header.
     pub(crate) credential: Option<Arc<Credential>>,
     token: Option<Arc<Token>>,
+    rights: Rights,
     /// The host had said that it asks.
     asked: bool,
 }
@@ -130,6 +150,7 @@ impl Host {
         transport: &Transport,
         repository: &Repository,
         credential: Option<&Arc<Credential>>,
+        rights: Rights,
     ) -> Result<Pass, Error> {
         let greeting = self.greet(transport, repository).await?;
         let mut pass = Pass {
@@ -137,6 +158,7 @@ impl Host {
             header: None,
             credential: None,
             token: None,
+            rights,
             asked: greeting.scheme != Scheme::Open,
         };
         match &greeting.scheme {
@@ -147,7 +169,8 @@ impl Host {
                 pass.credential = pass.header.as_ref().and(credential).cloned();
             }
             Scheme::Bearer(realm) => {
-                let token = self.token(transport, repository, realm, credential).await?;
+                let token = self.token(transport, repository, realm, credential, rights);
+                let token = token.await?;
                 pass.header = Some(token.header.clone());
                 pass.credential = credential.cloned();
                 pass.token = Some(token);
@@ -169,7 +192,8 @@ impl Host {
             let bearer = challenges.iter().find(|it| it.scheme == "bearer");
             let aged = token.has_aged(bearer);
             if aged {
-                let key = (repository.path().to_owned(), who(pass.credential.as_ref()));
+                let who = who(pass.credential.as_ref());
+                let key = (repository.path().to_owned(), who, pass.rights);
                 // Unless somebody else has renewed it in the meantime.
                 let tokens = self.tokens.to(key);
                 tokens.forget(|it| Arc::ptr_eq(it, token)).await;
@@ -269,11 +293,12 @@ impl Host {
         repository: &Repository,
         realm: &Realm,
         credential: Option<&Arc<Credential>>,
+        rights: Rights,
     ) -> Result<Arc<Token>, Error> {
-        let key = (repository.path().to_owned(), who(credential));
+        let key = (repository.path().to_owned(), who(credential), rights);
         let fetch = || async {
             let credential = credential.map(Arc::as_ref);
-            token::fetch(transport, self, repository, realm, credential)
+            token::fetch(transport, self, repository, rights, realm, credential)
                 .await
                 .map(Arc::new)
         };

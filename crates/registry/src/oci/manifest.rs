@@ -26,6 +26,22 @@ pub(crate) fn is_media_type(text: &str) -> bool {
     ACCEPT.split(',').any(|wanted| wanted.trim() == text)
 }
 
+/// The media type to put a manifest under again: its own word, else, since an
+/// OCI manifest need not say, the OCI type of what it is.
+pub(crate) fn media_type(manifest: &Manifest, content: &[u8]) -> &'static str {
+    let shape = serde_json::from_slice::<Shape>(content).ok();
+    let said = shape.and_then(|shape| shape.media_type).unwrap_or_default();
+    let known = ACCEPT.split(',').map(str::trim);
+    let fallback = match manifest {
+        Manifest::Index(_) => "application/vnd.oci.image.index.v1+json",
+        Manifest::Image(_) => "application/vnd.oci.image.manifest.v1+json",
+    };
+    known
+        .into_iter()
+        .find(|known| *known == said)
+        .unwrap_or(fallback)
+}
+
 /// What a tag or a digest leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Manifest {

@@ -10,14 +10,16 @@
 //!   but for their names; `opened`: what a digest leads to;
 //! - `check`, `access`: whether a credential is good, and for what; `sizes`: what
 //!   a node would have to fetch;
+//! - `push`: may one push, and one more tag for a build, the only things that
+//!   write;
 //! - `workflow_token`: in whose name a workflow is started;
 //! - `session`: in whose name, and what to do when that is refused;
 //! - `host`, `challenge`, `token`: how one gets in;
 //! - `error`, `classify`, `hint`: what went wrong, and what helps.
 //!
 //! A tag's digest lives as long as the client, which is one run; only what a
-//! digest names is kept longer. Deliberately absent: pushing, layers, and the
-//! referrers API, which GHCR does not have.
+//! digest names is kept longer. Deliberately absent: pushing builds, layers, and
+//! the referrers API, which GHCR does not have.
 
 mod access;
 mod base;
@@ -35,6 +37,7 @@ mod host;
 mod integrity;
 mod manifest;
 mod opened;
+mod push;
 mod session;
 mod sizes;
 mod tags;

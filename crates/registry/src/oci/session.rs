@@ -15,7 +15,7 @@ use reqwest::{Method, Url};
 
 use super::classify::{Circumstances, Subject, refusal};
 use super::error::Error;
-use super::host::{Host, Pass, Standing};
+use super::host::{Host, Pass, Rights, Standing};
 use crate::credentials::{Credential, Keychain, Problem};
 use crate::http::{Ask, Endpoints, Reply, RequestKind, Transport, next_to};
 
@@ -229,7 +229,8 @@ impl Session {
     ) -> Result<Reply, Error> {
         let mut reconsidered = false;
         loop {
-            let pass = host.pass(&self.transport, repository, credential).await?;
+            let pass = host.pass(&self.transport, repository, credential, Rights::Pull);
+            let pass = pass.await?;
             let ask = ask(host, errand, &pass)?;
             let reply = self.transport.send(&ask).await?;
             if reply.status == 401 && reply.from_host && !reconsidered {
@@ -281,7 +282,7 @@ impl Session {
         }
     }
 
-    fn host(&self, name: &RegistryHost) -> Arc<Host> {
+    pub(super) fn host(&self, name: &RegistryHost) -> Arc<Host> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let host = hosts.entry(name.clone()).or_insert_with(|| {
             let spec = self.registries.iter().find(|it| &it.host == name);
@@ -324,7 +325,7 @@ fn ask<'a>(host: &'a Host, errand: &Errand<'_>, pass: &Pass) -> Result<Ask<'a>, 
 
 /// A path and query at the host of `base`, and at no other: the credential
 /// goes along. Joining would take a path that starts with `//` for a host.
-fn at(base: &Url, target: &str) -> Option<Url> {
+pub(super) fn at(base: &Url, target: &str) -> Option<Url> {
     let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::challenge::Challenge;
 use super::classify::{Circumstances, Subject, refusal};
 use super::error::Error;
-use super::host::{Host, sent};
+use super::host::{Host, Rights, sent};
 use crate::credentials::{Credential, Identity};
 use crate::http::{Ask, Body, RequestKind, Transport, sensitive};
 
@@ -71,17 +71,18 @@ impl Token {
     }
 }
 
-/// Fetches a token that may pull from the repository.
+/// Fetches a token for the repository.
 pub(crate) async fn fetch(
     transport: &Transport,
     host: &Host,
     repository: &Repository,
+    rights: Rights,
     realm: &Realm,
     credential: Option<&Credential>,
 ) -> Result<Token, Error> {
     let kind = RequestKind::Token;
     let mut ask = Ask::get(repository.host(), host.plain, kind, realm.url.clone());
-    let scope = format!("repository:{}:pull", repository.path());
+    let scope = format!("repository:{}:{}", repository.path(), rights.actions());
     let service = realm.service.as_deref().map(|service| ("service", service));
     match credential.map(Credential::identity) {
         Some(Identity::IdentityToken(refresh)) => {

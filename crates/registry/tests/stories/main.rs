@@ -12,6 +12,7 @@ mod check;
 mod content;
 mod github;
 mod packages;
+mod push;
 mod resolve;
 mod server;
 mod tags;

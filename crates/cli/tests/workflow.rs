@@ -1,0 +1,461 @@
+//! `imgstack generate workflow`: what is printed, and what its scripts do with a
+//! scripted docker.
+//!
+//! `tests/run` shows the same output to validators of workflows.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use granit_parser::{Event, Parser};
+use tempfile::TempDir;
+
+fn imgstack(args: &[&str], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_imgstack"))
+        .args(["generate", "workflow"])
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn printed(args: &[&str], folder: &Path) -> String {
+    let output = imgstack(args, folder);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A folder with a spec of one image `db`, with these lines below it, and these
+/// registries.
+fn folder(registries: &str, image: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = format!(
+        "apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\nmetadata: {{name: shop}}\n\
+         spec:\n  registries: [{registries}]\n  images:\n  - name: db\n    tag: '16'\n{image}"
+    );
+    fs::write(folder.path().join("imgstack.yaml"), spec).unwrap();
+    folder
+}
+
+fn image(repository: &str, build: &str) -> String {
+    format!("    repository: {repository}\n    build: {{{build}}}\n")
+}
+
+/// The scalars of a YAML text, each with the keys that lead to it.
+fn scalars(yaml: &str) -> Vec<(String, String)> {
+    let mut path: Vec<Option<String>> = Vec::new();
+    let mut found = Vec::new();
+    let forget = |path: &mut Vec<Option<String>>| {
+        if let Some(key) = path.last_mut().filter(|key| key.as_deref() != Some("-")) {
+            *key = None;
+        }
+    };
+    for event in Parser::new_from_str(yaml) {
+        match event.unwrap().0 {
+            Event::MappingStart(..) => path.push(None),
+            Event::SequenceStart(..) => path.push(Some("-".to_owned())),
+            Event::MappingEnd | Event::SequenceEnd => {
+                path.pop();
+                forget(&mut path);
+            }
+            Event::Scalar(text, ..) => match path.last_mut() {
+                Some(key @ None) => *key = Some(text.into_owned()),
+                _ => {
+                    let keys: Vec<_> = path.iter().flatten().cloned().collect();
+                    found.push((keys.join("."), text.into_owned()));
+                    forget(&mut path);
+                }
+            },
+            _ => {}
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn has(workflow: &str, key: &str, expected: &[&str]) {
+    let found = scalars(workflow);
+    let values: Vec<_> = found.iter().filter(|(path, _)| path == key).collect();
+    let values: Vec<_> = values.iter().map(|(_, value)| value.as_str()).collect();
+    assert_eq!(values, expected, "{key}");
+}
+
+#[test]
+fn the_example_is_what_is_made_of_its_spec() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let example = root.join("../../examples/postgres-ha");
+    let printed = printed(&["patroni-postgres", "-f", ".", "--root", "."], &example);
+    let file = example.join(".github/workflows/build-patroni-postgres.yml");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&file, &printed).unwrap();
+    }
+    assert_eq!(
+        fs::read_to_string(&file).unwrap_or_default(),
+        printed,
+        "to accept: UPDATE_GOLDEN=1 cargo test -p imgstack-cli --test workflow"
+    );
+    let context = "stacks/infrastructure/postgres-ha/docker";
+    let own = ".github/workflows/build-patroni-postgres.yml";
+    has(
+        &printed,
+        "run-name",
+        &["Build patroni-postgres ${{ inputs.imgstack }}"],
+    );
+    has(&printed, "on.push.branches.-", &["main"]);
+    has(
+        &printed,
+        "on.push.paths.-",
+        &[&format!("{context}/**"), own],
+    );
+    has(&printed, "on.schedule.-.cron", &["0 4 * * 1"]);
+    has(
+        &printed,
+        "on.workflow_dispatch.inputs.imgstack.type",
+        &["string"],
+    );
+    has(&printed, "jobs.build.permissions.packages", &["write"]);
+    has(&printed, "jobs.build.permissions.contents", &["read"]);
+    has(&printed, "jobs.build.steps.-.with.context", &[context]);
+    has(
+        &printed,
+        "jobs.build.steps.-.with.file",
+        &[&format!("{context}/Dockerfile")],
+    );
+    has(
+        &printed,
+        "jobs.build.steps.-.with.provenance",
+        &["mode=max"],
+    );
+    has(&printed, "jobs.build.if", &["github.ref_name == 'main'"]);
+}
+
+/// Every action is a commit, and says which version that is.
+#[test]
+fn no_action_can_move() {
+    let folder = folder("", &image("ghcr.io/acme/db", "context: docker"));
+    let printed = printed(&["db"], folder.path());
+    let uses: Vec<_> = printed
+        .lines()
+        .filter(|line| line.contains("uses: "))
+        .collect();
+    assert_eq!(uses.len(), 4);
+    for line in uses {
+        let (_, pinned) = line.split_once('@').unwrap();
+        let (commit, version) = pinned.split_once(" # v").unwrap();
+        assert!(
+            commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()),
+            "{line}"
+        );
+        assert_eq!(version.split('.').count(), 3, "{line}");
+    }
+}
+
+#[test]
+fn what_stands_in_the_spec_stays_a_text() {
+    let registry = r#"{host: r.test, username: "a ${{ secrets.X }} \"b\" #", password: {env: PW}}"#;
+    let branch = "o'brien${{github.token}}+!";
+    let github = format!(r#"{{repository: acme/web, workflow: "b{{1}}'.yml", ref: "{branch}"}}"#);
+    let build = format!(r#"context: "d [x]*'s: #1", dockerfile: "../Dfile", github: {github}"#);
+    let folder = folder(registry, &image("r.test/acme/db", &build));
+    let printed = printed(&["db"], folder.path());
+    let escaped = branch.replace('+', "\\+").replace('!', "\\!");
+    has(&printed, "on.push.branches.-", &[&escaped]);
+    let own = ".github/workflows/b{1}'.yml";
+    has(
+        &printed,
+        "on.push.paths.-",
+        &["d \\[x\\]\\*'s: #1/**", "Dfile", own],
+    );
+    let wanted = format!("github.ref_name == '{}'", branch.replace('\'', "''"));
+    has(&printed, "jobs.build.if", &[&wanted]);
+    has(
+        &printed,
+        "jobs.build.steps.-.with.context",
+        &["d [x]*'s: #1"],
+    );
+    let user = "a ${{ '${{' }} secrets.X }} \"b\" #";
+    has(&printed, "jobs.build.steps.-.with.username", &[user]);
+    // Scripts read variables, and nothing of the spec.
+    for (key, text) in scalars(&printed) {
+        if key.ends_with(".run") {
+            assert!(!text.contains("${{") && !text.contains("acme"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn who_logs_in() {
+    let github = "context: docker, github: {repository: Acme/web, workflow: b.yml}";
+    let other = "{host: r.test, username: robot, password: {env: PW}}";
+    // (registries, repository, build, user, password, may write packages)
+    let table = [
+        (
+            "",
+            "ghcr.io/acme/db",
+            github,
+            "github.actor",
+            "GITHUB_TOKEN",
+            true,
+        ),
+        (
+            "",
+            "ghcr.io/acme/db",
+            "context: docker",
+            "github.actor",
+            "GITHUB_TOKEN",
+            true,
+        ),
+        // Another owner's package: the workflow's own token does not help.
+        (
+            "",
+            "ghcr.io/other/db",
+            github,
+            "secrets.REGISTRY_USERNAME",
+            "REGISTRY_PASSWORD",
+            false,
+        ),
+        (
+            other,
+            "r.test/acme/db",
+            github,
+            "robot",
+            "REGISTRY_PASSWORD",
+            false,
+        ),
+    ];
+    for (registries, repository, build, user, password, packages) in table {
+        let folder = folder(registries, &image(repository, build));
+        let printed = printed(&["db"], folder.path());
+        let user = match user.contains('.') {
+            true => format!("${{{{ {user} }}}}"),
+            false => user.to_owned(),
+        };
+        has(&printed, "jobs.build.steps.-.with.username", &[&user]);
+        let secret = format!("${{{{ secrets.{password} }}}}");
+        has(&printed, "jobs.build.steps.-.with.password", &[&secret]);
+        assert_eq!(
+            printed.contains("packages: write"),
+            packages,
+            "{repository}"
+        );
+        assert_eq!(
+            printed.contains("with secrets of the repository"),
+            !packages
+        );
+    }
+}
+
+/// Paths are GitHub's, from the root of the repository.
+#[test]
+fn where_the_root_is() {
+    let home = folder("", &image("ghcr.io/acme/db", "context: ../docker"));
+    let spec = home.path().join("stacks/imgstack.yaml");
+    fs::create_dir(home.path().join("stacks")).unwrap();
+    fs::rename(home.path().join("imgstack.yaml"), &spec).unwrap();
+    let refused = |args: &[&str]| {
+        let output = imgstack(args, home.path());
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // Without git the spec's folder is the root.
+    let told = refused(&["db", "-f", "stacks"]);
+    assert!(
+        told.contains("the root of the") && told.contains("--root"),
+        "{told}"
+    );
+    let context = |args: &[&str], expected: &str| {
+        let printed = printed(args, home.path());
+        has(&printed, "jobs.build.steps.-.with.context", &[expected]);
+        printed
+    };
+    context(&["db", "-f", "stacks", "--root", "."], "docker");
+    fs::create_dir(home.path().join(".git")).unwrap();
+    context(&["db", "-f", "stacks"], "docker");
+    context(&["db", "-f", spec.to_str().unwrap()], "docker");
+    // The context may be the whole repository.
+    let text = fs::read_to_string(&spec)
+        .unwrap()
+        .replace("../docker", "..");
+    fs::write(&spec, text).unwrap();
+    let whole = context(&["db", "-f", "stacks"], ".");
+    has(&whole, "on.push.paths.-", &["**"]);
+    has(&whole, "jobs.build.steps.-.with.file", &["Dockerfile"]);
+}
+
+#[test]
+fn what_no_workflow_can_do() {
+    let insecure = "{host: '10.0.0.1:5000', insecure: true}";
+    let table = [
+        (
+            "",
+            "    repository: ghcr.io/acme/db\n".to_owned(),
+            "has no `build`",
+        ),
+        (
+            insecure,
+            image("10.0.0.1:5000/db", "context: a"),
+            "plain http",
+        ),
+        ("", image("localhost:5000/db", "context: a"), "plain http"),
+    ];
+    for (registries, image, why) in table {
+        let folder = folder(registries, &image);
+        let output = imgstack(&["db"], folder.path());
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            output.stdout.is_empty() && told.contains(why) && told.contains("help:"),
+            "{told}"
+        );
+    }
+}
+
+/// A runner of GitHub's whose docker knows the tags that are files in a folder.
+struct Runner(TempDir);
+
+const DOCKER: &str = r#"#!/bin/bash
+here=$(dirname "$0")
+case "$2 $3" in
+"imagetools inspect")
+	[ ! -e "$here/down" ] || { echo "ERROR: connection refused" >&2; exit 1; }
+	[ -e "$here/tags/${6##*:}" ] || { echo "ERROR: $6: not found" >&2; exit 1; }
+	printf '"%s"\n' "$(cat "$here/tags/${6##*:}")" ;;
+"imagetools create")
+	echo "${5##*:}" >>"$here/order"
+	echo "${6##*@}" >"$here/tags/${5##*:}" ;;
+*) exit 64 ;;
+esac
+"#;
+
+impl Runner {
+    fn new() -> Self {
+        let runner = Self(tempfile::tempdir().unwrap());
+        let docker = runner.path("docker");
+        fs::write(&docker, DOCKER).unwrap();
+        fs::set_permissions(&docker, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(runner.path("tags")).unwrap();
+        runner
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn lines(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.path(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Runs the script of a step as GitHub does.
+    fn run(&self, step: usize, variables: &[(&str, &str)]) -> Output {
+        let folder = folder("", &image("ghcr.io/acme/db", "context: docker"));
+        let printed = printed(&["db"], folder.path());
+        let scripts: Vec<_> = scalars(&printed)
+            .into_iter()
+            .filter(|(key, _)| key == "jobs.build.steps.-.run")
+            .collect();
+        let path = std::env::var("PATH").unwrap();
+        Command::new("bash")
+            .args([
+                "--noprofile",
+                "--norc",
+                "-eo",
+                "pipefail",
+                "-c",
+                &scripts[step].1,
+            ])
+            .env("PATH", format!("{}:{path}", self.0.path().display()))
+            .env("REPOSITORY", "ghcr.io/acme/db")
+            .env("TAG", "16")
+            .env("COMMIT", "abc12345678")
+            .env("GITHUB_RUN_NUMBER", "57")
+            .env("GITHUB_RUN_ATTEMPT", "2")
+            .env("RUNNER_TEMP", self.0.path())
+            .env("GITHUB_OUTPUT", self.path("output"))
+            .env("GITHUB_STEP_SUMMARY", self.path("summary"))
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap()
+    }
+
+    fn tag(&self, digest: &str) -> Output {
+        let created = "2026-02-09T04:00:00Z";
+        self.run(1, &[("CREATED", created), ("DIGEST", digest)])
+    }
+}
+
+#[test]
+fn tags_that_stay_are_not_overwritten_and_the_one_that_moves_is_last() {
+    let runner = Runner::new();
+    let (commit, day, more) = ("16-abc1234", "16-20260209", "16-20260209.57.2");
+    // (the tags that are taken, those that the build gets, in order)
+    let table: [(&[&str], &[&str]); 4] = [
+        (&[], &[commit, day, "16"]),
+        (&[commit], &[day, "16"]),
+        (&[day], &[commit, "16"]),
+        (&[commit, day], &[more, "16"]),
+    ];
+    for (taken, given) in table {
+        let _ = fs::remove_file(runner.path("order"));
+        fs::remove_dir_all(runner.path("tags")).unwrap();
+        fs::create_dir(runner.path("tags")).unwrap();
+        for tag in taken.iter().chain(&["16"]) {
+            fs::write(runner.path("tags").join(tag), "sha256:old").unwrap();
+        }
+        let output = runner.tag("sha256:new");
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(runner.lines("order"), given);
+        for tag in given {
+            assert_eq!(runner.lines(&format!("tags/{tag}")), ["sha256:new"]);
+        }
+        let said = String::from_utf8(output.stdout).unwrap();
+        for tag in taken {
+            assert_eq!(runner.lines(&format!("tags/{tag}")), ["sha256:old"]);
+            assert!(
+                said.contains(&format!("::notice::{tag} stays with sha256:old")),
+                "{said}"
+            );
+        }
+    }
+}
+
+/// A tag that cannot be looked up is not one that is free.
+#[test]
+fn a_registry_that_does_not_answer_ends_the_run_before_any_tag_moves() {
+    let runner = Runner::new();
+    fs::write(runner.path("down"), "").unwrap();
+    let output = runner.tag("sha256:new");
+    assert!(!output.status.success());
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("connection refused")
+    );
+    assert!(runner.lines("order").is_empty());
+    let output = runner.run(0, &[("BASE", "postgres:16-alpine")]);
+    assert!(!output.status.success());
+}
+
+#[test]
+fn the_facts_of_a_build() {
+    let runner = Runner::new();
+    fs::write(runner.path("tags/16-alpine"), "sha256:base").unwrap();
+    for (base, expected) in [
+        ("", "base="),
+        ("docker.io/library/postgres:16-alpine", "base=sha256:base"),
+    ] {
+        let _ = fs::remove_file(runner.path("output"));
+        let output = runner.run(0, &[("BASE", base)]);
+        assert!(output.status.success(), "{output:?}");
+        let told = runner.lines("output");
+        assert!(
+            told[0].starts_with("created=20") && told[0].ends_with('Z'),
+            "{told:?}"
+        );
+        assert_eq!(told[1], expected);
+    }
+}
