@@ -65,9 +65,11 @@ fn questions(stack: &Stack, inventory: &Inventory, details: Details) -> Question
     };
     for image in &stack.images {
         let asked = inventory.images.get(&image.name);
-        let Some(wanted) = asked.and_then(|image| image.digest.present()) else {
+        let wanted = asked.and_then(|image| image.digest.present());
+        let may_wait = image.minimum_age.is_some() || image.rules().is_some();
+        if wanted.is_none() && !may_wait {
             continue;
-        };
+        }
         let users = stack
             .services
             .iter()
@@ -75,19 +77,20 @@ fn questions(stack: &Stack, inventory: &Inventory, details: Details) -> Question
         let users: Vec<&ObservedService> = users
             .filter_map(|service| services.get(&service.name))
             .collect();
-        let moves = moves(image, wanted, &users) || is_missing(image, wanted, &users, inventory);
         let of = |digest: &Digest| (image.repository.clone(), digest.clone());
-        if moves {
-            questions.pulls.insert(of(wanted));
+        let moves = wanted.is_some_and(|wanted| moves(image, wanted, &users));
+        // A service that waits keeps the build that it has, and so do nodes.
+        let running = references(&users).flatten();
+        let running = running.filter(|it| it.repository == image.repository);
+        let running: BTreeSet<Digest> = running.filter_map(|it| it.digest).collect();
+        let needed = wanted.into_iter().chain(running.iter().filter(|_| may_wait));
+        let missing = needed.filter(|digest| is_missing(image, digest, &users, inventory));
+        let pulls: Vec<_> = wanted.filter(|_| moves).into_iter().chain(missing).collect();
+        if !pulls.is_empty() || details == Details::Always {
+            let facts = running.iter().chain(wanted);
+            questions.facts.extend(facts.map(of));
         }
-        if moves || details == Details::Always {
-            let running = references(&users).flatten();
-            let running = running.filter(|it| it.repository == image.repository);
-            questions
-                .facts
-                .extend(running.filter_map(|it| Some(of(&it.digest?))));
-            questions.facts.insert(of(wanted));
-        }
+        questions.pulls.extend(pulls.into_iter().map(of));
     }
     questions
 }
@@ -145,7 +148,7 @@ fn platforms(inventory: &Inventory) -> Vec<Platform> {
 }
 
 /// The facts of one build, and what nodes of those platforms would fetch of it.
-async fn facts(
+pub(crate) async fn facts(
     registry: &Client,
     repository: &Repository,
     digest: &Digest,

@@ -13,6 +13,7 @@ use crate::credentials;
 use crate::engines::Engines;
 use crate::fleet::{self, Fleet};
 use crate::images::{resolve_all, warnings};
+use crate::policies::follow;
 use crate::services::{Cluster, read_cluster};
 
 /// Where a stack's world is read from.
@@ -84,11 +85,12 @@ pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> O
             inventory.nodes = Known::Unknown(trouble);
         }
     }
+    follow(stack, &mut inventory, sources.registry).await;
     let (builds, credentials) = tokio::join!(
         builds(stack, &inventory, sources.registry, details),
-        check(stack, &inventory.cluster, sources.registry),
+        check(stack, &inventory, sources.registry),
     );
-    inventory.builds = builds;
+    inventory.builds.extend(builds);
     inventory.credentials = credentials;
     inventory.warnings = warnings(sources.registry);
     Observation {
@@ -116,11 +118,11 @@ async fn read(stack: &Stack, sources: Sources<'_>) -> (Result<Cluster, Trouble>,
 /// Without a cluster there is no service to carry a credential.
 async fn check(
     stack: &Stack,
-    cluster: &Known<String>,
+    inventory: &Inventory,
     registry: &Client,
 ) -> BTreeMap<imgstack_spec::RegistryHost, imgstack_planner::ObservedCredential> {
-    match cluster {
-        Known::Known(id) => credentials::check(stack, id, registry).await,
+    match &inventory.cluster {
+        Known::Known(id) => credentials::check(stack, &inventory.images, id, registry).await,
         Known::Unknown(_) => BTreeMap::new(),
     }
 }

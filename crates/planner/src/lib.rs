@@ -11,6 +11,7 @@
 mod credential;
 mod disk;
 mod drift;
+mod follow;
 mod inventory;
 mod login;
 mod observed;
@@ -27,10 +28,11 @@ mod step;
 mod target;
 
 pub use drift::{Drift, Moved, Unseen, drift};
+pub use follow::{choice, running_builds, undated};
 pub use inventory::{
     Acceptance, Availability, Build, Disk, FailureAction, Inventory, LoginState,
-    ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTask,
-    PullSize, References, RegistryWarning, ServiceMode, StoredBuild, UpdateOrder, UpdateSettings,
+    ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTags,
+    ObservedTask, PullSize, References, RegistryWarning, ServiceMode, StoredBuild, UpdateOrder, UpdateSettings,
     UpdateState, UpdateStatus,
 };
 pub use observed::{Known, Observed, Trouble};

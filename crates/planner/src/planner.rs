@@ -6,14 +6,15 @@ use imgstack_spec::{Address, Image, Service, ServiceName, Stack};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::follow::Following;
 use crate::inventory::UpdateState;
 use crate::plan::{PlannedImage, RunningBuild, Seen, StackPlan};
 use crate::presence::Presence;
 use crate::report::{Code, Finding, Report, Severity};
-use crate::service::{STACK_LABEL, Verdict, finding, judge, observed};
+use crate::service::{Judged, STACK_LABEL, Verdict, finding, judge, observed};
 use crate::step::{Action, Change, RemoveLeftover, Step, StepId};
 use crate::target::Scope;
-use crate::{Inventory, Known, Observed, credential, login, order, removal};
+use crate::{Inventory, Known, Observed, Trouble, credential, follow, login, order, removal};
 
 /// The label that names the plan which last touched a service.
 pub(crate) const PLAN_LABEL: &str = "dev.imgstack.plan";
@@ -41,13 +42,13 @@ pub enum Only {
 /// Makes the plan of one stack. Pure: the same input gives the same plan.
 #[must_use]
 pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPlan {
-    let mut draft = Draft::new(stack, options);
+    let mut draft = Draft::new(stack, inventory, options);
     draft.report_swarm(inventory);
     draft.clear_up(inventory);
     draft.log_nodes_in(inventory);
     match options.only {
         Only::Everything => {
-            draft.report_images(inventory);
+            draft.report_images();
             draft.bring_services_to_images(inventory);
             draft.report_history(inventory);
             draft.report_strangers(inventory);
@@ -61,6 +62,7 @@ pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPla
 /// A plan in the making.
 struct Draft<'a> {
     scope: Scope<'a>,
+    following: Following<'a>,
     steps: Vec<Step>,
     /// Services that are blocked, or come after one by `after`, with that one.
     held: BTreeMap<&'a ServiceName, &'a ServiceName>,
@@ -68,10 +70,11 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(stack: &'a Stack, options: &'a Options) -> Self {
+    fn new(stack: &'a Stack, inventory: &Inventory, options: &'a Options) -> Self {
         let targets = &options.targets;
         Self {
             scope: Scope { stack, targets },
+            following: follow::following(stack, inventory),
             steps: Vec::new(),
             held: BTreeMap::new(),
             report: Report::default(),
@@ -98,27 +101,19 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn report_images(&mut self, inventory: &Inventory) {
+    fn report_images(&mut self) {
         for image in self.scope.images() {
-            let Some(observed) = inventory.images.get(&image.name) else {
+            let Some(followed) = self.following.get_mut(&image.name) else {
                 continue;
             };
-            let (code, trouble) = match &observed.digest {
-                Observed::Present(_) => continue,
-                Observed::Absent(trouble) => (Code::ImageNotFound, trouble),
-                Observed::Unknown(trouble) => (Code::ImageUnknown, trouble),
-            };
             let users = self.scope.services().filter(|s| s.image == image.name);
-            self.say(Finding {
-                hint: trouble.hint.clone(),
-                blocks: users.map(|s| Address::Service(s.name.clone())).collect(),
-                ..finding(
-                    Severity::Blocked,
-                    code,
-                    &Address::Image(image.name.clone()),
-                    trouble.why.clone(),
-                )
-            });
+            let users: Vec<_> = users.map(|s| Address::Service(s.name.clone())).collect();
+            for mut finding in std::mem::take(&mut followed.findings) {
+                if finding.severity == Severity::Blocked {
+                    finding.blocks.clone_from(&users);
+                }
+                self.report.findings.push(finding);
+            }
         }
     }
 
@@ -148,28 +143,37 @@ impl<'a> Draft<'a> {
         let stack = self.scope.stack;
         let predecessors = order::predecessors(stack);
         let services = order::rollout_order(stack, &predecessors);
-        let verdicts: Vec<(&Service, Verdict)> = services
+        let verdicts: Vec<Judged<'_>> = services
             .into_iter()
-            .map(|service| (service, judge(stack, service, inventory)))
+            .map(|service| judge(stack, service, inventory, &self.following))
             .collect();
-        let mut presence = Presence::judge(self.scope, inventory, &verdicts);
+        let mut presence = Presence::judge(self.scope, inventory, &self.following, &verdicts);
         self.report.findings.append(&mut presence.findings);
         self.steps.extend(presence.steps());
         self.update_services(verdicts, &predecessors, &presence, inventory);
-        let removals = removal::judge(self.scope, inventory, &self.steps, &presence);
+        let removals = removal::judge(
+            self.scope,
+            inventory,
+            &self.following,
+            &self.steps,
+            &presence,
+        );
         self.steps.extend(removals);
     }
 
     fn update_services(
         &mut self,
-        verdicts: Vec<(&'a Service, Verdict)>,
+        verdicts: Vec<Judged<'a>>,
         predecessors: &BTreeMap<&'a ServiceName, Vec<&'a ServiceName>>,
         presence: &Presence<'_>,
         inventory: &Inventory,
     ) {
         let mut left_out = 0;
         let mut stepped: BTreeSet<&ServiceName> = BTreeSet::new();
-        for (service, verdict) in verdicts {
+        for Judged {
+            service, verdict, ..
+        } in verdicts
+        {
             let verdict = waiting_for_nodes(service, verdict, presence);
             self.hold(service, &verdict);
             if !self.scope.has_service(service) {
@@ -337,7 +341,7 @@ impl<'a> Draft<'a> {
         let stack = self.scope.stack;
         let images = self.scope.images();
         let images = images
-            .map(|image| planned_image(image, stack, inventory))
+            .map(|image| planned_image(image, stack, inventory, &self.following))
             .collect();
         let seen = seen(self.scope, inventory);
         let hash = hash(stack, &self.steps, &seen);
@@ -420,8 +424,12 @@ fn not_targeted(count: usize) -> Finding {
     )
 }
 
-fn planned_image(image: &Image, stack: &Stack, inventory: &Inventory) -> PlannedImage {
-    let asked = inventory.images.get(&image.name);
+fn planned_image(
+    image: &Image,
+    stack: &Stack,
+    inventory: &Inventory,
+    following: &Following<'_>,
+) -> PlannedImage {
     let mut runs: BTreeMap<String, Vec<ServiceName>> = BTreeMap::new();
     for service in stack.services.iter().filter(|s| s.image == image.name) {
         let tasks = observed(inventory, &service.name).map(|s| s.tasks.as_slice());
@@ -449,13 +457,17 @@ fn planned_image(image: &Image, stack: &Stack, inventory: &Inventory) -> Planned
         })
         .collect();
     runs.sort_by_key(|run| std::cmp::Reverse(run.services.len()));
-    let wants = asked.map_or_else(
-        || Observed::Unknown(crate::Trouble::new("was not observed")),
-        |asked| asked.digest.clone(),
-    );
+    let (reference, wants) = match following.get(&image.name) {
+        Some(followed) => followed.shown(stack, image, inventory),
+        None => (
+            image.reference().unwrap_or_else(|| image.anywhere()),
+            Observed::Unknown(Trouble::new("was not observed")),
+        ),
+    };
     PlannedImage {
         address: Address::Image(image.name.clone()),
-        reference: asked.map_or_else(|| image.reference(), |asked| asked.reference.clone()),
+        reference,
+        policy: image.rules().map(|rules| rules.policy.clone()),
         purpose: image.purpose.clone(),
         pinned: image.pin.is_some(),
         runs,

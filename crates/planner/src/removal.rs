@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use imgstack_spec::{Digest, Image, ImageRef, NodeName};
 use jiff::Timestamp;
 
+use crate::follow::{Followed, Following};
 use crate::inventory::{ObservedEngine, ObservedNode, StoredBuild};
 use crate::presence::Presence;
 use crate::step::{Action, RemoveImage, Step, StepId};
@@ -20,6 +21,7 @@ use crate::{Inventory, Known};
 pub(crate) fn judge(
     scope: Scope<'_>,
     inventory: &Inventory,
+    following: &Following<'_>,
     steps: &[Step],
     presence: &Presence<'_>,
 ) -> Vec<Step> {
@@ -30,7 +32,8 @@ pub(crate) fn judge(
     for image in &scope.stack.images {
         let Some(keep) = image.keep else { continue };
         // A build that is wanted and not known to be is not to go (invariant 3).
-        let Some(wanted) = wanted(image, inventory) else {
+        let followed = following.get(&image.name);
+        let Some(wanted) = followed.and_then(Followed::digest) else {
             continue;
         };
         let mut needed = needed(image, inventory, steps);
@@ -55,21 +58,22 @@ pub(crate) fn judge(
     removals
 }
 
-/// When the build that the node will have pulled by then was made.
+/// When the newest build that the node will have pulled by then was made; None
+/// inside: nobody knows.
 fn gains(
     host: &NodeName,
     image: &Image,
     inventory: &Inventory,
     steps: &[Step],
 ) -> Option<Option<Timestamp>> {
-    let id = StepId::pull(host, &image.name);
-    steps.iter().find(|step| step.id == id)?;
-    let digest = wanted(image, inventory)?;
-    Some(inventory.build(digest).and_then(|build| build.created))
-}
-
-fn wanted<'i>(image: &Image, inventory: &'i Inventory) -> Option<&'i Digest> {
-    inventory.images.get(&image.name)?.digest.present()
+    let pulls = steps.iter().filter_map(|step| match &step.action {
+        Action::PullImage(pull) if pull.node == *host && pull.image == image.name => {
+            pull.reference.digest.as_ref()
+        }
+        _ => None,
+    });
+    let built = |digest| inventory.build(digest).and_then(|build| build.created);
+    pulls.map(built).max_by_key(|date| (date.is_none(), *date))
 }
 
 /// The builds of the repository that somebody needs once the plan is done.

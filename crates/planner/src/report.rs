@@ -58,6 +58,14 @@ pub enum Code {
     ImageNotFound,
     /// The registry could not be asked, or did not let us.
     ImageUnknown,
+    /// No tag of the repository is one that the policy means.
+    NoMatch,
+    /// The policy would lead below what runs, which stays.
+    Downgrade,
+    /// A build is too young as yet; what runs stays until then.
+    Held,
+    /// Whether the wanted build is old enough cannot be told.
+    AgeUnknown,
     /// The wanted build has nothing for a node that runs the service.
     PlatformMissing,
     /// A service that must come first is blocked.
