@@ -83,9 +83,15 @@ fn questions(stack: &Stack, inventory: &Inventory, details: Details) -> Question
         let running = references(&users).flatten();
         let running = running.filter(|it| it.repository == image.repository);
         let running: BTreeSet<Digest> = running.filter_map(|it| it.digest).collect();
-        let needed = wanted.into_iter().chain(running.iter().filter(|_| may_wait));
+        let needed = wanted
+            .into_iter()
+            .chain(running.iter().filter(|_| may_wait));
         let missing = needed.filter(|digest| is_missing(image, digest, &users, inventory));
-        let pulls: Vec<_> = wanted.filter(|_| moves).into_iter().chain(missing).collect();
+        let pulls: Vec<_> = wanted
+            .filter(|_| moves)
+            .into_iter()
+            .chain(missing)
+            .collect();
         if !pulls.is_empty() || details == Details::Always {
             let facts = running.iter().chain(wanted);
             questions.facts.extend(facts.map(of));

@@ -61,10 +61,7 @@ pub(crate) async fn resolve(reference: &ImageRef, registry: &Client) -> Observed
 async fn list(image: &Image, registry: &Client) -> ObservedTags {
     let (list, hint) = match registry.tags(&image.repository).await {
         Ok(tags) => (TagList::Complete(tags), None),
-        Err(error) => (
-            TagList::Incomplete(error.to_string()),
-            Some(error.hint()),
-        ),
+        Err(error) => (TagList::Incomplete(error.to_string()), Some(error.hint())),
     };
     ObservedTags {
         list,

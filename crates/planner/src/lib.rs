@@ -8,6 +8,7 @@
 //! Deliberately absent: any I/O, clock or randomness. This crate depends on no
 //! client and on no runtime, which a test of the workspace checks.
 
+mod choice;
 mod credential;
 mod disk;
 mod drift;
@@ -27,13 +28,14 @@ mod service;
 mod step;
 mod target;
 
+pub use choice::{choice, running_builds, undated};
 pub use drift::{Drift, Moved, Unseen, drift};
-pub use follow::{choice, running_builds, undated};
+
 pub use inventory::{
     Acceptance, Availability, Build, Disk, FailureAction, Inventory, LoginState,
     ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTags,
-    ObservedTask, PullSize, References, RegistryWarning, ServiceMode, StoredBuild, UpdateOrder, UpdateSettings,
-    UpdateState, UpdateStatus,
+    ObservedTask, PullSize, References, RegistryWarning, ServiceMode, StoredBuild, UpdateOrder,
+    UpdateSettings, UpdateState, UpdateStatus,
 };
 pub use observed::{Known, Observed, Trouble};
 pub use plan::{FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan, Summary};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use imgstack_spec::{
-    BuildSource, Follow, Image, Input, Kind, NodeRole, NodeSettings, Pin, SecretSource, Stack, StackSet, read,
+    BuildSource, Follow, Image, Input, Kind, NodeRole, NodeSettings, Pin, SecretSource, Stack,
+    StackSet, read,
 };
 
 const HEX: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -45,13 +46,7 @@ spec:
     let images: Vec<_> = stack
         .images
         .iter()
-        .map(|it| {
-            (
-                it.name.to_string(),
-                it.repository.to_string(),
-                followed(it),
-            )
-        })
+        .map(|it| (it.name.to_string(), it.repository.to_string(), followed(it)))
         .collect();
     let own = |(a, b, c): (&str, &str, &str)| (a.to_owned(), b.to_owned(), c.to_owned());
     assert_eq!(
@@ -404,9 +399,7 @@ spec:
     let images = &stack.images;
     let follow: Vec<_> = images.iter().map(|it| &it.follow).collect();
     let json = serde_json::to_value(&follow).unwrap();
-    let policy = |policy: serde_json::Value, allow: bool| {
-        serde_json::json!({"policy": {"policy": policy, "allowDowngrade": allow}})
-    };
+    let policy = |policy: serde_json::Value, allow: bool| serde_json::json!({"policy": {"policy": policy, "allowDowngrade": allow}});
     let expected = serde_json::json!([
         {"tag": "b"},
         policy(serde_json::json!({"semver": {"range": "~3.3", "suffix": null}}), true),

@@ -29,7 +29,8 @@ pub(super) fn follow(image: &document::Image, context: &mut Context<'_>) -> Opti
             let finding = wrong(format!("{subject} has both `tag` and `policy`"));
             let finding = finding.at(policy.place, "or the best of several?");
             let finding = finding.at(text.0.span, "this one tag?");
-            let help = "keep the one that says what to follow; to hold one build for a while, write `pin`";
+            let help =
+                "keep the one that says what to follow; to hold one build for a while, write `pin`";
             context.findings.push(finding.help(help));
             return None;
         }
@@ -141,11 +142,7 @@ fn companions<'k>(
 }
 
 /// Each order finds another tag, so none is taken for granted.
-fn unordered(
-    place: Span,
-    policy: &document::Policy,
-    context: &mut Context<'_>,
-) -> Option<Order> {
+fn unordered(place: Span, policy: &document::Policy, context: &mut Context<'_>) -> Option<Order> {
     if policy.is_whole {
         let finding = Finding::new(Kind::Policy, "`regex` has no `order` with it");
         let finding = finding.at(place, "in which order?");

@@ -265,18 +265,8 @@ fn of_several_that_run_the_highest_counts() {
     let cases = [
         (&versions, "3.3.4 3.3.5", "3.3.4 3.3.5 3.3.6", "3.3.6"),
         (&versions, "3.3.4 3.3.5", "3.3.4 3.3.5", "3.3.5"),
-        (
-            &versions,
-            "3.3.4 3.3.5",
-            "3.3.4",
-            "refused: 3.3.5 to 3.3.4",
-        ),
-        (
-            &versions,
-            "3.3.5 3.3.4",
-            "3.3.4",
-            "refused: 3.3.5 to 3.3.4",
-        ),
+        (&versions, "3.3.4 3.3.5", "3.3.4", "refused: 3.3.5 to 3.3.4"),
+        (&versions, "3.3.5 3.3.4", "3.3.4", "refused: 3.3.5 to 3.3.4"),
         // What has no place in the order says nothing.
         (&versions, "latest 3.3.4", "3.3.4", "3.3.4"),
         (
