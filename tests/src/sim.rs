@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 
-use imgstack_sim::registry::{Manner, Settings, User};
+use imgstack_sim::registry::{Manner, Registry, Settings, User};
 use imgstack_sim::swarm::{NodeSetup, Role};
-use imgstack_sim::{Layout, Recorded, World};
+use imgstack_sim::{Faults, Layout, Recorded, World};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
@@ -64,6 +64,19 @@ impl Sim {
     /// The socket of a node's engine.
     pub fn socket(&self, node: u8) -> PathBuf {
         self.0.world.socket(&hostname(node))
+    }
+
+    /// A registry by its host, to push to it, take from it and break it.
+    ///
+    /// # Panics
+    /// When there is no such registry.
+    pub fn registry(&self, host: &str) -> Registry {
+        self.0.world.registry(host).expect("the world has it")
+    }
+
+    /// What goes wrong with requests.
+    pub fn faults(&self) -> &Faults {
+        &self.0.world.server.faults
     }
 
     /// The machine's own `PATH`.

@@ -7,6 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use jiff::civil::Date;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -153,6 +154,14 @@ impl Story {
             .await
     }
 
+    /// Pushes a build that was made on that day; `version` stands for the `16`
+    /// of the three tags.
+    pub async fn push_version(&self, version: &str, sha: &str, date: Date) -> Pushed {
+        let mut build = Build::new(&self.path(), Kind::Good, sha, date);
+        build.major = version.to_owned();
+        push_build(&build, self.world.anonymous(), None).await
+    }
+
     /// Pushes a build to the registry that asks for a token.
     pub async fn push_private(&self, path: &str, kind: Kind, sha: &str) -> Pushed {
         let login = Login {
@@ -173,13 +182,7 @@ impl Story {
     ) -> Pushed {
         let date = jiff::civil::date(2026, 2, 9);
         let build = Build::new(path, kind, sha, date);
-        let destination = Destination {
-            registry: format!("http://{registry}"),
-            login,
-        };
-        push(&build, &destination)
-            .await
-            .expect("the build is pushed")
+        push_build(&build, registry, login).await
     }
 
     /// Creates a service as an operator would: one replica unless `options` say
@@ -340,6 +343,16 @@ impl Story {
             self.world.docker(&[&["service", "rm"][..], &ids].concat());
         }
     }
+}
+
+async fn push_build(build: &Build, registry: &str, login: Option<Login>) -> Pushed {
+    let destination = Destination {
+        registry: format!("http://{registry}"),
+        login,
+    };
+    push(build, &destination)
+        .await
+        .expect("the build is pushed")
 }
 
 impl Drop for Story {

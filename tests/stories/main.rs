@@ -20,10 +20,9 @@ macro_rules! lab {
     };
 }
 
-/// Stories that are the same in both worlds.
-macro_rules! both {
+/// Stories that need a bad day at will, which real registries do not have.
+macro_rules! simulation {
     ($($story:ident),* $(,)?) => {
-        lab! { $($story),* }
         mod on_the_simulation {
             $(
                 #[tokio::test(flavor = "multi_thread")]
@@ -36,9 +35,19 @@ macro_rules! both {
     };
 }
 
+/// Stories that are the same in both worlds.
+macro_rules! both {
+    ($($story:ident),* $(,)?) => {
+        lab! { $($story),* }
+        simulation! { $($story),* }
+    };
+}
+
 mod credentials;
 mod failures;
+mod lists;
 mod plans;
+mod policies;
 mod reach;
 mod rollout;
 mod untouched;
