@@ -86,7 +86,7 @@ impl Followed {
             }
             Some(Choice::Held { waiting, why }) => {
                 let message = format!("{why}: what runs stays until {}", minute(waiting.until));
-                Self::kept(image, held(&about, message, &waiting.tag))
+                Self::kept(image, held(&about, message, pin(&waiting.tag)))
             }
             Some(Choice::Downgrade { from, to, why }) => {
                 Self::kept(image, downgrade(image, &from, &to, &why))
@@ -108,23 +108,17 @@ impl Followed {
         let (code, trouble) = match &asked.digest {
             Observed::Present(digest) => {
                 let gate = gate(image, digest, inventory);
-                let others = |it: &ObservedService| !runs(it, image, digest);
-                let waits = users(stack, image, inventory).any(others);
-                let findings = match (&gate, &asked.reference.tag) {
-                    (Gate::Until(until), Some(tag)) if waits => {
-                        let message = format!(
-                            "the build that `{tag}` names is younger than `minimumAge`: what runs stays until {}",
-                            minute(*until)
-                        );
-                        vec![held(&about, message, tag)]
-                    }
-                    _ => Vec::new(),
+                let mut users = users(stack, image, inventory);
+                let waits = users.any(|it| !runs(it, image, digest));
+                let young = match (&gate, &asked.reference.tag) {
+                    (Gate::Until(until), Some(tag)) if waits => Some(young(&about, tag, *until)),
+                    _ => None,
                 };
                 return Self {
                     reference: asked.reference.clone(),
                     target: Target::Build(digest.clone(), gate),
                     why: None,
-                    findings,
+                    findings: young.into_iter().collect(),
                 };
             }
             Observed::Absent(trouble) => (Code::ImageNotFound, trouble),
@@ -282,12 +276,26 @@ fn waits(about: &Address, waiting: &Waiting) -> Finding {
         waiting.tag,
         minute(waiting.until)
     );
-    held(about, message, &waiting.tag)
+    held(about, message, pin(&waiting.tag))
 }
 
-fn held(about: &Address, message: String, tag: &Tag) -> Finding {
+fn pin(tag: &Tag) -> String {
+    format!("to move at once, hold it for now: `pin: {tag}`")
+}
+
+/// The build that is to be followed is too young as yet.
+fn young(about: &Address, tag: &Tag, until: Timestamp) -> Finding {
+    let message = format!(
+        "the build that `{tag}` names is younger than `minimumAge`: what runs stays until {}",
+        minute(until)
+    );
+    let hint = "to move at once, take `minimumAge` out of the spec for now";
+    held(about, message, hint.to_owned())
+}
+
+fn held(about: &Address, message: String, hint: String) -> Finding {
     Finding {
-        hint: Some(format!("to move at once, hold it for now: `pin: {tag}`")),
+        hint: Some(hint),
         ..finding(Severity::Note, Code::Held, about, message)
     }
 }
