@@ -9,6 +9,7 @@ simulation! {
     a_tag_that_vanishes_never_leads_to_an_older_one,
     five_thousand_tags_are_fifty_pages_and_one_that_fails_is_no_list,
     dates_are_asked_for_of_no_more_builds_than_needed,
+    dates_are_not_asked_for_without_end,
 }
 
 const POLICY: &str = "policy: {semver: \"~3.3\"}";
@@ -135,4 +136,29 @@ async fn dates_are_asked_for_of_no_more_builds_than_needed(world: World) {
     let plan = story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
     plan.says(&["chooses `3.3.4`: the newest build of 2 tags that match"]);
     assert_eq!(named(second).0, ["3.3.2", "3.3.4"]);
+}
+
+/// Every build is too young.
+async fn dates_are_not_asked_for_without_end(world: World) {
+    let story = Story::new(&world, "endless");
+    let today = jiff::Zoned::now().date();
+    let build = story.push_version("3.3.0", "9b1d2e7", today).await;
+    story.create_with("pg", &format!("{}:3.3.0", story.repository()), &[]);
+    let old = story.inspect("pg")["Version"].clone();
+    let young = story.push_version("3.3.1", "abc1234", today).await;
+    assert_ne!(build.digest, young.digest);
+    let registry = world.sim().registry(world.anonymous());
+    for number in 2..120 {
+        let digest = young.digest.parse().unwrap();
+        registry.set_tag(&story.path(), &format!("3.3.{number}"), &digest);
+    }
+    story.spec_with(&format!("{POLICY}\n      minimumAge: 30d"), &[("pg", "")]);
+    let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
+    apply.says(&[
+        "which tag to follow is not known: when `3.3.19` was built is not known: it was not asked for after 100 others",
+    ]);
+    let requests = story.world.requests("anonymous", &story.path());
+    let heads = requests.iter().filter(|it| it.starts_with("HEAD"));
+    assert_eq!(heads.count(), 100, "{requests:?}");
+    assert_eq!(story.inspect("pg")["Version"], old);
 }

@@ -260,10 +260,10 @@ fn the_time_that_is_told_is_rounded_up() {
     world.minimum_age(24);
     world.built('b', 0);
     if let Some(Known::Known(build)) = world.inventory.builds.get_mut(&digest('b')) {
-        build.created = Some("2026-02-09T05:59:01.5Z".parse().unwrap());
+        build.created = Some("2026-02-09T05:59:00.5Z".parse().unwrap());
     }
     assert!(said(&world.planned())[0].ends_with("until 2026-02-10 06:00 UTC"));
-    world.inventory.observed_at = "2026-02-10T05:59:01Z".parse().unwrap();
+    world.inventory.observed_at = "2026-02-10T05:59:00Z".parse().unwrap();
     assert_eq!(ids(&world.planned()), Vec::<String>::new());
     world.inventory.observed_at = "2026-02-10T06:00:00Z".parse().unwrap();
     assert_eq!(ids(&world.planned()), ["update service.pg-1"]);
