@@ -93,7 +93,11 @@ async fn a_young_build_waits_until_it_is_old_enough(world: World) {
         let age = format!("{follow}\n      minimumAge: {age}s");
         story.spec_with(&age, &[("pg", "")]);
         let waiting = story.imgstack(&["apply", "--auto-approve"]).expect(0);
-        waiting.says(&["is younger than `minimumAge`", "to move at once"]);
+        waiting.says(&[
+            "is younger than `minimumAge`",
+            "to move at once",
+            "No changes now. What waits",
+        ]);
         let runs = format!("{}:3@{}", story.repository(), old.digest);
         assert_eq!(story.running("pg"), [runs]);
         tokio::time::sleep(Duration::from_secs(15)).await;

@@ -158,10 +158,16 @@ pub(crate) fn findings(out: &mut String, report: &Report) {
 
 fn closing(out: &mut String, plan: &Plan) {
     if plan.is_empty() && !plan.is_blocked() {
-        let mut findings = plan.stacks.iter().flat_map(|it| &it.report.findings);
-        let words = match findings.any(|it| it.code == Code::NodePaused) {
-            false => "No changes. Your infrastructure matches the configuration.",
-            true => "No changes can be made, and one is wanted: see above.",
+        let says = |code: Code| {
+            let mut findings = plan.stacks.iter().flat_map(|it| &it.report.findings);
+            findings.any(|it| it.code == code)
+        };
+        let words = if says(Code::NodePaused) {
+            "No changes can be made, and one is wanted: see above."
+        } else if says(Code::Held) {
+            "No changes now. What waits is named above."
+        } else {
+            "No changes. Your infrastructure matches the configuration."
         };
         let _ = writeln!(out, "{}", paint(GOOD, words));
         return;
