@@ -309,11 +309,17 @@ fn an_age_that_cannot_be_told_is_not_enough() {
 /// builds: `b` is an hour old, `a` and `e` are days old.
 #[test]
 fn a_policy_waits_for_a_build_that_is_too_young() {
+    type Case<'a> = (
+        &'a str,
+        &'a [(&'a str, char)],
+        Option<&'a str>,
+        Option<&'a str>,
+    );
     let waits = "note image.pg: `3.3.5` is younger than `minimumAge`, and waits until 2026-02-10 \
                  05:00 UTC";
     let held = "note image.pg: `3.3.5`, the highest version of 2 tags in `~3.3`, is too young: \
                 what runs stays until 2026-02-10 05:00 UTC";
-    let table: [(&str, &[(&str, char)], Option<&str>, Option<&str>); 5] = [
+    let table: [Case<'_>; 5] = [
         // What runs stays.
         (
             "3.3.4=a",
