@@ -9,6 +9,7 @@ use jiff::{ToSpan as _, Zoned};
 both! {
     a_policy_follows_a_new_tag_and_no_other,
     a_young_build_waits_until_it_is_old_enough,
+    a_node_gets_what_runs_while_another_build_waits,
     a_pin_holds_a_build_against_the_policy,
 }
 
@@ -121,4 +122,38 @@ async fn a_pin_holds_a_build_against_the_policy(world: World) {
     assert_eq!(requests, [head]);
     story.spec_with(POLICY, &[("pg", "")]);
     story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
+}
+
+async fn a_node_gets_what_runs_while_another_build_waits(world: World) {
+    let story = Story::new(&world, "kept");
+    let old = story.push_version("3", "9b1d2e7", day()).await;
+    story.create_with("pg", &format!("{}:3", story.repository()), &[]);
+    story.push_version("3", "abc1234", day()).await;
+    let age = "tag: \"3\"\n      minimumAge: 30d";
+    story.spec_with(age, &[("pg", "")]);
+    // All nodes may run it, and one does.
+    let nodes = (1..=3).map(|node| {
+        let socket = story.world.socket(node);
+        let socket = socket.display();
+        format!("    - {{name: docker-infra-{node}, engine: \"unix://{socket}\"}}\n")
+    });
+    let nodes: String = std::iter::once("  nodes:\n".to_owned())
+        .chain(nodes)
+        .collect();
+    let file = story.file("imgstack.yaml");
+    let spec = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, spec + &nodes).unwrap();
+
+    let short: String = old.digest.chars().take(19).collect();
+    let plan = story.imgstack(&["plan"]).expect(0);
+    plan.says(&[
+        "is younger than `minimumAge`",
+        "does not hold the image; a restart there would fail",
+        &format!("{short}…  1.9 MiB"),
+        "Plan: 2 to add, 0 to change, 0 to destroy.",
+    ]);
+    story.imgstack(&["apply", "--auto-approve"]).expect(0);
+    story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
+    let runs = format!("{}:3@{}", story.repository(), old.digest);
+    assert_eq!(story.running("pg"), [runs]);
 }
