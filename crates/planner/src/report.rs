@@ -125,11 +125,13 @@ impl Report {
             .any(|finding| finding.severity == Severity::Blocked)
     }
 
-    /// Puts the findings in their order.
+    /// Puts the findings in their order, each once: where services keep what
+    /// they run, a node is looked at for each of several builds.
     pub(crate) fn sort(&mut self) {
         self.findings.sort_by(|a, b| {
             (a.severity, &a.address, a.code, &a.message)
                 .cmp(&(b.severity, &b.address, b.code, &b.message))
         });
+        self.findings.dedup();
     }
 }

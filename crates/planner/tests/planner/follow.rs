@@ -451,6 +451,12 @@ fn what_runs_is_looked_after_while_another_build_waits() {
     world.allows("pg-2", &["n2"]);
     let both = [pull, format!("pull node.n2 image.pg@{}", digest('c'))];
     assert_eq!(ids(&world.planned()), both);
+    // One that takes no tasks is told of once.
+    world.observed_node("n2").ready = false;
+    let plan = world.planned();
+    let down = said(&plan).into_iter().filter(|it| it.contains("is down"));
+    assert_eq!(down.count(), 1);
+    world.observed_node("n2").ready = true;
     // Tasks that were left behind come to the build that the service keeps.
     world.holds("n2", &[('a', 7), ('c', 7)]);
     world.service("pg-1").tasks[0].image = image("16", 'f');
