@@ -49,11 +49,10 @@ macro_rules! simulated {
     };
 }
 
-/// Stories that are the same in both worlds.
+/// Stories that need a bad day at will, which real registries do not have.
 #[macro_export]
-macro_rules! both {
+macro_rules! simulation {
     ($($story:ident),* $(,)?) => {
-        $crate::lab! { $($story),* }
         mod on_the_simulation {
             $(
                 #[tokio::test(flavor = "multi_thread")]
@@ -63,5 +62,14 @@ macro_rules! both {
                 }
             )*
         }
+    };
+}
+
+/// Stories that are the same in both worlds.
+#[macro_export]
+macro_rules! both {
+    ($($story:ident),* $(,)?) => {
+        $crate::lab! { $($story),* }
+        $crate::simulation! { $($story),* }
     };
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 
 use imgstack_sim::registry::{Build, Layer, Manner, Registry, Settings, User};
 use imgstack_sim::swarm::{NodeSetup, Role};
-use imgstack_sim::{Layout, Recorded, World};
+use imgstack_sim::{Faults, Layout, Recorded, World};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
@@ -73,6 +73,19 @@ impl Sim {
     /// The socket of a node's engine.
     pub fn socket(&self, node: u8) -> PathBuf {
         self.world().socket(&hostname(node))
+    }
+
+    /// A registry by its host, to push to it, take from it and break it.
+    ///
+    /// # Panics
+    /// When there is no such registry.
+    pub fn registry(&self, host: &str) -> Registry {
+        self.world().registry(host).expect("the world has it")
+    }
+
+    /// What goes wrong with requests.
+    pub fn faults(&self) -> &Faults {
+        &self.world().server.faults
     }
 
     /// The machine's own `PATH`.
@@ -178,11 +191,6 @@ impl Sim {
     pub fn fill_disk(&self, node: u8, leave: u64) {
         let engines = &self.world().engines;
         engines.with(|swarm, _| swarm.fill_disk(&hostname(node), leave));
-    }
-
-    fn registry(&self, host: &str) -> Registry {
-        let registry = self.world().registry(host);
-        registry.expect("a registry of this world")
     }
 }
 

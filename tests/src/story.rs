@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::civil::Date;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -162,6 +163,14 @@ impl Story {
     /// Pushes a build under the three tags; returns its digest.
     pub async fn push(&self, kind: Kind, sha: &str) -> Pushed {
         let build = build(&self.path(), kind, sha);
+        Self::push_build(self.world.anonymous(), build, None).await
+    }
+
+    /// Pushes a build that was made on that day; `version` stands for the `16`
+    /// of the three tags.
+    pub async fn push_version(&self, version: &str, sha: &str, date: Date) -> Pushed {
+        let mut build = Build::new(&self.path(), Kind::Good, sha, date);
+        build.major = version.to_owned();
         Self::push_build(self.world.anonymous(), build, None).await
     }
 

@@ -41,6 +41,17 @@ impl World {
         Self::Sim(Sim::start())
     }
 
+    /// The simulation, for what only it can be told to do.
+    ///
+    /// # Panics
+    /// On the lab.
+    pub fn sim(&self) -> &Sim {
+        match self {
+            Self::Lab(_) => panic!("this story plays on the simulation alone"),
+            Self::Sim(sim) => sim,
+        }
+    }
+
     /// Another address of a registry, which nodes are to know.
     pub fn add_door(&self, address: &str, registry: &str) {
         match self {

@@ -184,6 +184,19 @@ fn the_comment_fits_the_spec() {
             ("localhost:5000", false),
         ],
     );
+    // Which tag a policy chooses, only a plan can say; a pin says it.
+    let policies = "{name: api, repository: ghcr.io/acme/api, policy: {semver: '~3.3'}}, {name: held, repository: ghcr.io/acme/held, policy: {newest: '.*'}, pin: '7'}";
+    let policies = printed(&["-f", "-"], &spec("", policies));
+    has(
+        &policies,
+        [
+            ("# Not pulled here: a policy chooses", true),
+            ("#     api (ghcr.io/acme/api)\n", true),
+            ("pull 'ghcr.io/acme/api", false),
+            ("pull 'ghcr.io/acme/held:7'", true),
+        ],
+    );
+    assert!(!private.contains("Not pulled here"), "{private}");
     // An image that stands in two stacks is pulled once.
     let two = format!(
         "{}---\n{}",

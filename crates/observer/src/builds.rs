@@ -73,9 +73,11 @@ fn questions(stack: &Stack, inventory: &Inventory, details: Details) -> Question
     };
     for image in &stack.images {
         let asked = inventory.images.get(&image.name);
-        let Some(wanted) = asked.and_then(|image| image.digest.present()) else {
+        let wanted = asked.and_then(|image| image.digest.present());
+        let may_wait = image.minimum_age.is_some() || image.rules().is_some();
+        if wanted.is_none() && !may_wait {
             continue;
-        };
+        }
         let users = stack
             .services
             .iter()
@@ -83,22 +85,29 @@ fn questions(stack: &Stack, inventory: &Inventory, details: Details) -> Question
         let users: Vec<&ObservedService> = users
             .filter_map(|service| services.get(&service.name))
             .collect();
-        let moves = moves(image, wanted, &users);
-        let pulls = moves || is_missing(image, wanted, &users, inventory);
         let of = |digest: &Digest| (image.repository.clone(), digest.clone());
+        let moves = wanted.is_some_and(|wanted| moves(image, wanted, &users));
         let running = references(&users).flatten();
         let running = running.filter(|it| it.repository == image.repository);
-        let mut spoken_of: BTreeSet<_> = running.filter_map(|it| Some(of(&it.digest?))).collect();
-        spoken_of.insert(of(wanted));
-        if pulls {
-            questions.pulls.insert(of(wanted));
-        }
+        let running: BTreeSet<Digest> = running.filter_map(|it| it.digest).collect();
+        // A service that waits keeps the build that it has, and so do nodes.
+        let needed = wanted
+            .into_iter()
+            .chain(running.iter().filter(|_| may_wait));
+        let missing = needed.filter(|digest| is_missing(image, digest, &users, inventory));
+        let pulls: BTreeSet<_> = wanted
+            .filter(|_| moves)
+            .into_iter()
+            .chain(missing)
+            .collect();
+        let spoken_of = || running.iter().chain(wanted).map(of);
         if moves {
-            questions.contents.extend(spoken_of.iter().cloned());
+            questions.contents.extend(spoken_of());
         }
-        if pulls || details == Details::Always {
-            questions.facts.extend(spoken_of);
+        if !pulls.is_empty() || details == Details::Always {
+            questions.facts.extend(spoken_of());
         }
+        questions.pulls.extend(pulls.into_iter().map(of));
     }
     questions
 }
@@ -156,7 +165,7 @@ fn platforms(inventory: &Inventory) -> Vec<Platform> {
 }
 
 /// The facts of one build, and what nodes of those platforms would fetch of it.
-async fn facts(
+pub(crate) async fn facts(
     registry: &Client,
     repository: &Repository,
     digest: &Digest,

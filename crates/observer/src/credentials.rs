@@ -3,20 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
-use imgstack_planner::{Acceptance, Known, ObservedCredential, Trouble};
+use imgstack_planner::{Acceptance, Known, ObservedCredential, ObservedImage, Trouble};
 use imgstack_registry::github::Expiry;
 use imgstack_registry::oci::{Access, Checked, Client, CredentialCheck};
-use imgstack_spec::{ImageRef, RegistryHost, Stack};
+use imgstack_spec::{ImageName, ImageRef, RegistryHost, Stack};
 
 /// Looks at the credential of every registry. The registries have been asked
 /// for their images before, so this costs them no request; `cluster` is what
 /// fingerprints are salted with.
 pub(crate) async fn check(
     stack: &Stack,
+    images: &BTreeMap<ImageName, ObservedImage>,
     cluster: &str,
     registry: &Client,
 ) -> BTreeMap<RegistryHost, ObservedCredential> {
-    let images: Vec<ImageRef> = stack.images.iter().map(|image| image.reference()).collect();
+    let images: Vec<ImageRef> = images.values().map(|it| it.reference.clone()).collect();
     let hosts: BTreeSet<&RegistryHost> = images.iter().map(|it| it.repository.host()).collect();
     let checks = hosts
         .into_iter()

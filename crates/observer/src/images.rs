@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
-use imgstack_planner::{Observed, ObservedImage, RegistryWarning, Trouble};
+use imgstack_planner::{Observed, ObservedImage, ObservedTags, RegistryWarning, Trouble};
 use imgstack_registry::oci::{self, Client, ErrorKind, Warning};
-use imgstack_spec::{ImageName, ImageRef, Stack, Tag, nearest};
+use imgstack_spec::policy::TagList;
+use imgstack_spec::{Digest, Image, ImageName, ImageRef, Stack, Tag, nearest};
 use tokio::time::timeout;
 
 /// Questions under way at once; the client holds back where a registry asks it to.
@@ -16,28 +17,71 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Tags that are shown when one is missing and none is near.
 const TAGS_SHOWN: usize = 6;
 
-/// Asks for the digest of every image of the stack.
+/// Asks for the digest of every image of the stack, and for the tags where a
+/// policy is to choose.
 pub(crate) async fn resolve_all(
     stack: &Stack,
     registry: &Client,
 ) -> BTreeMap<ImageName, ObservedImage> {
     stream::iter(&stack.images)
         .map(|image| async move {
-            let reference = image.reference();
-            let digest = match registry.resolve(&reference).await {
-                Ok(resolved) => Observed::Present(resolved.digest),
-                Err(error) => match absent_or_unknown(&error) {
-                    Observed::Absent(trouble) if error.kind() == ErrorKind::TagNotFound => {
-                        Observed::Absent(with_tags(trouble, &reference, registry).await)
-                    }
-                    other => other,
+            let observed = match image.reference() {
+                Some(reference) => ObservedImage {
+                    digest: resolve(&reference, registry).await,
+                    reference,
+                    tags: None,
                 },
+                None => {
+                    let tags = list(image, registry).await;
+                    ObservedImage {
+                        reference: image.anywhere(),
+                        digest: Observed::Unknown(not_chosen(&tags)),
+                        tags: Some(tags),
+                    }
+                }
             };
-            (image.name.clone(), ObservedImage { reference, digest })
+            (image.name.clone(), observed)
         })
         .buffer_unordered(CONCURRENT)
         .collect()
         .await
+}
+
+/// Why a policy has chosen no tag as yet.
+fn not_chosen(tags: &ObservedTags) -> Trouble {
+    match &tags.list {
+        TagList::Complete(_) => Trouble::new("no tag is chosen"),
+        TagList::Incomplete(why) => Trouble {
+            why: why.clone(),
+            hint: tags.hint.clone(),
+        },
+    }
+}
+
+/// Where a reference leads.
+pub(crate) async fn resolve(reference: &ImageRef, registry: &Client) -> Observed<Digest> {
+    match registry.resolve(reference).await {
+        Ok(resolved) => Observed::Present(resolved.digest),
+        Err(error) => match absent_or_unknown(&error) {
+            Observed::Absent(trouble) if error.kind() == ErrorKind::TagNotFound => {
+                Observed::Absent(with_tags(trouble, reference, registry).await)
+            }
+            other => other,
+        },
+    }
+}
+
+/// The tags of an image's repository: all of them, or why not.
+async fn list(image: &Image, registry: &Client) -> ObservedTags {
+    let (list, hint) = match registry.tags(&image.repository).await {
+        Ok(tags) => (TagList::Complete(tags), None),
+        Err(error) => (TagList::Incomplete(error.to_string()), Some(error.hint())),
+    };
+    ObservedTags {
+        list,
+        hint,
+        digests: BTreeMap::new(),
+    }
 }
 
 /// Only a registry that answered, and knows the repository, can say that

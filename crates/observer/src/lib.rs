@@ -5,7 +5,8 @@
 //! is no state file (invariant 8).
 //!
 //! Deliberately absent: any judgement of what was observed. That a detail is
-//! not asked for where nothing can need it only saves requests.
+//! not asked for where nothing can need it only saves requests. Of which tag a
+//! policy will need the digest, the planner's own functions say (`policies`).
 //!
 //! [`Inventory`]: imgstack_planner::Inventory
 
@@ -16,6 +17,7 @@ mod fleet;
 mod freshness;
 mod images;
 mod observe;
+mod policies;
 mod services;
 
 pub use engines::Engines;

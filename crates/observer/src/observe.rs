@@ -14,6 +14,7 @@ use crate::engines::Engines;
 use crate::fleet::{self, Fleet};
 use crate::freshness::freshness;
 use crate::images::{resolve_all, warnings};
+use crate::policies::follow;
 use crate::services::{Cluster, read_cluster};
 
 /// Where a stack's world is read from.
@@ -90,12 +91,13 @@ pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> O
             inventory.nodes = Known::Unknown(trouble);
         }
     }
+    follow(stack, &mut inventory, sources.registry).await;
     let (builds, freshness, credentials) = tokio::join!(
         builds(stack, &inventory, sources.registry, details),
         freshness(stack, &inventory.images, sources.registry, sources.now),
-        check(stack, &inventory.cluster, sources.registry),
+        check(stack, &inventory, sources.registry),
     );
-    inventory.builds = builds;
+    inventory.builds.extend(builds);
     inventory.freshness = freshness;
     inventory.credentials = credentials;
     inventory.warnings = warnings(sources.registry);
@@ -124,11 +126,11 @@ async fn read(stack: &Stack, sources: Sources<'_>) -> (Result<Cluster, Trouble>,
 /// Without a cluster there is no service to carry a credential.
 async fn check(
     stack: &Stack,
-    cluster: &Known<String>,
+    inventory: &Inventory,
     registry: &Client,
 ) -> BTreeMap<imgstack_spec::RegistryHost, imgstack_planner::ObservedCredential> {
-    match cluster {
-        Known::Known(id) => credentials::check(stack, id, registry).await,
+    match &inventory.cluster {
+        Known::Known(id) => credentials::check(stack, &inventory.images, id, registry).await,
         Known::Unknown(_) => BTreeMap::new(),
     }
 }

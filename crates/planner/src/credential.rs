@@ -133,10 +133,16 @@ pub(crate) fn not_usable(scope: Scope<'_>, inventory: &Inventory) -> Vec<Finding
                 Acceptance::Accepted | Acceptance::NotNeeded => return None,
                 Acceptance::Refused(trouble) | Acceptance::Unknown(trouble) => trouble,
             },
-            None => match &inventory.images.get(&image.name)?.digest {
-                Observed::Present(_) | Observed::Absent(_) => return None,
-                Observed::Unknown(trouble) => trouble,
-            },
+            None => {
+                let asked = inventory.images.get(&image.name)?;
+                match &asked.digest {
+                    Observed::Present(_) | Observed::Absent(_) => return None,
+                    // The registry has told its tags, though the policy
+                    // chooses none of them.
+                    Observed::Unknown(_) if asked.has_all_tags() => return None,
+                    Observed::Unknown(trouble) => trouble,
+                }
+            }
         };
         let users = scope.stack.services.iter();
         let users = users.filter(|service| service.image == image.name);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgstack_spec::Address;
+use imgstack_spec::{Address, Digest, ImageRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -66,11 +66,18 @@ pub fn drift(saved: &StackPlan, fresh: &StackPlan) -> Drift {
                 address,
                 trouble: trouble.clone(),
             }),
-            (before, after) => drift.moved.push(Moved {
+            (before, after) if then.reference == now.reference => drift.moved.push(Moved {
                 address,
                 field: then.reference.to_string(),
                 from: wants(before),
                 to: wants(after),
+            }),
+            // A policy has come to another tag.
+            (before, after) => drift.moved.push(Moved {
+                address,
+                field: then.reference.repository.to_string(),
+                from: named(&then.reference, before),
+                to: named(&now.reference, after),
             }),
         }
     }
@@ -244,6 +251,14 @@ fn wants<T: ToString>(observed: &Observed<T>) -> String {
         Observed::Present(digest) => digest.to_string(),
         Observed::Absent(trouble) => format!("absent ({})", trouble.why),
         Observed::Unknown(trouble) => format!("unknown ({})", trouble.why),
+    }
+}
+
+/// `3.3.4@sha256:…`
+fn named(reference: &ImageRef, observed: &Observed<Digest>) -> String {
+    match (&reference.tag, observed.present()) {
+        (Some(tag), Some(digest)) => format!("{tag}@{digest}"),
+        (None, _) | (Some(_), None) => wants(observed),
     }
 }
 

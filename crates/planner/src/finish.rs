@@ -6,12 +6,13 @@ use imgstack_spec::{Address, Image, ServiceName, Stack};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::follow::Following;
 use crate::plan::{PlannedImage, RunningBuild, Seen, StackPlan};
 use crate::planner::{Draft, Only, PLAN_LABEL};
 use crate::service::observed;
 use crate::step::{Action, Change, Step, StepId};
 use crate::target::Scope;
-use crate::{Inventory, Observed};
+use crate::{Inventory, Observed, Trouble};
 
 impl Draft<'_> {
     pub(crate) fn finish(mut self, inventory: &Inventory, only: Only) -> StackPlan {
@@ -19,7 +20,7 @@ impl Draft<'_> {
         let stack = self.scope.stack;
         let images = self.scope.images();
         let images = images
-            .map(|image| planned_image(image, stack, inventory))
+            .map(|image| planned_image(image, stack, inventory, &self.following))
             .collect();
         let seen = seen(self.scope, &self.steps, inventory);
         let hash = hash(stack, &self.steps, &seen);
@@ -41,8 +42,12 @@ impl Draft<'_> {
     }
 }
 
-fn planned_image(image: &Image, stack: &Stack, inventory: &Inventory) -> PlannedImage {
-    let asked = inventory.images.get(&image.name);
+fn planned_image(
+    image: &Image,
+    stack: &Stack,
+    inventory: &Inventory,
+    following: &Following<'_>,
+) -> PlannedImage {
     let mut runs: BTreeMap<String, Vec<ServiceName>> = BTreeMap::new();
     for service in stack.services.iter().filter(|s| s.image == image.name) {
         let tasks = observed(inventory, &service.name).map(|s| s.tasks.as_slice());
@@ -70,13 +75,17 @@ fn planned_image(image: &Image, stack: &Stack, inventory: &Inventory) -> Planned
         })
         .collect();
     runs.sort_by_key(|run| std::cmp::Reverse(run.services.len()));
-    let wants = asked.map_or_else(
-        || Observed::Unknown(crate::Trouble::new("was not observed")),
-        |asked| asked.digest.clone(),
-    );
+    let (reference, wants) = match following.get(&image.name) {
+        Some(followed) => followed.shown(stack, image, inventory),
+        None => (
+            image.reference().unwrap_or_else(|| image.anywhere()),
+            Observed::Unknown(Trouble::new("was not observed")),
+        ),
+    };
     PlannedImage {
         address: Address::Image(image.name.clone()),
-        reference: asked.map_or_else(|| image.reference(), |asked| asked.reference.clone()),
+        reference,
+        policy: image.rules().map(|rules| rules.policy.clone()),
         purpose: image.purpose.clone(),
         pinned: image.pin.is_some(),
         runs,

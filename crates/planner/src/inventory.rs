@@ -7,8 +7,9 @@ mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use imgstack_spec::policy::TagList;
 use imgstack_spec::{
-    Digest, ImageName, ImageRef, NodeName, Platform, RegistryHost, Repository, ServiceName,
+    Digest, ImageName, ImageRef, NodeName, Platform, RegistryHost, Repository, ServiceName, Tag,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -118,10 +119,36 @@ impl Inventory {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObservedImage {
-    /// What was asked for: repository with the tag, or with the pin.
+    /// What was asked for: the repository with the pin, the tag, or the tag
+    /// that the policy chooses; alone where it chooses none.
     pub reference: ImageRef,
     /// The index digest that the registry answered.
     pub digest: Observed<Digest>,
+    /// What a policy chooses from. None: the spec names the tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<ObservedTags>,
+}
+
+impl ObservedImage {
+    /// Whether the registry has told all the tags that a policy chooses from.
+    pub(crate) fn has_all_tags(&self) -> bool {
+        let list = self.tags.as_ref().map(|tags| &tags.list);
+        matches!(list, Some(TagList::Complete(_)))
+    }
+}
+
+/// The tags of a repository that a policy chooses from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObservedTags {
+    /// All of them, or why not.
+    pub list: TagList,
+    /// What to do about a list that is not whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// Where those tags lead that had to be asked for their builds' dates,
+    /// which are among the facts of builds.
+    pub digests: BTreeMap<Tag, Observed<Digest>>,
 }
 
 /// Facts of one build, from its index, manifests and config. They never

@@ -8,10 +8,12 @@
 //! Deliberately absent: any I/O, clock or randomness. This crate depends on no
 //! client and on no runtime, which a test of the workspace checks.
 
+mod choice;
 mod credential;
 mod disk;
 mod drift;
 mod finish;
+mod follow;
 mod freshness;
 mod inventory;
 mod leftover;
@@ -30,13 +32,15 @@ mod service;
 mod step;
 mod target;
 
+pub use choice::{choice, running_builds, undated};
 pub use drift::{Drift, Moved, Unseen, drift};
+
 pub use inventory::{
     Acceptance, Availability, BaseState, Build, Disk, Evidence, FailureAction, Freshness,
     Inventory, LastRun, Leftover, LoginState, MovedBase, ObservedCredential, ObservedEngine,
-    ObservedImage, ObservedNode, ObservedService, ObservedTask, PlatformContent, PullSize,
-    References, RegistryWarning, RunState, ServiceMode, StoredBuild, UpdateOrder, UpdateSettings,
-    UpdateState, UpdateStatus, same_content,
+    ObservedImage, ObservedNode, ObservedService, ObservedTags, ObservedTask, PlatformContent,
+    PullSize, References, RegistryWarning, RunState, ServiceMode, StoredBuild, UpdateOrder,
+    UpdateSettings, UpdateState, UpdateStatus, same_content,
 };
 pub use observed::{Known, Observed, Trouble};
 pub use plan::{FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan, Summary};

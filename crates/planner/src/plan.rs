@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use imgstack_spec::policy::Policy;
 use imgstack_spec::{Address, Digest, ImageRef, ServiceName, Stack};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -65,8 +66,11 @@ pub struct StackPlan {
 pub struct PlannedImage {
     /// `image.NAME`
     pub address: Address,
-    /// What the spec asks for.
+    /// What the spec asks for, or its policy has chosen.
     pub reference: ImageRef,
+    /// The policy that chooses the tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
     /// The spec's words on what it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<String>,

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use imgstack_spec::{Address, ServiceName, Stack};
 use serde::{Deserialize, Serialize};
 
+use crate::follow::{self, Following};
 use crate::inventory::UpdateState;
 use crate::plan::StackPlan;
 use crate::report::{Code, Finding, Report, Severity};
 use crate::service::{STACK_LABEL, finding, observed};
 use crate::step::Step;
 use crate::target::Scope;
-use crate::{Inventory, Known, Observed, credential, freshness, leftover, login};
+use crate::{Inventory, Known, credential, freshness, leftover, login};
 
 /// The label that names the plan which last touched a service.
 pub(crate) const PLAN_LABEL: &str = "dev.imgstack.plan";
@@ -39,13 +40,13 @@ pub enum Only {
 /// Makes the plan of one stack. Pure: the same input gives the same plan.
 #[must_use]
 pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPlan {
-    let mut draft = Draft::new(stack, options);
+    let mut draft = Draft::new(stack, inventory, options);
     draft.report_swarm(inventory);
     draft.clear_up(inventory);
     draft.log_nodes_in(inventory, options.only);
     match options.only {
         Only::Everything => {
-            draft.report_images(inventory);
+            draft.report_images();
             draft.report_freshness(inventory);
             draft.bring_services_to_images(inventory);
             draft.report_history(inventory);
@@ -60,6 +61,7 @@ pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPla
 /// A plan in the making.
 pub(crate) struct Draft<'a> {
     pub(crate) scope: Scope<'a>,
+    pub(crate) following: Following<'a>,
     pub(crate) steps: Vec<Step>,
     /// Services that are blocked, or come after one by `after`, with that one.
     pub(crate) held: BTreeMap<&'a ServiceName, &'a ServiceName>,
@@ -67,10 +69,11 @@ pub(crate) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(stack: &'a Stack, options: &'a Options) -> Self {
+    fn new(stack: &'a Stack, inventory: &Inventory, options: &'a Options) -> Self {
         let targets = &options.targets;
         Self {
             scope: Scope { stack, targets },
+            following: follow::following(stack, inventory),
             steps: Vec::new(),
             held: BTreeMap::new(),
             report: Report::default(),
@@ -97,27 +100,19 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn report_images(&mut self, inventory: &Inventory) {
+    fn report_images(&mut self) {
         for image in self.scope.images() {
-            let Some(observed) = inventory.images.get(&image.name) else {
+            let Some(followed) = self.following.get_mut(&image.name) else {
                 continue;
             };
-            let (code, trouble) = match &observed.digest {
-                Observed::Present(_) => continue,
-                Observed::Absent(trouble) => (Code::ImageNotFound, trouble),
-                Observed::Unknown(trouble) => (Code::ImageUnknown, trouble),
-            };
             let users = self.scope.services().filter(|s| s.image == image.name);
-            self.say(Finding {
-                hint: trouble.hint.clone(),
-                blocks: users.map(|s| Address::Service(s.name.clone())).collect(),
-                ..finding(
-                    Severity::Blocked,
-                    code,
-                    &Address::Image(image.name.clone()),
-                    trouble.why.clone(),
-                )
-            });
+            let users: Vec<_> = users.map(|s| Address::Service(s.name.clone())).collect();
+            for mut finding in std::mem::take(&mut followed.findings) {
+                if finding.severity == Severity::Blocked {
+                    finding.blocks.clone_from(&users);
+                }
+                self.report.findings.push(finding);
+            }
         }
     }
 

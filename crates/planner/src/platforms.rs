@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use imgstack_spec::{Address, Digest, NodeName, Platform};
+use imgstack_spec::{Address, ImageRef, NodeName, Platform};
 
 use crate::inventory::ObservedService;
 use crate::report::{Code, Finding, Severity};
@@ -14,10 +14,10 @@ use crate::{Build, Change, Inventory, Known};
 /// without.
 pub(crate) fn follow(
     observed: &ObservedService,
-    digest: &Digest,
+    wanted: &ImageRef,
     inventory: &Inventory,
 ) -> Option<Change<Vec<Platform>>> {
-    let to = as_swarm_has_them(inventory.build(digest)?);
+    let to = as_swarm_has_them(inventory.build(wanted.digest.as_ref()?)?);
     let differ = |to: &Vec<Platform>| {
         let set = |list: &[Platform]| list.iter().cloned().collect::<BTreeSet<_>>();
         !observed.platforms.is_empty() && set(&observed.platforms) != set(to)
@@ -58,10 +58,11 @@ fn as_swarm_has_them(build: &Build) -> Vec<Platform> {
 pub(crate) fn judge(
     address: &Address,
     observed: &ObservedService,
-    digest: &Digest,
+    wanted: &ImageRef,
     inventory: &Inventory,
 ) -> Result<Vec<Finding>, Finding> {
-    let build = match inventory.builds.get(digest) {
+    let digest = wanted.digest.as_ref();
+    let build = match digest.and_then(|digest| inventory.builds.get(digest)) {
         Some(Known::Known(build)) => build,
         Some(Known::Unknown(trouble)) => {
             return Err(Finding {

@@ -8,12 +8,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgstack_spec::{Address, Digest, Image, ImageName, ImageRef, NodeName, Service, ServiceName};
+use imgstack_spec::{Address, Digest, Image, ImageRef, NodeName, Repository, Service, ServiceName};
 
 use crate::disk;
+use crate::follow::{Followed, Following};
 use crate::inventory::{Availability, ObservedEngine, ObservedNode, ObservedService};
 use crate::report::{Code, Finding, Severity};
-use crate::service::{Verdict, finding, observed, wanted_reference};
+use crate::service::{Judged, Verdict, finding, observed};
 use crate::step::{Action, PullImage, Step, StepId, Via};
 use crate::target::Scope;
 use crate::{Build, Inventory, Known, Trouble};
@@ -37,11 +38,12 @@ pub(crate) struct Presence<'a> {
 pub(crate) struct Pull<'a> {
     pub(crate) host: &'a NodeName,
     pub(crate) node: &'a ObservedNode,
-    /// The image of the spec that the step is named after.
+    /// The image of the spec that the step is named after: a build that several
+    /// images mean is pulled once for all.
     pub(crate) image: &'a Image,
-    /// Other images that mean the same build: it is pulled once for all.
-    pub(crate) others: Vec<&'a ImageName>,
     pub(crate) reference: ImageRef,
+    /// A service keeps it, while the image follows another build.
+    kept: bool,
     /// The services that may run there.
     pub(crate) services: BTreeSet<&'a ServiceName>,
     pub(crate) via: Via,
@@ -52,7 +54,11 @@ pub(crate) struct Pull<'a> {
 /// A build that services should run.
 struct Need<'a> {
     image: &'a Image,
-    digest: &'a Digest,
+    /// `repository:tag@digest`
+    reference: ImageRef,
+    digest: Digest,
+    /// Services keep it, while the image follows another build.
+    kept: bool,
     build: Option<&'a Build>,
     services: Vec<Needing<'a>>,
 }
@@ -79,16 +85,15 @@ impl<'a> Presence<'a> {
     pub(crate) fn judge(
         scope: Scope<'a>,
         inventory: &'a Inventory,
-        verdicts: &[(&'a Service, Verdict)],
+        following: &Following<'_>,
+        verdicts: &[Judged<'a>],
     ) -> Self {
         let mut presence = Self::default();
         let Known::Known(nodes) = &inventory.nodes else {
             return presence;
         };
-        for image in &scope.stack.images {
-            let Some(need) = Need::of(image, inventory, verdicts) else {
-                continue;
-            };
+        let images = scope.stack.images.iter();
+        for need in images.flat_map(|it| Need::of(it, inventory, following, verdicts)) {
             let mut unasked = Vec::new();
             for (host, node) in nodes {
                 let services = need.on(host, node, scope);
@@ -96,7 +101,7 @@ impl<'a> Presence<'a> {
                     presence.one(&need, host, node, &services, inventory, &mut unasked);
                 }
             }
-            presence.findings.extend(not_asked(image, &unasked));
+            presence.findings.extend(not_asked(need.image, &unasked));
         }
         presence.tell_silent(nodes, scope);
         presence.judge_disks(nodes, scope);
@@ -136,19 +141,19 @@ impl<'a> Presence<'a> {
             Holding::Unknown => (Via::Manager, FIRST),
         };
         let services = services.iter().map(|it| &it.service.name);
-        let reference = wanted_reference(need.image, need.digest);
         let mut pulls = self.pulls.iter_mut();
-        if let Some(pull) = pulls.find(|it| it.host == host && it.brings(&reference)) {
-            pull.others.push(&need.image.name);
+        if let Some(pull) = pulls.find(|it| it.host == host && it.brings(&need.reference)) {
             pull.services.extend(services);
+            // What one image follows is no build that is only kept.
+            pull.kept &= need.kept;
             return;
         }
         self.pulls.push(Pull {
             host,
             node,
             image: need.image,
-            others: Vec::new(),
-            reference,
+            reference: need.reference.clone(),
+            kept: need.kept,
             services: services.collect(),
             via,
             bytes: need.build.and_then(|build| build.size_for(&node.platform)),
@@ -193,14 +198,7 @@ impl<'a> Presence<'a> {
     /// The steps: those of nodes with room.
     pub(crate) fn steps(&self) -> impl Iterator<Item = Step> {
         self.possible().map(|pull| {
-            let action = Action::PullImage(PullImage {
-                node: pull.host.clone(),
-                node_id: pull.node.id.clone(),
-                image: pull.image.name.clone(),
-                reference: pull.reference.clone(),
-                via: pull.via.clone(),
-                bytes: pull.bytes,
-            });
+            let action = Action::PullImage(pull.action());
             Step::new(action, Vec::new(), vec![pull.reason.to_owned()])
         })
     }
@@ -213,10 +211,13 @@ impl<'a> Presence<'a> {
         needed.map(Pull::id).collect()
     }
 
-    /// Whether the node gets that image.
-    pub(crate) fn brings(&self, host: &NodeName, image: &ImageName) -> bool {
-        let mut pulls = self.possible();
-        pulls.any(|pull| pull.host == host && pull.is_for(image))
+    /// The builds of the repository that the node gets.
+    pub(crate) fn brought(&self, host: &NodeName, repository: &Repository) -> BTreeSet<&Digest> {
+        let pulls = self.possible().filter(|pull| pull.host == host);
+        let references = pulls.map(|pull| &pull.reference);
+        let ours = references.filter(|reference| reference.repository == *repository);
+        ours.filter_map(|reference| reference.digest.as_ref())
+            .collect()
     }
 
     /// A node that may run the service and has no room for its image.
@@ -245,12 +246,20 @@ impl<'a> Presence<'a> {
 }
 
 impl Pull<'_> {
-    fn id(&self) -> StepId {
-        StepId::pull(self.host, &self.image.name)
+    fn action(&self) -> PullImage {
+        PullImage {
+            node: self.host.clone(),
+            node_id: self.node.id.clone(),
+            image: self.image.name.clone(),
+            reference: self.reference.clone(),
+            kept: self.kept,
+            via: self.via.clone(),
+            bytes: self.bytes,
+        }
     }
 
-    fn is_for(&self, image: &ImageName) -> bool {
-        self.image.name == *image || self.others.contains(&image)
+    fn id(&self) -> StepId {
+        self.action().id()
     }
 
     /// Whether the node holds that build afterwards: a tag is only a name.
@@ -261,31 +270,46 @@ impl Pull<'_> {
 }
 
 impl<'a> Need<'a> {
+    /// A need for each build: most often one, and several where services keep
+    /// what they run.
     fn of(
         image: &'a Image,
         inventory: &'a Inventory,
-        verdicts: &[(&'a Service, Verdict)],
-    ) -> Option<Self> {
-        let digest = inventory.images.get(&image.name)?.digest.present()?;
-        let users = verdicts.iter().filter(|(it, _)| it.image == image.name);
-        let services = users.filter_map(|(service, verdict)| {
-            let updating = match verdict {
+        following: &Following<'_>,
+        verdicts: &[Judged<'a>],
+    ) -> Vec<Self> {
+        let followed = following.get(&image.name).and_then(Followed::digest);
+        let mut needs: BTreeMap<&Digest, Self> = BTreeMap::new();
+        for judged in verdicts.iter().filter(|it| it.service.image == image.name) {
+            let updating = match judged.verdict {
                 Verdict::Update(..) => true,
                 Verdict::UpToDate | Verdict::Noted(_) | Verdict::Stalled(_) => false,
-                Verdict::Blocked(_) => return None,
+                Verdict::Blocked(_) => continue,
             };
-            Some(Needing {
-                service,
-                observed: observed(inventory, &service.name)?,
+            let wanted = judged.wanted.as_ref();
+            let (Some(reference), Some(observed)) =
+                (wanted, observed(inventory, &judged.service.name))
+            else {
+                continue;
+            };
+            let Some(digest) = &reference.digest else {
+                continue;
+            };
+            let need = needs.entry(digest).or_insert_with(|| Self {
+                image,
+                reference: reference.clone(),
+                digest: digest.clone(),
+                kept: followed != Some(digest),
+                build: inventory.build(digest),
+                services: Vec::new(),
+            });
+            need.services.push(Needing {
+                service: judged.service,
+                observed,
                 updating,
-            })
-        });
-        Some(Self {
-            image,
-            digest,
-            build: inventory.build(digest),
-            services: services.collect(),
-        })
+            });
+        }
+        needs.into_values().collect()
     }
 
     /// Whether the node holds what one of the services asks for now, so that a
@@ -324,7 +348,7 @@ fn holding<'a>(
         Some(Known::Known(engine)) => {
             let stored = engine.images.get(&need.image.repository);
             let mut stored = stored.into_iter().flatten();
-            match stored.any(|it| it.digest == *need.digest) {
+            match stored.any(|it| it.digest == need.digest) {
                 true => Holding::Yes,
                 false => Holding::No(engine),
             }
@@ -347,7 +371,7 @@ fn runs_there(need: &Need<'_>, host: &NodeName, inventory: &Inventory) -> bool {
             && task.node.as_ref() == Some(host)
             && image.is_ok_and(|image| {
                 image.repository == need.image.repository
-                    && image.digest.as_ref() == Some(need.digest)
+                    && image.digest.as_ref() == Some(&need.digest)
             })
     })
 }

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use imgstack_spec::{Digest, Image, ImageName, ImageRef, NodeName, Repository, Tag};
 use jiff::Timestamp;
 
+use crate::follow::{Followed, Following};
 use crate::inventory::{ObservedEngine, ObservedNode, StoredBuild};
 use crate::presence::Presence;
 use crate::step::{Action, RemoveImage, Step, StepId};
@@ -40,6 +41,7 @@ struct Needed {
 pub(crate) fn judge(
     scope: Scope<'_>,
     inventory: &Inventory,
+    following: &Following<'_>,
     steps: &[Step],
     presence: &Presence<'_>,
 ) -> Vec<Step> {
@@ -55,7 +57,7 @@ pub(crate) fn judge(
     }
     let mut removals = Vec::new();
     for (repository, images) in repositories {
-        let Some(rule) = Rule::of(repository, images, inventory, steps) else {
+        let Some(rule) = Rule::of(repository, images, inventory, following, steps) else {
             continue;
         };
         let after = rule.after(scope, steps);
@@ -79,6 +81,7 @@ impl<'a> Rule<'a> {
         repository: &'a Repository,
         images: Vec<&'a Image>,
         inventory: &Inventory,
+        following: &Following<'_>,
         steps: &[Step],
     ) -> Option<Self> {
         let keep: Option<Vec<u32>> = images.iter().map(|image| image.keep).collect();
@@ -86,7 +89,8 @@ impl<'a> Rule<'a> {
         for image in &images {
             // A build that is wanted and not known to be is not to go
             // (invariant 3).
-            needed.digests.insert(wanted(image, inventory)?.clone());
+            let followed = following.get(&image.name).and_then(Followed::digest);
+            needed.digests.insert(followed?.clone());
         }
         match inventory.wanted_elsewhere.get(repository) {
             Some(Known::Known(digests)) => needed.digests.extend(digests.iter().cloned()),
@@ -128,13 +132,7 @@ impl<'a> Rule<'a> {
         inventory: &Inventory,
         presence: &Presence<'_>,
     ) -> Vec<Option<Timestamp>> {
-        let pulled = self
-            .images
-            .iter()
-            .filter(|image| presence.brings(host, &image.name));
-        let digests: BTreeSet<&Digest> = pulled
-            .filter_map(|image| wanted(image, inventory))
-            .collect();
+        let digests = presence.brought(host, self.repository);
         let builds = digests.into_iter().map(|digest| inventory.build(digest));
         builds
             .map(|build| build.and_then(|build| build.created))
@@ -235,8 +233,4 @@ impl Needed {
     fn has(&self, build: &StoredBuild) -> bool {
         self.digests.contains(&build.digest) || build.tags.iter().any(|tag| self.tags.contains(tag))
     }
-}
-
-fn wanted<'i>(image: &Image, inventory: &'i Inventory) -> Option<&'i Digest> {
-    inventory.images.get(&image.name)?.digest.present()
 }

@@ -58,6 +58,14 @@ pub enum Code {
     ImageNotFound,
     /// The registry could not be asked, or did not let us.
     ImageUnknown,
+    /// No tag of the repository is one that the policy means.
+    NoMatch,
+    /// The policy would lead below what runs, which stays.
+    Downgrade,
+    /// A build is too young as yet; what runs stays until then.
+    Held,
+    /// Whether the wanted build is old enough cannot be told.
+    AgeUnknown,
     /// The wanted build has nothing for a node that runs the service.
     PlatformMissing,
     /// A service that must come first is blocked.
@@ -127,11 +135,13 @@ impl Report {
             .any(|finding| finding.severity == Severity::Blocked)
     }
 
-    /// Puts the findings in their order.
+    /// Puts the findings in their order, each once: where services keep what
+    /// they run, a node is looked at for each of several builds.
     pub(crate) fn sort(&mut self) {
         self.findings.sort_by(|a, b| {
             (a.severity, &a.address, a.code, &a.message)
                 .cmp(&(b.severity, &b.address, b.code, &b.message))
         });
+        self.findings.dedup();
     }
 }

@@ -8,7 +8,7 @@ use imgstack_spec::{Address, Service, ServiceName};
 use crate::planner::Draft;
 use crate::presence::Presence;
 use crate::report::{Code, Finding, Severity};
-use crate::service::{Verdict, finding, judge};
+use crate::service::{Judged, Verdict, finding, judge};
 use crate::step::{Action, Step, StepId, Via};
 use crate::{Inventory, credential, order, removal};
 
@@ -19,16 +19,22 @@ impl<'a> Draft<'a> {
         let stack = self.scope.stack;
         let predecessors = order::predecessors(stack);
         let services = order::rollout_order(stack, &predecessors);
-        let verdicts: Vec<(&Service, Verdict)> = services
+        let verdicts: Vec<Judged<'_>> = services
             .into_iter()
-            .map(|service| (service, judge(stack, service, inventory)))
+            .map(|service| judge(stack, service, inventory, &self.following))
             .collect();
-        let mut presence = Presence::judge(self.scope, inventory, &verdicts);
+        let mut presence = Presence::judge(self.scope, inventory, &self.following, &verdicts);
         self.report.findings.append(&mut presence.findings);
         self.steps.extend(presence.steps());
         self.update_services(verdicts, &predecessors, &presence, inventory);
         self.drop_idle_pulls();
-        let removals = removal::judge(self.scope, inventory, &self.steps, &presence);
+        let removals = removal::judge(
+            self.scope,
+            inventory,
+            &self.following,
+            &self.steps,
+            &presence,
+        );
         self.steps.extend(removals);
     }
 
@@ -50,14 +56,17 @@ impl<'a> Draft<'a> {
 
     fn update_services(
         &mut self,
-        verdicts: Vec<(&'a Service, Verdict)>,
+        verdicts: Vec<Judged<'a>>,
         predecessors: &BTreeMap<&'a ServiceName, Vec<&'a ServiceName>>,
         presence: &Presence<'_>,
         inventory: &Inventory,
     ) {
         let mut left_out = 0;
         let mut stepped: BTreeSet<&ServiceName> = BTreeSet::new();
-        for (service, verdict) in verdicts {
+        for Judged {
+            service, verdict, ..
+        } in verdicts
+        {
             let verdict = waiting_for_nodes(service, verdict, presence);
             self.hold(service, &verdict);
             if !self.scope.has_service(service) {

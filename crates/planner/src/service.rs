@@ -1,17 +1,26 @@
 //! What one service needs: nothing, an update, or a word on why neither can
 //! be said.
 
-use imgstack_spec::{Address, Digest, Image, ImageRef, Pin, Service, ServiceName, Stack};
+use imgstack_spec::{Address, Image, ImageRef, Pin, Service, ServiceName, Stack};
 
+use crate::follow::{self, Followed, Following, Wanted};
 use crate::inventory::{ObservedService, ServiceMode, UpdateState};
 use crate::report::{Code, Finding, Severity};
 use crate::running::Running;
-use crate::{Change, Inventory, Known, Observed, UpdateService, credential, platforms};
+use crate::{Change, Inventory, Known, UpdateService, credential, platforms};
 
 /// The label that names the stack a service belongs to.
 pub(crate) const STACK_LABEL: &str = "dev.imgstack.stack";
 /// The label that names the image of the spec.
 const IMAGE_LABEL: &str = "dev.imgstack.image";
+
+/// A service and what is to become of it.
+pub(crate) struct Judged<'a> {
+    pub(crate) service: &'a Service,
+    pub(crate) verdict: Verdict,
+    /// The build that it is to run, where that is known.
+    pub(crate) wanted: Option<ImageRef>,
+}
 
 /// What is to become of a service.
 pub(crate) enum Verdict {
@@ -39,50 +48,92 @@ impl Verdict {
 }
 
 /// Judges one service of the spec against the inventory.
-pub(crate) fn judge(stack: &Stack, service: &Service, inventory: &Inventory) -> Verdict {
+pub(crate) fn judge<'a>(
+    stack: &Stack,
+    service: &'a Service,
+    inventory: &Inventory,
+    following: &Following<'_>,
+) -> Judged<'a> {
     let address = Address::Service(service.name.clone());
+    let judged = |verdict: Verdict, wanted: Option<ImageRef>| Judged {
+        service,
+        verdict,
+        wanted,
+    };
+    let blocked = |finding: Finding| judged(Verdict::Blocked(finding), None);
     let observed = match find(service, &address, inventory) {
         Ok(observed) => observed,
-        Err(finding) => return Verdict::Blocked(finding),
+        Err(finding) => return blocked(finding),
     };
-    let (Some(image), Some(asked)) = (
-        stack.image(&service.image),
-        inventory.images.get(&service.image),
-    ) else {
+    let (Some(image), Some(followed)) =
+        (stack.image(&service.image), following.get(&service.image))
+    else {
         // Reading the spec makes sure of both; a plan file edited by hand may not.
-        return Verdict::Blocked(finding(
+        return blocked(finding(
             Severity::Blocked,
             Code::ImageUnknown,
             &address,
             format!("the image `{}` was not observed", service.image),
         ));
     };
-    let digest = match &asked.digest {
-        Observed::Present(digest) => digest,
-        Observed::Absent(_) | Observed::Unknown(_) => return waits_for_image(&address, image),
+    let Some(wanted) = followed.wanted(image, &address, observed) else {
+        return blocked(waits_for_image(&address, image));
     };
-    let wanted = wanted_reference(image, digest);
-    if let Some(blocked) = must_not_be_touched(&address, observed) {
-        return Verdict::Blocked(blocked);
+    if let Some(finding) = must_not_be_touched(&address, observed) {
+        return blocked(finding);
     }
-    let running = Running::of(observed, &wanted, inventory);
-    if running.is_wanted_everywhere() {
-        return up_to_date(service, &address, observed, &wanted, &running);
-    }
-    if let Some(blocked) = stopped_half_way(service, &address, observed, &running) {
-        return Verdict::Blocked(blocked);
-    }
-    let mut findings = match platforms::judge(&address, observed, digest, inventory) {
-        Ok(findings) => findings,
-        Err(blocked) => return Verdict::Blocked(blocked),
+    let wanted = match wanted {
+        Wanted::Blocked(finding) => return blocked(finding),
+        // What it runs is no build that could be looked after.
+        Wanted::Kept(None) => return judged(Verdict::UpToDate, None),
+        Wanted::Build(wanted) | Wanted::Kept(Some(wanted)) => wanted,
     };
-    findings.extend(running.paused(&address));
-    let mut reasons = reasons(image, observed, &wanted, &running);
-    reasons.extend(same_content(observed, digest, inventory));
-    let update = update(
-        stack, service, observed, &wanted, digest, inventory, &running,
-    );
-    Verdict::Update(Box::new(update), reasons, findings)
+    let case = Case {
+        stack,
+        service,
+        image,
+        followed,
+        observed,
+        inventory,
+    };
+    judged(case.judge(&address, &wanted), Some(wanted))
+}
+
+/// A service that is there and may be touched.
+struct Case<'a> {
+    stack: &'a Stack,
+    service: &'a Service,
+    image: &'a Image,
+    followed: &'a Followed,
+    observed: &'a ObservedService,
+    inventory: &'a Inventory,
+}
+
+impl Case<'_> {
+    fn judge(&self, address: &Address, wanted: &ImageRef) -> Verdict {
+        let Self {
+            service,
+            observed,
+            inventory,
+            ..
+        } = self;
+        let running = Running::of(observed, wanted, inventory);
+        if running.is_wanted_everywhere() {
+            return up_to_date(service, address, observed, wanted, &running);
+        }
+        if let Some(blocked) = stopped_half_way(service, address, observed, &running) {
+            return Verdict::Blocked(blocked);
+        }
+        let mut findings = match platforms::judge(address, observed, wanted, inventory) {
+            Ok(findings) => findings,
+            Err(blocked) => return Verdict::Blocked(blocked),
+        };
+        findings.extend(running.paused(address));
+        let mut reasons = self.reasons(wanted, &running);
+        reasons.extend(same_content(observed, wanted, inventory));
+        let update = self.update(wanted, &running);
+        Verdict::Update(Box::new(update), reasons, findings)
+    }
 }
 
 fn find<'a>(
@@ -118,13 +169,13 @@ fn find<'a>(
     }
 }
 
-fn waits_for_image(address: &Address, image: &Image) -> Verdict {
-    Verdict::Blocked(finding(
+fn waits_for_image(address: &Address, image: &Image) -> Finding {
+    finding(
         Severity::Blocked,
         Code::ImageUnknown,
         address,
         format!("waits for image.{}", image.name),
-    ))
+    )
 }
 
 pub(crate) fn must_not_be_touched(
@@ -195,19 +246,6 @@ fn stopped_half_way(
     })
 }
 
-/// `repository:tag@digest`; with a pin by tag, the pinned tag.
-pub(crate) fn wanted_reference(image: &Image, digest: &Digest) -> ImageRef {
-    let tag = match &image.pin {
-        Some(Pin::Tag(tag)) => tag,
-        Some(Pin::Digest(_)) | None => &image.tag,
-    };
-    ImageRef {
-        repository: image.repository.clone(),
-        tag: Some(tag.clone()),
-        digest: Some(digest.clone()),
-    }
-}
-
 fn up_to_date(
     service: &Service,
     address: &Address,
@@ -231,8 +269,8 @@ fn up_to_date(
 
 fn other_name(address: &Address, observed: &ObservedService, wanted: &ImageRef) -> Option<Finding> {
     let written: ImageRef = observed.image.parse().ok()?;
-    let tag = wanted.tag.as_ref().map_or("", |tag| tag.as_str());
-    (written.tag != wanted.tag).then(|| finding(
+    let tag = wanted.tag.as_ref()?;
+    (written.tag.as_ref() != Some(tag)).then(|| finding(
         Severity::Note,
         Code::OtherName,
         address,
@@ -243,49 +281,90 @@ fn other_name(address: &Address, observed: &ObservedService, wanted: &ImageRef) 
     ))
 }
 
-fn reasons(
-    image: &Image,
-    observed: &ObservedService,
-    wanted: &ImageRef,
-    running: &Running<'_>,
-) -> Vec<String> {
-    let mut reasons = Vec::new();
-    let tag = wanted.tag.as_ref().map_or("", |tag| tag.as_str());
-    match &running.spec {
-        None => reasons.push(format!(
-            "runs `{}`, which names no repository",
-            observed.image
-        )),
-        Some(spec) if spec.repository != wanted.repository => {
-            reasons.push(format!("runs another repository: {}", spec.repository));
+impl Case<'_> {
+    fn reasons(&self, wanted: &ImageRef, running: &Running<'_>) -> Vec<String> {
+        let mut reasons = Vec::new();
+        let tag = wanted.tag.as_ref().map_or("", |tag| tag.as_str());
+        match &running.spec {
+            None => reasons.push(format!(
+                "runs `{}`, which names no repository",
+                self.observed.image
+            )),
+            Some(spec) if spec.repository != wanted.repository => {
+                reasons.push(format!("runs another repository: {}", spec.repository));
+            }
+            Some(spec) if spec.digest.is_none() => reasons.push(
+                "runs a tag without a digest: which build that is differs from node to node"
+                    .to_owned(),
+            ),
+            Some(_) if running.spec_is_wanted => {}
+            Some(_) if self.image.pin.is_some() => {
+                reasons.push(format!("the spec pins {}", pin(self.image)));
+            }
+            Some(spec) if spec.tag != wanted.tag => reasons.push(match &self.followed.why {
+                None => format!("the spec asks for the tag `{tag}`"),
+                Some(why) => format!(
+                    "the policy {} chooses `{tag}`: {why}",
+                    follow::policy(self.image)
+                ),
+            }),
+            Some(_) => reasons.push(format!("the tag `{tag}` moved")),
         }
-        Some(spec) if spec.digest.is_none() => reasons.push(
-            "runs a tag without a digest: which build that is differs from node to node".to_owned(),
-        ),
-        Some(_) if running.spec_is_wanted => {}
-        Some(_) if image.pin.is_some() => reasons.push(format!("the spec pins {}", pin(image))),
-        Some(spec) if spec.tag != wanted.tag => {
-            reasons.push(format!("the spec asks for the tag `{tag}`"));
+        if running.spec_is_wanted && running.other_tasks > 0 {
+            reasons.push(format!(
+                "{} of {} tasks run another build than the service asks for",
+                running.other_tasks,
+                running.tasks.len()
+            ));
         }
-        Some(_) => reasons.push(format!("the tag `{tag}` moved")),
+        reasons
     }
-    if running.spec_is_wanted && running.other_tasks > 0 {
-        reasons.push(format!(
-            "{} of {} tasks run another build than the service asks for",
-            running.other_tasks,
-            running.tasks.len()
-        ));
+
+    fn update(&self, wanted: &ImageRef, running: &Running<'_>) -> UpdateService {
+        let Self {
+            service,
+            observed,
+            inventory,
+            ..
+        } = self;
+        // The name is left alone where only some tasks have to follow: another
+        // name would restart the ones that are right.
+        let to = if running.spec_is_wanted {
+            observed.image.clone()
+        } else {
+            wanted.familiar()
+        };
+        let mut labels = credential::labels(&wanted.repository, observed, inventory);
+        labels.insert(STACK_LABEL.to_owned(), Some(self.stack.name.to_string()));
+        labels.insert(IMAGE_LABEL.to_owned(), Some(service.image.to_string()));
+        UpdateService {
+            service: service.name.clone(),
+            image: Change {
+                from: observed.image.clone(),
+                to: to.clone(),
+            },
+            // Other platforms restart tasks once the credential differs too, so they
+            // only ever follow an image, which restarts them anyway.
+            platforms: (observed.image != to)
+                .then(|| platforms::follow(observed, wanted, inventory))
+                .flatten(),
+            labels: credential::changes(labels, observed),
+            restarts: running.restarts(&to),
+            order: observed.update.order,
+            on_failure: observed.update.on_failure,
+            monitor_ms: observed.update.monitor_ms,
+            timeout_seconds: service.timeout.as_secs(),
+        }
     }
-    reasons
 }
 
 /// A build that is deployed is known by its digest, so it moves all the same.
 fn same_content(
     observed: &ObservedService,
-    wanted: &Digest,
+    wanted: &ImageRef,
     inventory: &Inventory,
 ) -> Option<String> {
-    let wanted = inventory.build(wanted)?;
+    let wanted = inventory.build(wanted.digest.as_ref()?)?;
     let tasks = observed.tasks.iter().map(|task| &task.image);
     let mut images = tasks.chain([&observed.image]);
     let is_same = |image: &String| {
@@ -302,45 +381,6 @@ fn pin(image: &Image) -> String {
         Some(Pin::Tag(tag)) => format!("`{tag}`"),
         Some(Pin::Digest(digest)) => digest.to_string(),
         None => String::new(),
-    }
-}
-
-fn update(
-    stack: &Stack,
-    service: &Service,
-    observed: &ObservedService,
-    wanted: &ImageRef,
-    digest: &Digest,
-    inventory: &Inventory,
-    running: &Running<'_>,
-) -> UpdateService {
-    // The name is left alone where only some tasks have to follow: another
-    // name would restart the ones that are right.
-    let to = if running.spec_is_wanted {
-        observed.image.clone()
-    } else {
-        wanted.familiar()
-    };
-    let mut labels = credential::labels(&wanted.repository, observed, inventory);
-    labels.insert(STACK_LABEL.to_owned(), Some(stack.name.to_string()));
-    labels.insert(IMAGE_LABEL.to_owned(), Some(service.image.to_string()));
-    UpdateService {
-        service: service.name.clone(),
-        image: Change {
-            from: observed.image.clone(),
-            to: to.clone(),
-        },
-        // Other platforms restart tasks once the credential differs too, so they
-        // only ever follow an image, which restarts them anyway.
-        platforms: (observed.image != to)
-            .then(|| platforms::follow(observed, digest, inventory))
-            .flatten(),
-        labels: credential::changes(labels, observed),
-        restarts: running.restarts(&to),
-        order: observed.update.order,
-        on_failure: observed.update.on_failure,
-        monitor_ms: observed.update.monitor_ms,
-        timeout_seconds: service.timeout.as_secs(),
     }
 }
 

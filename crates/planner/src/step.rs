@@ -113,6 +113,9 @@ pub struct PullImage {
     pub image: ImageName,
     /// `repository:tag@digest`
     pub reference: ImageRef,
+    /// Whether a service keeps that build, while the image follows another one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
     /// Who tells the node to pull.
     pub via: Via,
     /// What goes over the network at most, compressed, in bytes; layers that
@@ -240,6 +243,22 @@ impl StepId {
     pub fn pull(node: &NodeName, image: &ImageName) -> Self {
         Self(format!("pull node.{node} image.{image}"))
     }
+
+    /// The pull on that node of a build that a service keeps, while the image
+    /// follows another one.
+    #[must_use]
+    pub fn pull_kept(node: &NodeName, image: &ImageName, digest: &Digest) -> Self {
+        Self(format!("pull node.{node} image.{image}@{digest}"))
+    }
+}
+
+impl PullImage {
+    pub(crate) fn id(&self) -> StepId {
+        match &self.reference.digest {
+            Some(digest) if self.kept => StepId::pull_kept(&self.node, &self.image, digest),
+            Some(_) | None => StepId::pull(&self.node, &self.image),
+        }
+    }
 }
 
 impl Action {
@@ -283,7 +302,7 @@ impl Action {
     fn id(&self) -> StepId {
         match self {
             Self::UpdateService(update) => StepId::update(&update.service),
-            Self::PullImage(pull) => StepId::pull(&pull.node, &pull.image),
+            Self::PullImage(pull) => pull.id(),
             Self::RemoveLeftover(left) => StepId(format!("remove service.{}", left.service)),
             Self::RotateCredential(rotate) => StepId(format!("rotate service.{}", rotate.service)),
             Self::LogIn(login) => StepId(format!(

@@ -12,6 +12,8 @@ use serde_json::json;
 
 use crate::diagnostic::{Finding, Kind};
 use crate::duration;
+use crate::near::nearest;
+use crate::policy::Order;
 use crate::section::{At, Context, Pairs, Read, sections};
 use crate::size;
 use crate::source::Span;
@@ -69,6 +71,8 @@ scalars! {
     SizeText(String) = {"type": ["string", "integer"], "pattern": size::PATTERN, "minimum": 1};
     /// How many of something.
     Count(u32) = {"type": "integer", "minimum": 1, "maximum": u32::MAX};
+    /// How a policy orders tags.
+    OrderText(String) = {"type": "string", "enum": order_names()};
     /// The role of a node.
     RoleText(String) = {"type": "string", "enum": ["manager", "worker"]};
     /// The value of a label, which is text whatever it looks like.
@@ -139,8 +143,8 @@ sections! {
         optional "insecure" insecure: At<bool>;
     }
 
-    /// An image that services run.
-    struct Image "image" {
+    /// An image that services run. It follows exactly one of `tag` and `policy`.
+    struct ImageKeys "image" {
         /// The name that services refer to.
         required "name" name: At<String>, "name: my-image";
         /// What the image is for; shown by `plan` and `status`.
@@ -149,8 +153,17 @@ sections! {
         required "repository" repository: At<String>, "repository: ghcr.io/owner/name";
         /// The mutable tag to follow. What is deployed is always the digest it
         /// points to.
-        required "tag" tag: TagText, "tag: \"16\"";
-        /// Holds this build, a tag or `sha256:…`, until the line goes.
+        optional "tag" tag: TagText;
+        /// A rule that chooses the tag to follow among those of the repository.
+        optional "policy" policy: Policy;
+        /// Lets `policy` lead to a tag below the one that runs. Default:
+        /// `false`, so that a tag that vanished leads to none.
+        optional "allowDowngrade" allow_downgrade: At<bool>;
+        /// How old a build must be before services move to it, such as `24h`;
+        /// until then they keep what they run. A build that says no date waits.
+        optional "minimumAge" minimum_age: DurationText;
+        /// Holds this build, a tag or `sha256:…`, of whatever age, until the
+        /// line goes. It wins over `tag` and `policy`.
         optional "pin" pin: TagText;
         /// The image that it is built on, with the tag to follow, such as
         /// `docker.io/library/postgres:16-alpine`. `plan` and `status` tell
@@ -207,6 +220,117 @@ sections! {
         /// `1h30m`. Default: `10m`.
         optional "timeout" timeout: DurationText;
     }
+}
+
+sections! {
+    /// A rule that chooses among tags: exactly one of `semver`, `regex` and
+    /// `newest`.
+    struct PolicyKeys "`policy`" {
+        /// The highest version in this range, such as `~3.3`, `^16` or
+        /// `>=16.2, <17`. A pre-release only where the range names one.
+        optional "semver" semver: At<String>;
+        /// What follows the version in the tags of one variant, such as
+        /// `-alpine`. Only with `semver`. Default: nothing does.
+        optional "suffix" suffix: At<String>;
+        /// The first by `order` of the tags that match this regular expression
+        /// as a whole. A group marks the part that is ordered.
+        optional "regex" regex: At<String>;
+        /// How what `regex` finds is ordered; the highest, last or latest is
+        /// the one.
+        optional "order" order: OrderText;
+        /// The newest build of those whose tags match this regular expression
+        /// as a whole. Each of them is asked for its date.
+        optional "newest" newest: At<String>;
+    }
+}
+
+/// An entry of `images`. Written out for its schema, which says that there is
+/// one of two keys, and for what has neither.
+#[derive(Debug)]
+pub(crate) struct Image {
+    pub(crate) keys: ImageKeys,
+    pub(crate) place: Span,
+    /// Whether a key that names what to follow is there, readable or not, or
+    /// misspelt.
+    pub(crate) follows: bool,
+}
+
+impl Read for Image {
+    fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
+        let keys = ImageKeys::read(node, what, context)?;
+        let follows = match &node.value {
+            Value::Map(entries) => entries
+                .iter()
+                .any(|entry| nearest(&entry.key.text, FOLLOWED).is_some()),
+            Value::Scalar(_) | Value::List(_) | Value::Unknown => true,
+        };
+        let place = keys.name.as_ref().map_or(node.span, |name| name.span);
+        Some(Self {
+            keys,
+            place,
+            follows,
+        })
+    }
+}
+
+/// What an image may follow.
+const FOLLOWED: [&str; 2] = ["tag", "policy"];
+
+impl JsonSchema for Image {
+    fn schema_name() -> Cow<'static, str> {
+        "Image".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = ImageKeys::json_schema(generator);
+        let one_of = json!([{"required": ["tag"]}, {"required": ["policy"]}]);
+        schema.insert("oneOf".into(), one_of);
+        let with = json!({"allowDowngrade": ["policy"]});
+        schema.insert("dependentRequired".into(), with);
+        schema
+    }
+}
+
+/// `policy`. Written out for its schema, and for the place of an empty one.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    pub(crate) keys: PolicyKeys,
+    pub(crate) place: Span,
+    /// Whether no mistake has been told of its keys.
+    pub(crate) is_whole: bool,
+}
+
+impl Read for Policy {
+    fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
+        let before = context.findings.count();
+        let keys = PolicyKeys::read(node, what, context)?;
+        Some(Self {
+            keys,
+            place: node.span,
+            is_whole: context.findings.count() == before,
+        })
+    }
+}
+
+impl JsonSchema for Policy {
+    fn schema_name() -> Cow<'static, str> {
+        "Policy".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = PolicyKeys::json_schema(generator);
+        let one_of = json!([
+            {"required": ["semver"]}, {"required": ["regex"]}, {"required": ["newest"]}
+        ]);
+        schema.insert("oneOf".into(), one_of);
+        let with = json!({"regex": ["order"], "order": ["regex"], "suffix": ["semver"]});
+        schema.insert("dependentRequired".into(), with);
+        schema
+    }
+}
+
+fn order_names() -> Vec<&'static str> {
+    Order::NAMES.iter().map(|(name, _)| *name).collect()
 }
 
 sections! {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::{Policy, Rules};
 use crate::{
     Digest, Endpoint, ImageName, ImageRef, RegistryHost, Repository, ServiceName, StackName, Tag,
 };
@@ -91,9 +92,13 @@ pub struct Image {
     pub purpose: Option<String>,
     /// Registry host and path, without tag or digest.
     pub repository: Repository,
-    /// The mutable tag to follow.
-    pub tag: Tag,
-    /// Holds one build: wins over `tag`.
+    /// Which builds its services run.
+    pub follow: Follow,
+    /// How old a build must be before a service moves to it. None: of any age,
+    /// as a pin always is. Serialised in whole seconds.
+    #[serde(rename = "minimumAgeSeconds", with = "optional_seconds")]
+    pub minimum_age: Option<Duration>,
+    /// Holds one build: wins over what is followed.
     pub pin: Option<Pin>,
     /// The image it is built on: a repository and a tag, without a digest.
     pub base: Option<ImageRef>,
@@ -102,6 +107,22 @@ pub struct Image {
     /// How many builds to keep on each node, at least one. None: nothing is
     /// ever removed.
     pub keep: Option<u32>,
+}
+
+/// Which builds the services of an image run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Follow {
+    /// `tag`: the one that it names, wherever it moves.
+    Tag(Tag),
+    /// `policy`: the one that the best of several tags names.
+    #[serde(rename_all = "camelCase")]
+    Policy {
+        /// Which is the best.
+        policy: Policy,
+        /// `allowDowngrade`: whether it may be below what runs.
+        allow_downgrade: bool,
+    },
 }
 
 /// A build held until the line goes from the spec.
@@ -191,18 +212,67 @@ impl Stack {
 
 impl Image {
     /// What is to be asked of the registry: the repository with the pin, or
-    /// else with the tag to follow.
+    /// else with the tag to follow. None: a policy is to choose the tag.
     #[must_use]
-    pub fn reference(&self) -> ImageRef {
-        let (tag, digest) = match &self.pin {
-            None => (Some(self.tag.clone()), None),
-            Some(Pin::Tag(tag)) => (Some(tag.clone()), None),
-            Some(Pin::Digest(digest)) => (None, Some(digest.clone())),
+    pub fn reference(&self) -> Option<ImageRef> {
+        let (tag, digest) = match (&self.pin, &self.follow) {
+            (Some(Pin::Tag(tag)), _) | (None, Follow::Tag(tag)) => (Some(tag.clone()), None),
+            (Some(Pin::Digest(digest)), _) => (None, Some(digest.clone())),
+            (None, Follow::Policy { .. }) => return None,
         };
-        ImageRef {
-            repository: self.repository.clone(),
+        Some(ImageRef {
             tag,
             digest,
+            ..self.anywhere()
+        })
+    }
+
+    /// The tag that builds move, whatever is pinned. None: a policy chooses
+    /// among tags.
+    #[must_use]
+    pub fn tag(&self) -> Option<&Tag> {
+        match &self.follow {
+            Follow::Tag(tag) => Some(tag),
+            Follow::Policy { .. } => None,
+        }
+    }
+
+    /// The repository with a tag.
+    #[must_use]
+    pub fn tagged(&self, tag: &Tag) -> ImageRef {
+        ImageRef {
+            tag: Some(tag.clone()),
+            ..self.anywhere()
+        }
+    }
+
+    /// The repository, whatever the tag.
+    #[must_use]
+    pub fn anywhere(&self) -> ImageRef {
+        ImageRef {
+            repository: self.repository.clone(),
+            tag: None,
+            digest: None,
+        }
+    }
+
+    /// What is to choose the tag. None: the spec names it, or a pin holds a
+    /// build.
+    #[must_use]
+    pub fn rules(&self) -> Option<Rules<'_>> {
+        match (&self.pin, &self.follow) {
+            (
+                None,
+                Follow::Policy {
+                    policy,
+                    allow_downgrade,
+                },
+            ) => Some(Rules {
+                policy,
+                minimum_age: self.minimum_age,
+                allow_downgrade: *allow_downgrade,
+            }),
+            (None, Follow::Tag(_)) | (Some(_), _) => None,
         }
     }
 }

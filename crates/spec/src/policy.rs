@@ -114,6 +114,23 @@ impl Policy {
         }
     }
 
+    /// As the spec has it, for headings: `semver "~3.3"`.
+    #[must_use]
+    pub fn written(&self) -> String {
+        match self {
+            Self::Semver {
+                range,
+                suffix: None,
+            } => format!("semver \"{range}\""),
+            Self::Semver {
+                range,
+                suffix: Some(suffix),
+            } => format!("semver \"{range}\" suffix \"{suffix}\""),
+            Self::Regex { pattern, order } => format!("regex \"{pattern}\" order {}", order.name()),
+            Self::Newest { pattern } => format!("newest \"{pattern}\""),
+        }
+    }
+
     /// The best of several candidates, in words.
     fn best(&self) -> &'static str {
         match self {

@@ -6,8 +6,6 @@
 
 /// Section, by the noun in its declaration, and key.
 const NOT_YET: &[(&str, &str)] = &[
-    ("image", "policy"),
-    ("image", "minimumAge"),
     ("image", "majorUpgrade"),
     ("service", "stackFile"),
     ("`rollout`", "order"),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use imgstack_spec::{
-    BuildSource, Input, Kind, NodeRole, NodeSettings, Pin, SecretSource, Stack, StackSet, read,
+    BuildSource, Follow, Image, Input, Kind, NodeRole, NodeSettings, Pin, SecretSource, Stack,
+    StackSet, read,
 };
 
 const HEX: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -17,6 +18,14 @@ fn stack(text: &str) -> Stack {
             let told: Vec<_> = told.iter().map(ToString::to_string).collect();
             panic!("{}", told.join("\n"))
         }
+    }
+}
+
+/// The tag that an image follows.
+fn followed(image: &Image) -> String {
+    match &image.follow {
+        Follow::Tag(tag) => tag.to_string(),
+        Follow::Policy { .. } => panic!("{} follows a policy", image.name),
     }
 }
 
@@ -37,13 +46,7 @@ spec:
     let images: Vec<_> = stack
         .images
         .iter()
-        .map(|it| {
-            (
-                it.name.to_string(),
-                it.repository.to_string(),
-                it.tag.to_string(),
-            )
-        })
+        .map(|it| (it.name.to_string(), it.repository.to_string(), followed(it)))
         .collect();
     let own = |(a, b, c): (&str, &str, &str)| (a.to_owned(), b.to_owned(), c.to_owned());
     assert_eq!(
@@ -94,7 +97,7 @@ spec:
         .map(|it| {
             (
                 it.name.as_str(),
-                it.reference().to_string(),
+                it.reference().unwrap().to_string(),
                 it.purpose.as_deref(),
             )
         })
@@ -378,6 +381,63 @@ spec:
 }
 
 #[test]
+fn what_is_followed() {
+    let stack = stack(
+        "metadata: {name: a}
+spec:
+  images:
+    - {name: tag, repository: a, tag: b, minimumAge: 24h}
+    - {name: range, repository: a, policy: {semver: ' ~3.3 '}, allowDowngrade: true}
+    - {name: variant, repository: a, policy: {semver: '>=16.2, <17', suffix: -alpine}, minimumAge: 7d}
+    - {name: date, repository: a, policy: {regex: '16-(\\d{8})', order: date}, allowDowngrade: false}
+    - {name: newest, repository: a, policy: {newest: 16-.*}, pin: 16-abc1234}
+    - {name: held, repository: a, policy: {newest: 16}, pin: 'sha256:HEX'}
+"
+        .replace("HEX", HEX)
+        .as_str(),
+    );
+    let images = &stack.images;
+    let follow: Vec<_> = images.iter().map(|it| &it.follow).collect();
+    let json = serde_json::to_value(&follow).unwrap();
+    let policy = |policy: serde_json::Value, allow: bool| serde_json::json!({"policy": {"policy": policy, "allowDowngrade": allow}});
+    let expected = serde_json::json!([
+        {"tag": "b"},
+        policy(serde_json::json!({"semver": {"range": "~3.3", "suffix": null}}), true),
+        policy(serde_json::json!({"semver": {"range": ">=16.2, <17", "suffix": "-alpine"}}), false),
+        policy(serde_json::json!({"regex": {"pattern": r"16-(\d{8})", "order": "date"}}), false),
+        policy(serde_json::json!({"newest": {"pattern": "16-.*"}}), false),
+        policy(serde_json::json!({"newest": {"pattern": "16"}}), false),
+    ]);
+    assert_eq!(json, expected);
+    let read: Vec<Follow> = serde_json::from_value(json).unwrap();
+    assert_eq!(read.iter().collect::<Vec<_>>(), follow);
+
+    let hours: Vec<_> = images
+        .iter()
+        .map(|it| it.minimum_age.map(|age| age.as_secs() / 3600))
+        .collect();
+    assert_eq!(hours, [Some(24), None, Some(168), None, None, None]);
+    // A pin wins over both, and nothing is left to choose.
+    let asked: Vec<_> = images
+        .iter()
+        .map(|it| it.reference().map(|it| it.to_string()))
+        .collect();
+    let asked: Vec<_> = asked.iter().map(Option::as_deref).collect();
+    let held = format!("docker.io/library/a@sha256:{HEX}");
+    let pinned = Some("docker.io/library/a:16-abc1234");
+    let tag = Some("docker.io/library/a:b");
+    assert_eq!(asked, [tag, None, None, None, pinned, Some(held.as_str())]);
+    let chosen = images.iter().map(|it| it.rules().is_some());
+    assert_eq!(
+        chosen.collect::<Vec<_>>(),
+        [false, true, true, true, false, false]
+    );
+    let rules = images[2].rules().unwrap();
+    assert_eq!(rules.minimum_age, images[2].minimum_age);
+    assert!(images[1].rules().unwrap().allow_downgrade);
+}
+
+#[test]
 fn line_ends_and_marks_make_no_difference() {
     let text = "apiVersion: imgstack.dev/v1alpha1
 kind: ImageStack
@@ -410,9 +470,7 @@ fn what_is_to_come_is_refused_by_name_in_one_run() {
     assert!(diagnostics.iter().all(|it| it.kind() == Kind::NotSupported));
     let told: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
     let keys = [
-        "minimumAge",
         "majorUpgrade",
-        "policy",
         "stackFile",
         "order",
         "parallelism",

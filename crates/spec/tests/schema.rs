@@ -52,7 +52,7 @@ fn the_example_is_read() {
         Some(SecretSource::Env("GHCR_PAT".to_owned()))
     );
     assert_eq!(
-        stack.images[0].reference().to_string(),
+        stack.images[0].reference().unwrap().to_string(),
         "ghcr.io/thorstenhornung1/swarm-stacks/patroni-postgres:16"
     );
     assert_eq!(stack.images[0].keep, Some(3));
@@ -140,7 +140,11 @@ const FULL: &str = r#"{
                 "build": {"context": "docker", "dockerfile": "Dockerfile", "schedule": "0 4 * * 1",
                     "github": {"repository": "acme/web", "workflow": "build.yml", "ref": "main"},
                     "maximumAge": "8d"}},
-            {"name": "b", "repository": "c", "tag": 1.10}
+            {"name": "b", "repository": "c", "tag": 1.10, "minimumAge": "24h"},
+            {"name": "c", "repository": "c", "policy": {"semver": "~3.3", "suffix": "-alpine"},
+                "allowDowngrade": true},
+            {"name": "d", "repository": "c", "policy": {"regex": "16-(\\d+)", "order": "date"}},
+            {"name": "e", "repository": "c", "policy": {"newest": "16-.*"}}
         ],
         "nodes": [
             {"name": "a", "engine": "ssh://root@a", "login": true, "minimumFreeDisk": "5GiB"},
@@ -276,7 +280,39 @@ fn an_editor_and_reading_agree_on_values() {
             format!(r#"[{{"name": "a", "repository": "c", "tag": "d", "build": {build}}}]"#);
         ("images", image)
     };
+    let follow = |json: &str| {
+        let image = format!(r#"[{{"name": "a", "repository": "c", {json}}}]"#);
+        ("images", image)
+    };
+    let policy = |json: &str| follow(&format!(r#""policy": {{{json}}}"#));
     let cases = [
+        (follow(r#""tag": "16""#), true),
+        (follow(r#""tag": "16", "minimumAge": "24h""#), true),
+        (follow(r#""tag": "16", "minimumAge": 24"#), false),
+        (follow(r#""tag": "16", "allowDowngrade": true"#), false),
+        (
+            follow(r#""tag": "16", "policy": {"semver": "~3.3"}"#),
+            false,
+        ),
+        (follow(r#""pin": "16-abc1234""#), false),
+        (
+            follow(r#""policy": {"semver": "~3.3"}, "allowDowngrade": false"#),
+            true,
+        ),
+        (follow(r#""policy": "~3.3""#), false),
+        (policy(r#""semver": "~3.3""#), true),
+        (policy(r#""semver": 16"#), false),
+        (policy(""), false),
+        (policy(r#""semver": "~3.3", "suffix": "-alpine""#), true),
+        (policy(r#""semver": "~3.3", "newest": ".*""#), false),
+        (policy(r#""semver": "~3.3", "order": "date""#), false),
+        (policy(r#""suffix": "-alpine""#), false),
+        (policy(r#""regex": "16-(.*)", "order": "numeric""#), true),
+        (policy(r#""regex": "16-(.*)", "order": "newest""#), false),
+        (policy(r#""regex": "16-(.*)""#), false),
+        (policy(r#""newest": "16-.*""#), true),
+        (policy(r#""newest": "16-.*", "suffix": "-x""#), false),
+        (policy(r#""newest": "16-.*", "order": "date""#), false),
         (schedule("0 4 * * 1"), true),
         (schedule("*/5  4 1,15 JAN-MAR *"), true),
         (schedule("0 4 * *"), false),
@@ -446,6 +482,13 @@ fn broken_rules(value: &Value, schema: &Value) -> Vec<String> {
                 let known = |key: &String| schema["properties"].get(key).is_some();
                 check(map.keys().all(known), "additionalProperties");
             }
+            ("dependentRequired", Value::Object(map)) => {
+                let rules = rule.as_object().unwrap().iter();
+                let mut rules = rules.filter(|(key, _)| map.contains_key(*key));
+                let has = |key: &Value| map.contains_key(key.as_str().unwrap());
+                let good = rules.all(|(_, keys)| keys.as_array().unwrap().iter().all(has));
+                check(good, "dependentRequired");
+            }
             ("minProperties", Value::Object(map)) => check(!map.is_empty(), "minProperties"),
             ("maxProperties", Value::Object(map)) => check(map.len() <= 1, "maxProperties"),
             (
@@ -457,6 +500,7 @@ fn broken_rules(value: &Value, schema: &Value) -> Vec<String> {
                 | "maximum"
                 | "required"
                 | "additionalProperties"
+                | "dependentRequired"
                 | "minProperties"
                 | "maxProperties",
                 _,

@@ -12,6 +12,9 @@ pub(crate) enum BuildError {
     /// The spec does not say from what.
     #[error("the image `{0}` has no `build` in the spec, which says from what it is built")]
     NoSource(ImageName),
+    /// No tag is there to be moved.
+    #[error("the image `{0}` follows a policy, so there is no tag that a build moves")]
+    NoTag(ImageName),
     /// No such folder or file.
     #[error("{what}: {} {why}", path.display())]
     NotThere {
@@ -101,6 +104,9 @@ impl BuildError {
         Some(match self {
             Self::NoSource(_) => {
                 "write it at the image, such as `build: {context: docker}`".to_owned()
+            }
+            Self::NoTag(_) => {
+                "its builds are named by who pushes them; or let the spec follow a `tag`".to_owned()
             }
             Self::NotThere { .. } => {
                 "`context` is relative to the spec, and `dockerfile` to the context".to_owned()

@@ -18,7 +18,9 @@ pub(crate) async fn run(
     let set = input::stacks(&args.image.spec)?;
     let (stack, image) = image::find(&set, &args.image.name)?;
     let client = world::registries(stack)?;
-    let tag = &image.tag;
+    let tag = image
+        .tag()
+        .ok_or_else(|| BuildError::NoTag(image.name.clone()))?;
     let job = Job {
         image,
         tag,

@@ -23,7 +23,10 @@ fn cloud_init(args: &CloudInitArgs, printer: Printer) -> Result<Exit, Problem> {
 fn workflow(args: &WorkflowArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.image.spec)?;
     let (stack, image) = image::find(&set, &args.image.name)?;
+    let tag = image
+        .tag()
+        .ok_or_else(|| workflow::WorkflowError::NoTag(image.name.clone()))?;
     let root = args.root.as_deref();
-    printer.data(&workflow::workflow(stack, image, &image.tag, root)?)?;
+    printer.data(&workflow::workflow(stack, image, tag, root)?)?;
     Ok(Exit::Done)
 }

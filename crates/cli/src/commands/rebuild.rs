@@ -71,7 +71,10 @@ fn show(report: &Report, output: ApplyOutput, printer: Printer) -> Result<(), Pr
 
 fn exit(outcome: &Outcome) -> Exit {
     match outcome {
-        Outcome::Built { .. } | Outcome::Unchanged { .. } | Outcome::Started => Exit::Done,
+        Outcome::Built { .. }
+        | Outcome::Unchanged { .. }
+        | Outcome::Succeeded
+        | Outcome::Started => Exit::Done,
         Outcome::Failed { .. } | Outcome::Unread { .. } => Exit::Failed,
         Outcome::Interrupted { .. } => Exit::Interrupted,
     }

@@ -9,6 +9,9 @@
 //! The text is plain ASCII and free of `${` and `%{`, so that it may stand in a
 //! template of Terraform's as it is.
 //!
+//! An image that follows a policy is left out, which the comment says: its tag
+//! is chosen anew each time, and a script would go on pulling an old one.
+//!
 //! Deliberately absent: installing docker and joining the Swarm, which the
 //! machine's own cloud-config does; and credentials of the docker config, which
 //! are of this machine.
@@ -191,6 +194,17 @@ fn preamble(set: &StackSet, logins: &[Login<'_>]) -> String {
             "#\n# {GHCR} takes a classic token with read:packages, no fine-grained one.\n"
         );
     }
+    let images = set.stacks.iter().flat_map(|stack| &stack.images);
+    let images = images.filter(|image| image.reference().is_none());
+    let images: String = images
+        .map(|image| format!("#     {} ({})\n", image.name, image.repository))
+        .collect();
+    if !images.is_empty() {
+        let _ = write!(
+            out,
+            "#\n# Not pulled here: a policy chooses their tags whenever a plan is made.\n{images}# `imgstack apply` brings them.\n"
+        );
+    }
     for host in insecure(set) {
         let _ = write!(
             out,
@@ -225,7 +239,10 @@ fn script(set: &StackSet, logins: &[Login<'_>]) -> String {
     }
     let mut pulled = Vec::new();
     for image in set.stacks.iter().flat_map(|stack| &stack.images) {
-        let reference = image.reference().to_string();
+        let Some(reference) = image.reference() else {
+            continue;
+        };
+        let reference = reference.to_string();
         if !pulled.contains(&reference) {
             let _ = writeln!(out, "pull {}", word(&reference));
             pulled.push(reference);

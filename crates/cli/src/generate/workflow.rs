@@ -70,6 +70,9 @@ pub(crate) enum WorkflowError {
     /// The spec does not say from what.
     #[error("the image `{0}` has no `build` in the spec, which says from what it is built")]
     NoSource(ImageName),
+    /// No tag is there to be moved.
+    #[error("the image `{0}` follows a policy, so there is no tag that a build moves")]
+    NoTag(ImageName),
     /// What GitHub does not get to see.
     #[error("{} is not below {}, the root of the repository", path.display(), root.display())]
     Outside { path: PathBuf, root: PathBuf },
@@ -87,6 +90,9 @@ impl WorkflowError {
         match self {
             Self::NoSource(_) => {
                 "write it at the image, such as `build: {context: docker}`".to_owned()
+            }
+            Self::NoTag(_) => {
+                "let the spec follow a `tag`, or write the workflow by hand".to_owned()
             }
             Self::Outside { .. } => {
                 "name the folder of the repository with --root, or let `build.context` be in it"

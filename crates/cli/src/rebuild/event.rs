@@ -95,6 +95,8 @@ pub(crate) enum Outcome {
     Unchanged { digest: Digest },
     /// The run succeeded, and what the tag leads to cannot be read.
     Unread { why: String },
+    /// The run succeeded. A policy chooses among tags, so none was to move.
+    Succeeded,
     /// The run did not succeed.
     Failed { jobs: Vec<FailedJob> },
     /// It was not to be followed.

@@ -142,6 +142,9 @@ impl<'s> Rebuild<'s> {
             let failed = self.failed(jobs).await;
             return self.report(Outcome::Failed { jobs: failed }, summary);
         }
+        let Some(tag) = self.image.tag() else {
+            return self.report(Outcome::Succeeded, summary);
+        };
         // A client of its own: the other one keeps what the tag meant before.
         let registry = world::registry(self.stack, &self.endpoints);
         let outcome = match current(&registry, self.image).await {
@@ -150,7 +153,7 @@ impl<'s> Rebuild<'s> {
             }
             Ok(Some(digest)) => Outcome::Built { digest },
             Ok(None) => Outcome::Unread {
-                why: format!("there is no tag `{}`", self.image.tag),
+                why: format!("there is no tag `{tag}`"),
             },
             Err(why) => Outcome::Unread { why },
         };
@@ -212,19 +215,22 @@ impl RunReport {
     }
 }
 
-/// What the tag is followed by, whatever is pinned.
+/// The tag that is followed, whatever is pinned; alone the repository where a
+/// policy chooses.
 fn followed(image: &Image) -> ImageRef {
-    ImageRef {
-        repository: image.repository.clone(),
-        tag: Some(image.tag.clone()),
-        digest: None,
+    match image.tag() {
+        Some(tag) => image.tagged(tag),
+        None => image.anywhere(),
     }
 }
 
-/// What the tag leads to; None: there is none yet. The error in words: it stops
+/// What the tag leads to; None: there is none. The error in words: it stops
 /// no build.
 async fn current(registry: &Client, image: &Image) -> Result<Option<Digest>, String> {
     use imgstack_registry::oci::Error;
+    if image.tag().is_none() {
+        return Ok(None);
+    }
     match registry.resolve(&followed(image)).await {
         Ok(resolved) => Ok(Some(resolved.digest)),
         Err(Error::TagNotFound { .. }) => Ok(None),

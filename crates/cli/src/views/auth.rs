@@ -6,8 +6,9 @@ use std::fmt::Write;
 
 use imgstack_planner::{
     Acceptance, Action, FORMAT_VERSION, Inventory, Known, Observed, ObservedCredential, Report,
-    StackPlan,
+    StackPlan, Trouble,
 };
+use imgstack_spec::policy::TagList;
 use imgstack_spec::{RegistryHost, Repository, ServiceName};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -155,9 +156,18 @@ fn anonymous(
         .filter(|image| image.repository.host() == host);
     images
         .filter_map(|image| {
-            let acceptance = match &inventory.images.get(&image.name)?.digest {
-                Observed::Present(_) => Acceptance::NotNeeded,
-                Observed::Absent(trouble) | Observed::Unknown(trouble) => {
+            let observed = inventory.images.get(&image.name)?;
+            let acceptance = match (&observed.digest, &observed.tags) {
+                (Observed::Present(_), _) => Acceptance::NotNeeded,
+                (_, Some(tags)) => match &tags.list {
+                    // Whatever a policy makes of them.
+                    TagList::Complete(_) => Acceptance::NotNeeded,
+                    TagList::Incomplete(why) => Acceptance::Unknown(Trouble {
+                        why: why.clone(),
+                        hint: tags.hint.clone(),
+                    }),
+                },
+                (Observed::Absent(trouble) | Observed::Unknown(trouble), None) => {
                     Acceptance::Unknown(trouble.clone())
                 }
             };

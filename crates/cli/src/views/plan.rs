@@ -77,9 +77,20 @@ fn one_image(out: &mut String, image: &PlannedImage, now: Timestamp) {
 /// What an image is called, where it is, and what it is for.
 pub(crate) fn image_heading(out: &mut String, image: &PlannedImage) {
     let pinned = if image.pinned { "   pinned" } else { "" };
-    let reference = format!("{}{pinned}", image.reference);
+    let reference = match &image.policy {
+        None => vec![format!("{}{pinned}", image.reference)],
+        Some(policy) => {
+            let tag = image.reference.tag.as_ref();
+            let tag = tag.map(|tag| format!(" → {tag}")).unwrap_or_default();
+            let policy = inline(&policy.written());
+            vec![
+                image.reference.repository.to_string(),
+                format!("(policy {policy}{tag})"),
+            ]
+        }
+    };
     let name = paint(BOLD, &image.address);
-    let _ = writeln!(out, "{}", beside(&name, &[reference], 4));
+    let _ = writeln!(out, "{}", beside(&name, &reference, 4));
     if let Some(purpose) = &image.purpose {
         let _ = writeln!(out, "    {}", paint(DIM, inline(purpose)));
     }
@@ -147,10 +158,16 @@ pub(crate) fn findings(out: &mut String, report: &Report) {
 
 fn closing(out: &mut String, plan: &Plan) {
     if plan.is_empty() && !plan.is_blocked() {
-        let mut findings = plan.stacks.iter().flat_map(|it| &it.report.findings);
-        let words = match findings.any(|it| it.code == Code::NodePaused) {
-            false => "No changes. Your infrastructure matches the configuration.",
-            true => "No changes can be made, and one is wanted: see above.",
+        let says = |code: Code| {
+            let mut findings = plan.stacks.iter().flat_map(|it| &it.report.findings);
+            findings.any(|it| it.code == code)
+        };
+        let words = if says(Code::NodePaused) {
+            "No changes can be made, and one is wanted: see above."
+        } else if says(Code::Held) {
+            "No changes now. What waits is named above."
+        } else {
+            "No changes. Your infrastructure matches the configuration."
         };
         let _ = writeln!(out, "{}", paint(GOOD, words));
         return;

@@ -292,6 +292,18 @@ pub(crate) fn result(report: &Report) -> String {
             );
             let _ = writeln!(out, "\n{}", prose(&text, 2));
         }
+        Outcome::Succeeded => {
+            let by = report.run.as_ref().map(by).unwrap_or_default();
+            let _ = writeln!(
+                out,
+                "\n{}   {}{by}\n",
+                paint(BOLD, &address),
+                report.reference
+            );
+            let built = paint(GOOD, "Rebuilt.");
+            let next = "A policy chooses among the tags. What it chooses now: imgstack plan";
+            let _ = writeln!(out, "{}", prose(&format!("{built} {next}"), 0));
+        }
         Outcome::Started => {
             let url = report.run.as_ref().map(|run| inline(&run.url));
             let text = format!("The run goes on: {}", url.unwrap_or_default());
@@ -314,7 +326,10 @@ pub(crate) fn failure(report: &Report) -> Option<String> {
     let address = format!("image.{}", report.image);
     let mut out = String::new();
     match &report.outcome {
-        Outcome::Built { .. } | Outcome::Unchanged { .. } | Outcome::Started => return None,
+        Outcome::Built { .. }
+        | Outcome::Unchanged { .. }
+        | Outcome::Succeeded
+        | Outcome::Started => return None,
         Outcome::Unread { why } => {
             let error = paint(BAD, "Error:");
             let text = format!(

@@ -117,6 +117,9 @@ fn pull_detail(pull: &PullImage, stack: &StackPlan) -> Vec<String> {
     if stack.images.len() > 1 {
         words.push(format!("image.{} ", pull.image));
     }
+    // Not the one that is shown as wanted.
+    let kept = pull.reference.digest.as_ref().filter(|_| pull.kept);
+    words.extend(kept.map(|digest| format!("{} ", short(digest))));
     words.push(pull.bytes.map_or_else(
         || "size not known".to_owned(),
         |bytes| ByteSize::new(bytes).rounded(),

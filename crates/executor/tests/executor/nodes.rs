@@ -30,6 +30,7 @@ fn pull(world: &World, node: &str, node_id: &str) -> Step {
         node_id: node_id.to_owned(),
         image: "web".parse().unwrap(),
         reference: new().parse().unwrap(),
+        kept: false,
         via: Via::Engine(endpoint(world)),
         bytes: None,
     });

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod credentials;
+mod follow;
 mod freshness;
 mod nodes;
 mod order;

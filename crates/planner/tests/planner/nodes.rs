@@ -65,9 +65,9 @@ fn a_node_that_lost_the_image_gets_it_back_though_no_tag_moved() {
 pub fn again(world: &mut World) {
     let mut other = world.stack.images[0].clone();
     other.name = "again".parse().unwrap();
-    other.tag = "latest".parse().unwrap();
+    other.follow = imgstack_spec::Follow::Tag("latest".parse().unwrap());
     let mut asked = world.inventory.images.values().next().unwrap().clone();
-    asked.reference = other.reference();
+    asked.reference = other.reference().unwrap();
     world.inventory.images.insert(other.name.clone(), asked);
     world.stack.images.push(other);
     world.both("web", &[], &image("latest", 'a'));

@@ -135,7 +135,7 @@ fn two_images_of_a_repository(keep: Option<u32>) -> World {
     let mut world = hoard(1);
     let mut other = world.stack.images[0].clone();
     other.name = "old".parse().unwrap();
-    other.tag = "15".parse().unwrap();
+    other.follow = imgstack_spec::Follow::Tag("15".parse().unwrap());
     other.keep = keep;
     let mut asked = world.inventory.images.values().next().unwrap().clone();
     asked.digest = Observed::Present(digest('e'));

@@ -1,15 +1,18 @@
 //! A small world to plan against, spelled in a few words.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use imgstack_planner::{
     Acceptance, Availability, Build, Disk, FailureAction, Inventory, Known, Observed,
-    ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTask,
-    Only, Options, PullSize, Seen, ServiceMode, StackPlan, StoredBuild, Trouble, UpdateOrder,
-    UpdateSettings, UpdateState, UpdateStatus, plan,
+    ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTags,
+    ObservedTask, Only, Options, PullSize, Seen, ServiceMode, StackPlan, StoredBuild, Trouble,
+    UpdateOrder, UpdateSettings, UpdateState, UpdateStatus, choice, plan, undated,
 };
+use imgstack_spec::policy::{Choice, Policy, TagList};
 use imgstack_spec::{
-    DEFAULT_TIMEOUT, Digest, Image, ImageRef, Pin, Platform, Repository, Service, Stack,
+    DEFAULT_TIMEOUT, Digest, Follow, Image, ImageRef, Pin, Platform, Repository, Service, Stack,
+    Tag,
 };
 
 pub const REPOSITORY: &str = "ghcr.io/acme/pg";
@@ -49,15 +52,17 @@ impl World {
             name: name.clone(),
             purpose: None,
             repository: repository.clone(),
-            tag: "16".parse().unwrap(),
+            follow: Follow::Tag("16".parse().unwrap()),
+            minimum_age: None,
             pin: None,
             base: None,
             build: None,
             keep: None,
         };
         let asked = ObservedImage {
-            reference: image.reference(),
+            reference: image.reference().unwrap(),
             digest: Observed::Present(digest(digit)),
+            tags: None,
         };
         let mut world = Self {
             stack: Stack {
@@ -298,11 +303,89 @@ impl World {
         pg.digest = answer;
     }
 
+    /// The image follows a policy.
+    pub fn follows(&mut self, policy: Policy, allow_downgrade: bool) {
+        self.stack.images[0].follow = Follow::Policy {
+            policy,
+            allow_downgrade,
+        };
+    }
+
+    pub fn minimum_age(&mut self, hours: u64) {
+        self.stack.images[0].minimum_age = Some(Duration::from_secs(hours * 3600));
+    }
+
+    /// When a build was built, in hours before now.
+    pub fn built(&mut self, digit: char, hours: i64) {
+        let created = self.inventory.observed_at - jiff::SignedDuration::from_hours(hours);
+        let build = Build {
+            platforms: vec![platform("linux/amd64")],
+            created: Some(created),
+            ..Build::default()
+        };
+        self.inventory
+            .builds
+            .insert(digest(digit), Known::Known(build));
+    }
+
+    /// The repository has these tags, and an observer has asked for what the
+    /// policy needs.
+    pub fn tags(&mut self, tags: &[(&str, char)]) {
+        let list = tags.iter().map(|(tag, _)| tag.parse().unwrap());
+        self.list(TagList::Complete(list.collect()));
+        let leads = |wanted: &Tag| {
+            let (_, digit) = tags
+                .iter()
+                .find(|(tag, _)| *tag == wanted.as_str())
+                .unwrap();
+            Observed::Present(digest(*digit))
+        };
+        loop {
+            let wanted = undated(&self.stack, &self.stack.images[0], &self.inventory);
+            if wanted.is_empty() {
+                break;
+            }
+            for tag in wanted {
+                let digest = leads(&tag);
+                let known = digest.present().unwrap();
+                assert!(
+                    self.inventory.builds.contains_key(known),
+                    "no date of {tag}"
+                );
+                let pg = self.inventory.images.values_mut().next().unwrap();
+                pg.tags.as_mut().unwrap().digests.insert(tag, digest);
+            }
+        }
+        let image = &self.stack.images[0];
+        if let Some(Choice::Chosen { tag, .. }) = choice(&self.stack, image, &self.inventory) {
+            let reference = image.tagged(&tag);
+            let pg = self.inventory.images.values_mut().next().unwrap();
+            pg.reference = reference;
+            pg.digest = leads(&tag);
+        }
+    }
+
+    /// What came of the list of tags, with nothing asked for yet.
+    pub fn list(&mut self, list: TagList) {
+        let reference = self.stack.images[0].anywhere();
+        let pg = self.inventory.images.values_mut().next().unwrap();
+        *pg = ObservedImage {
+            reference,
+            digest: Observed::Unknown(trouble("no tag is chosen")),
+            tags: Some(ObservedTags {
+                list,
+                hint: Some("try again".to_owned()),
+                digests: BTreeMap::new(),
+            }),
+        };
+    }
+
     pub fn pin(&mut self, pin: Pin) {
         self.stack.images[0].pin = Some(pin);
-        let reference: ImageRef = self.stack.images[0].reference();
+        let reference: ImageRef = self.stack.images[0].reference().unwrap();
         let pg = self.inventory.images.values_mut().next().unwrap();
         pg.reference = reference;
+        pg.tags = None;
     }
 }
 

@@ -1,6 +1,6 @@
 //! `spec.images`.
 
-use super::build;
+use super::{build, duration, policy};
 use crate::diagnostic::{Finding, Kind, quoted};
 use crate::document::{self, Spec};
 use crate::model::{Image, Pin};
@@ -14,13 +14,16 @@ pub(super) fn all(spec: &Spec, context: &mut Context<'_>) -> Vec<Image> {
 }
 
 fn one(image: &document::Image, context: &mut Context<'_>) -> Option<Image> {
+    let follow = policy::follow(image, context);
+    let image = &image.keys;
     let name = image.name.as_ref();
     let name = name.and_then(|text| super::parse_name(text, "an image", context));
     let purpose = image.purpose.as_ref();
     let purpose = purpose.and_then(|text| purpose_text(text, context));
     let repository = image.repository.as_ref();
     let repository = repository.and_then(|text| self::repository(text, context));
-    let tag = image.tag.as_ref().and_then(|text| tag(&text.0, context));
+    let minimum_age = image.minimum_age.as_ref();
+    let minimum_age = minimum_age.and_then(|text| duration(&text.0, context));
     let pin = image.pin.as_ref().and_then(|text| pin(&text.0, context));
     let base = image.base.as_ref();
     let base = base.and_then(|text| build::base(text, context));
@@ -31,7 +34,8 @@ fn one(image: &document::Image, context: &mut Context<'_>) -> Option<Image> {
         name: name?,
         purpose,
         repository: repository?,
-        tag: tag?,
+        follow: follow?,
+        minimum_age,
         pin,
         base,
         build,
@@ -102,7 +106,7 @@ fn apart(reference: &str) -> String {
     format!("write `repository: {name}`{tag}{pin}")
 }
 
-fn tag(text: &At<String>, context: &mut Context<'_>) -> Option<Tag> {
+pub(super) fn tag(text: &At<String>, context: &mut Context<'_>) -> Option<Tag> {
     let error = match text.value.parse::<Tag>() {
         Ok(tag) => return Some(tag),
         Err(error) => error,

@@ -47,7 +47,7 @@ impl Names {
         define(&mut self.stacks, stack, "the stack", owner, findings);
         let Some(spec) = &document.spec else { return };
         for image in spec.images.iter().flat_map(|images| &images.value) {
-            let name = image.name.as_ref();
+            let name = image.keys.name.as_ref();
             define(&mut self.images, name, "the image", owner, findings);
         }
         for service in spec.services.iter().flat_map(|services| &services.value) {

@@ -48,8 +48,9 @@ impl<'d> Neighbours<'d> {
             has_images: spec.images.is_some(),
             images: images
                 .filter_map(|image| {
-                    let repository = image.repository.as_ref().map(|at| at.value.as_str());
-                    Some((image.name.as_ref()?.value.as_str(), repository))
+                    let keys = &image.keys;
+                    let repository = keys.repository.as_ref().map(|at| at.value.as_str());
+                    Some((keys.name.as_ref()?.value.as_str(), repository))
                 })
                 .collect(),
             services: services

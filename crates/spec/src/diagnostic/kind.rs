@@ -71,6 +71,8 @@ kinds! {
     Repository = "repository",
     /// Not a tag.
     Tag = "tag",
+    /// Not one thing to follow, or not a rule that chooses among tags.
+    Policy = "policy",
     /// Not a tag and not a digest.
     Pin = "pin",
     /// No image to be built on, or no tag of it to follow.

@@ -30,8 +30,9 @@ pub struct World<'a> {
     /// When each tag's build was built. A tag that is missing was not asked
     /// for: [`wanted_dates`] says which are needed.
     pub dates: &'a BTreeMap<Tag, BuildDate>,
-    /// What runs. None: nothing does, or by no tag.
-    pub running: Option<&'a Running>,
+    /// What runs, in any order: not all services need run the same. Empty:
+    /// nothing does, or by no tag.
+    pub running: &'a [Running],
     /// The time.
     pub now: Timestamp,
 }
@@ -131,7 +132,7 @@ fn decide(rules: &Rules<'_>, world: &World<'_>) -> Decision {
         Err(decision) => return decision,
     };
     match floor(rules, world) {
-        Ok(floor) => Decision::Made(settle(rules, world, &found, &best, floor.as_ref())),
+        Ok(floor) => Decision::Made(settle(rules, &found, &best, floor.as_ref())),
         Err(why) => unknown(why),
     }
 }
@@ -176,8 +177,8 @@ fn candidates<'a>(
 }
 
 /// By rank; what is equal as the head of `policy` says.
-pub(super) fn sort(candidates: &mut [Candidate<'_>], running: Option<&Running>) {
-    let runs = |tag: &Tag| running.is_some_and(|running| running.tag == *tag);
+pub(super) fn sort(candidates: &mut [Candidate<'_>], running: &[Running]) {
+    let runs = |tag: &Tag| running.iter().any(|running| running.tag == *tag);
     candidates.sort_by(|one, other| {
         // Ranks of one policy are always of one kind.
         let by_rank = other.rank.compare(&one.rank).unwrap_or(Ordering::Equal);
@@ -207,7 +208,7 @@ fn old_enough<'a>(
         let runs = |it: &Running| it.tag == *candidate.tag && it.built == *date;
         let age = match date.age(minimum_age, world.now) {
             // What runs already has nothing to wait for.
-            Age::Waits(_) | Age::Undated if world.running.is_some_and(runs) => Age::Enough,
+            Age::Waits(_) | Age::Undated if world.running.iter().any(runs) => Age::Enough,
             age => age,
         };
         match age {
@@ -226,32 +227,47 @@ fn old_enough<'a>(
     Ok(Best { ready: None, young })
 }
 
-/// Where what runs stands: below that is a downgrade. None: nothing runs, or
-/// what runs is of another kind than what the policy orders.
-fn floor(rules: &Rules<'_>, world: &World<'_>) -> Result<Option<Rank>, String> {
-    let Some(running) = world.running else {
-        return Ok(None);
-    };
-    match (rules.policy, &running.built) {
-        (Policy::Newest { .. }, BuildDate::Unknown(why)) if !rules.allow_downgrade => Err(format!(
-            "when `{}`, which runs, was built is not known: {why}",
-            running.tag
-        )),
-        (Policy::Newest { .. }, date) => Ok(date.credible(world.now).map(Rank::Built)),
-        (Policy::Semver { .. } | Policy::Regex { .. }, _) => Ok(rules.policy.measure(&running.tag)),
+/// What runs, and where it stands.
+struct Floor<'a> {
+    running: &'a Running,
+    rank: Rank,
+}
+
+/// The highest of what runs: below that is a downgrade. None: nothing runs, or
+/// nothing of the kind that the policy orders.
+fn floor<'a>(rules: &Rules<'_>, world: &World<'a>) -> Result<Option<Floor<'a>>, String> {
+    let mut floor: Option<Floor<'a>> = None;
+    for running in world.running {
+        let rank = match (rules.policy, &running.built) {
+            (Policy::Newest { .. }, BuildDate::Unknown(why)) if !rules.allow_downgrade => {
+                return Err(format!(
+                    "when `{}`, which runs, was built is not known: {why}",
+                    running.tag
+                ));
+            }
+            (Policy::Newest { .. }, date) => date.credible(world.now).map(Rank::Built),
+            (Policy::Semver { .. } | Policy::Regex { .. }, _) => rules.policy.measure(&running.tag),
+        };
+        let Some(rank) = rank else { continue };
+        let is_higher = floor
+            .as_ref()
+            .is_none_or(|floor| rank.compare(&floor.rank) == Some(Ordering::Greater));
+        if is_higher {
+            floor = Some(Floor { running, rank });
+        }
     }
+    Ok(floor)
 }
 
 /// What comes of the best candidates, given what runs.
 fn settle(
     rules: &Rules<'_>,
-    world: &World<'_>,
     found: &Found<'_>,
     best: &Best<'_>,
-    floor: Option<&Rank>,
+    floor: Option<&Floor<'_>>,
 ) -> Choice {
     let below = |candidate: &Candidate<'_>| {
-        floor.and_then(|floor| candidate.rank.compare(floor)) == Some(Ordering::Less)
+        floor.and_then(|floor| candidate.rank.compare(&floor.rank)) == Some(Ordering::Less)
     };
     let chosen = |ready: &Candidate<'_>| Choice::Chosen {
         tag: ready.tag.clone(),
@@ -269,13 +285,13 @@ fn settle(
         (_, Some(young)) if !below(young.candidate) => held(&young),
         (Some(ready), _) if rules.allow_downgrade => chosen(ready),
         (None, Some(young)) if rules.allow_downgrade => held(&young),
-        (Some(to), _) | (None, Some(Young { candidate: to, .. })) => match world.running {
-            Some(running) => Choice::Downgrade {
+        (Some(to), _) | (None, Some(Young { candidate: to, .. })) => match floor {
+            Some(Floor { running, .. }) => Choice::Downgrade {
                 from: running.tag.clone(),
                 to: to.tag.clone(),
                 why: words::downgrade(rules.policy, found, running, to),
             },
-            // Without what runs there is no floor to be below of.
+            // Without a floor there is nothing to be below of.
             None => chosen(to),
         },
     }

@@ -35,6 +35,17 @@ impl Order {
         ("date", Self::Date),
     ];
 
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Semver => "semver",
+            Self::Numeric => "numeric",
+            Self::Alphabetical => "alphabetical",
+            Self::Date => "date",
+        }
+    }
+
     /// Where the text stands in this order; None when it has no place there.
     pub(super) fn rank(self, text: &str) -> Option<Rank> {
         match self {

@@ -123,7 +123,7 @@ pub(super) fn none(policy: &Policy, tags: &BTreeSet<&Tag>) -> Choice {
             matches(matching.len(), policy)
         ),
     };
-    super::choose::sort(&mut outside, None);
+    super::choose::sort(&mut outside, &[]);
     let outside = outside.iter().map(|it| it.tag);
     let rest = tags.iter().rev().copied();
     let nearest = match (outside.len(), matching.len()) {

@@ -239,7 +239,7 @@ fn asking_comes_to_an_end() {
         let world = World {
             tags: &tags,
             dates: &dates,
-            running: None,
+            running: &[],
             now: now(),
         };
         let wanted = wanted_dates(&rules(&policy), &world);

@@ -2,7 +2,7 @@
 //! with `allowDowngrade`).
 
 use imgstack_spec::policy::Order::{Alphabetical, Date, Numeric, Semver};
-use imgstack_spec::policy::{BuildDate, Policy, Rules, Running, TagList, choose};
+use imgstack_spec::policy::{BuildDate, Policy, Rules, Running, TagList, World, choose};
 
 use super::{at, date_of, dated, names, newest, regex, semver, short, tag};
 
@@ -253,5 +253,71 @@ fn an_incomplete_list_is_unknown() {
                 );
             }
         }
+    }
+}
+
+/// Not all services run the same, after a rollout that stopped half-way or by
+/// hand: (what runs, tags, what comes of it). None of them goes down.
+#[test]
+fn of_several_that_run_the_highest_counts() {
+    let versions = semver("~3.3");
+    let builds = newest("16-.*");
+    let cases = [
+        (&versions, "3.3.4 3.3.5", "3.3.4 3.3.5 3.3.6", "3.3.6"),
+        (&versions, "3.3.4 3.3.5", "3.3.4 3.3.5", "3.3.5"),
+        (&versions, "3.3.4 3.3.5", "3.3.4", "refused: 3.3.5 to 3.3.4"),
+        (&versions, "3.3.5 3.3.4", "3.3.4", "refused: 3.3.5 to 3.3.4"),
+        // What has no place in the order says nothing.
+        (&versions, "latest 3.3.4", "3.3.4", "3.3.4"),
+        (
+            &versions,
+            "3.3.5 latest",
+            "3.3.4",
+            "refused: 3.3.5 to 3.3.4",
+        ),
+        // One of them is a name of the best.
+        (&versions, "3.3.4 v3.3.5", "3.3.5 v3.3.5", "v3.3.5"),
+        (
+            &builds,
+            "16-a=2026-01-01 16-c=2026-01-03",
+            "16-b=2026-01-02",
+            "refused: 16-c to 16-b",
+        ),
+        (
+            &builds,
+            "16-a=2026-01-01 16-b=2026-01-02",
+            "16-b=2026-01-02",
+            "16-b",
+        ),
+        // It could be the newest.
+        (
+            &builds,
+            "16-a=2026-01-01 16-x=?",
+            "16-b=2026-01-02",
+            "unknown",
+        ),
+        (
+            &builds,
+            "16-x=none 16-c=2026-01-03",
+            "16-b=2026-01-02",
+            "refused: 16-c to 16-b",
+        ),
+    ];
+    for (policy, runs, tags, expected) in cases {
+        let running = runs.split_whitespace().map(|it| {
+            let (name, date) = it.split_once('=').unwrap_or((it, "none"));
+            Running {
+                tag: tag(name),
+                built: date_of(date),
+            }
+        });
+        let running: Vec<_> = running.collect();
+        let observed = (TagList::Complete(names(tags)), dated(tags));
+        let world = World {
+            running: &running,
+            ..at(&observed, None)
+        };
+        let choice = choose(&super::rules(policy), &world);
+        assert_eq!(short(&choice), expected, "{runs}: {policy}");
     }
 }

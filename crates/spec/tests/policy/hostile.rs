@@ -56,7 +56,7 @@ fn attachments_are_never_candidates() {
         let world = World {
             tags: &list,
             dates: &dates,
-            running: None,
+            running: &[],
             now: now(),
         };
         assert_eq!(short(&choose(&rules(&policy), &world)), "a", "{policy}");
@@ -141,7 +141,7 @@ fn five_thousand_tags() {
         let world = World {
             tags: &list,
             dates: &dates,
-            running: None,
+            running: &[],
             now: now(),
         };
         let before = Instant::now();
@@ -172,7 +172,7 @@ fn no_pattern_takes_long() {
         let world = World {
             tags: &list,
             dates: &BTreeMap::new(),
-            running: None,
+            running: &[],
             now: now(),
         };
         let before = Instant::now();
@@ -225,12 +225,13 @@ proptest! {
         mut again in Just(()).prop_perturb(|(), mut random| {
             std::iter::repeat_with(move || random.random::<u64>())
         }),
-        runs in prop::option::of((some_tag(), some_date())),
+        runs in prop::collection::vec((some_tag(), some_date()), 0..4),
         aged in any::<bool>(),
         allow_downgrade in any::<bool>(),
     ) {
         let dates: BTreeMap<_, _> = dated.iter().cloned().collect();
-        let running = runs.map(|(tag, built)| Running { tag, built });
+        let runs = runs.into_iter().map(|(tag, built)| Running { tag, built });
+        let running: Vec<_> = runs.collect();
         let rules = Rules {
             policy: &policy,
             minimum_age: aged.then_some(Duration::from_secs(7 * 86_400)),
@@ -238,7 +239,7 @@ proptest! {
         };
         let of = |tags: Vec<Tag>| {
             let tags = TagList::Complete(tags);
-            let world = World { tags: &tags, dates: &dates, running: running.as_ref(), now: now() };
+            let world = World { tags: &tags, dates: &dates, running: &running, now: now() };
             choose(&rules, &world)
         };
         let tags: Vec<_> = dated.iter().map(|(tag, _)| tag.clone()).collect();
@@ -253,14 +254,14 @@ proptest! {
         };
         prop_assert!(tags.contains(tag));
         let ranges = matches!(policy, Policy::Semver { suffix: None, .. });
-        if let (true, false, Some(running)) = (ranges, allow_downgrade, &running)
-            && let (Some(from), Some(to)) = (strict(&running.tag), strict(tag))
-        {
-            prop_assert!(from.cmp_precedence(&to).is_le(), "{} to {}", running.tag, tag);
+        for running in running.iter().filter(|_| ranges && !allow_downgrade) {
+            if let (Some(from), Some(to)) = (strict(&running.tag), strict(tag)) {
+                prop_assert!(from.cmp_precedence(&to).is_le(), "{} to {}", running.tag, tag);
+            }
         }
         let settled = Running { tag: tag.clone(), built: dates[tag].clone() };
         let list = TagList::Complete(tags.clone());
-        let world = World { tags: &list, dates: &dates, running: Some(&settled), now: now() };
+        let world = World { tags: &list, dates: &dates, running: std::slice::from_ref(&settled), now: now() };
         match choose(&rules, &world) {
             Choice::Chosen { tag: again, .. } => prop_assert_eq!(tag, &again),
             other => prop_assert!(false, "{:?} after {}", other, tag),

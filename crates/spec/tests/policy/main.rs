@@ -110,7 +110,7 @@ fn at<'a>(
     World {
         tags,
         dates,
-        running,
+        running: running.map_or(&[], std::slice::from_ref),
         now: now(),
     }
 }

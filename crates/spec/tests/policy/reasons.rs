@@ -3,9 +3,34 @@
 use std::time::Duration;
 
 use imgstack_spec::policy::Order::{Alphabetical, Date, Numeric, Semver};
-use imgstack_spec::policy::{Policy, Rules, Running, TagList, choose};
+use imgstack_spec::policy::{Order, Policy, Rules, Running, TagList, choose};
 
 use super::{at, date_of, dated, names, newest, regex, semver, tag, why};
+
+/// (the policy as the spec has it, and as messages name it)
+#[test]
+fn what_a_policy_is_called() {
+    let cases = [
+        (semver("~3.3"), r#"semver "~3.3""#, "`~3.3`"),
+        (
+            semver(">=16.2, <17 -alpine"),
+            r#"semver ">=16.2, <17" suffix "-alpine""#,
+            "`>=16.2, <17` with `-alpine`",
+        ),
+        (
+            regex(r"16-(\d{8})", Date),
+            r#"regex "16-(\d{8})" order date"#,
+            r"`16-(\d{8})`",
+        ),
+        (newest("16-.*"), r#"newest "16-.*""#, "`16-.*`"),
+    ];
+    for (policy, written, named) in cases {
+        assert_eq!((&*policy.written(), &*policy.to_string()), (written, named));
+    }
+    for (name, order) in Order::NAMES {
+        assert_eq!(order.name(), name);
+    }
+}
 
 fn check(policy: &Policy, minimum_age: Option<Duration>, cases: &[(&str, &str, &str)]) {
     for (runs, tags, expected) in cases {
