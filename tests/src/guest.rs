@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::world::World;
 
-/// Somebody who may pull everything, until this is dropped.
+/// Somebody who may pull and push everything, until this is dropped.
 #[derive(Debug)]
 pub struct Guest {
     world: World,
@@ -32,7 +32,7 @@ impl Guest {
     pub fn set_password(&self, password: &str) {
         match &self.world {
             World::Lab(lab) => lab.change_users(|users| {
-                users[&self.name] = json!({"password": password, "pull": ["*"]});
+                users[&self.name] = json!({"password": password, "pull": ["*"], "push": ["*"]});
             }),
             World::Sim(sim) => sim.set_user(&self.name, password),
         }

@@ -4,6 +4,7 @@
 
 mod both;
 pub mod build;
+pub mod github;
 pub mod guest;
 pub mod lab;
 pub mod marked;

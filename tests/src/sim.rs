@@ -170,7 +170,10 @@ impl Sim {
     /// another password.
     pub fn set_user(&self, name: &str, password: &str) {
         let private = self.registry(self.private());
-        private.add_user(User::reader(name, password, ""));
+        private.add_user(User {
+            push: vec![String::new()],
+            ..User::reader(name, password, "")
+        });
     }
 
     /// Makes a user's password good no more.

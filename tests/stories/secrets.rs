@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use imgstack_tests::build::Kind;
+use imgstack_tests::github::GitHub;
 use imgstack_tests::guest::Guest;
 use imgstack_tests::lab::Logins;
 use imgstack_tests::marked::Marks;
@@ -42,6 +43,7 @@ async fn no_command_shows_a_secret_anywhere(world: World) {
         stage.push(sha).await;
         everything(&stage, &mut ran, round);
     }
+    builds(&stage, &mut ran);
     refused(&stage, &mut ran);
     let mut commands = BTreeSet::new();
     leaves(&stage.story, &[], &mut commands);
@@ -61,6 +63,9 @@ async fn no_command_shows_a_secret_anywhere(world: World) {
             "{program} was not seen"
         );
     }
+    // What is given to docker for a build goes with the build.
+    let runtime = std::fs::read_dir(stage.input(RUNTIME)).unwrap();
+    assert_eq!(runtime.count(), 0, "a folder with a login is left");
     for (what, text) in in_the_cluster(&stage.story, since) {
         stage.is_clean(&what, text.as_bytes());
     }
@@ -75,6 +80,8 @@ struct Stage {
     story: Story,
     marks: Marks,
     sources: Vec<Source>,
+    /// Starts a workflow for a token that is a secret, too.
+    github: GitHub,
     _logins: Option<Logins>,
 }
 
@@ -110,7 +117,9 @@ impl Stage {
             World::Lab(lab) => Some(lab.logins(&doors)),
             World::Sim(_) => None,
         };
+        let token = marks.secret("github");
         let mut stage = Self {
+            github: GitHub::start(&token),
             story,
             marks,
             sources: sources.into(),
@@ -122,10 +131,17 @@ impl Stage {
         stage.write_spec();
         let temporary = stage.story.file("tmp");
         std::fs::create_dir(&temporary).unwrap();
+        let runtime = stage.input(RUNTIME);
+        std::fs::create_dir(&runtime).unwrap();
+        stage.write_source();
         let path = format!("{}:{}", stage.helper().display(), world.path());
         for (key, value) in [
             ("TMPDIR", &*temporary.display().to_string()),
+            ("XDG_RUNTIME_DIR", &*runtime.display().to_string()),
             ("PATH", &*path),
+            ("DOCKER_HOST", &*world.endpoint()),
+            ("IMGSTACK_ENDPOINTS", &*stage.github.endpoints()),
+            ("GH_TOKEN", &*token),
             ("RUST_LOG", "trace"),
             ("RUST_BACKTRACE", "full"),
         ] {
@@ -197,6 +213,20 @@ impl Stage {
         }
     }
 
+    /// What the image `env` is built from.
+    fn write_source(&self) {
+        let folder = self.story.file("docker");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("VERSION"), "1.0").unwrap();
+        let dockerfile = "FROM scratch\nCOPY VERSION /\nCMD [\"/VERSION\"]\n";
+        std::fs::write(folder.join("Dockerfile"), dockerfile).unwrap();
+        // A workflow reaches no registry of the story's.
+        let spec = format!(
+            "apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\nmetadata: {{name: ghcr}}\nspec:\n  registries:\n    - {{host: ghcr.io, username: acme, password: {{env: MARKED_PASSWORD}}}}\n  images:\n    - {{name: env, repository: ghcr.io/acme/env, tag: \"16\", build: {{context: docker}}}}\n"
+        );
+        std::fs::write(self.story.file("ghcr.yaml"), spec).unwrap();
+    }
+
     fn write_spec(&self) {
         let (mut registries, mut images, mut services) =
             (String::new(), String::new(), String::new());
@@ -218,8 +248,12 @@ impl Stage {
             let host = door.address();
             registries += &format!("    - {{host: \"{host}\", insecure: true{password}}}\n");
             let repository = format!("{host}/{}", self.story.path());
+            let (github, workflow) = (GitHub::REPOSITORY, GitHub::WORKFLOW);
+            let build = format!(
+                "{{context: docker, github: {{repository: {github}, workflow: {workflow}}}}}"
+            );
             images += &format!(
-                "    - {{name: {name}, repository: \"{repository}\", tag: \"16\", keep: 1}}\n"
+                "    - {{name: {name}, repository: \"{repository}\", tag: \"16\", keep: 1, build: {build}}}\n"
             );
             services += &format!(
                 "    - {{name: {}, image: {name}}}\n",
@@ -269,7 +303,29 @@ fn without_a_cluster(stage: &Stage, ran: &mut Ran) {
     stage.run(ran, "schema", &[], 0);
     stage.run(ran, "validate", &[], 0);
     stage.run(ran, "generate cloud-init", &[], 0);
+    let root = ["env", "--root", ".", "-f", "ghcr.yaml"];
+    stage.run(ran, "generate workflow", &root, 0);
     stage.run(ran, "demo", &[], 0);
+}
+
+/// By hand, and by a workflow.
+fn builds(stage: &Stage, ran: &mut Ran) {
+    // The simulation's engines build nothing.
+    let code = match stage.story.world {
+        World::Lab(_) => 0,
+        World::Sim(_) => 1,
+    };
+    stage.run(ran, "build", &["env", "--tag", "16-trial"], code);
+    if code == 0 {
+        let name = format!(
+            "{}/{}:16-trial",
+            stage.source("env").door.address(),
+            stage.story.path()
+        );
+        stage.story.world.docker(&["image", "rm", &name]);
+    }
+    stage.run(ran, "rebuild", &["env"], 0);
+    stage.run(ran, "rebuild", &["env", "-o", "ndjson"], 0);
 }
 
 /// From a plan to the end: in the first round the services get another build,
@@ -303,6 +359,7 @@ fn refused(stage: &Stage, ran: &mut Ran) {
     stage.run(ran, "auth check", &[], 1);
     stage.run(ran, "auth rotate", &["--auto-approve"], 1);
     stage.run(ran, "status", &[], 1);
+    stage.run(ran, "build", &["env", "--tag", "16-trial"], 1);
 }
 
 /// The commands that imgstack itself lists, those without commands of their own.
@@ -379,6 +436,8 @@ fn logs(world: &World) -> Vec<(PathBuf, usize)> {
 
 /// The folder of files that hold secrets on purpose.
 const INPUTS: &str = "inputs";
+/// The folder therein that stands for a user's own in memory.
+const RUNTIME: &str = "runtime";
 
 /// Looks at all processes of the machine, those of the lab's nodes and the
 /// children of imgstack among them, and at all files in the story's folder, again
