@@ -60,6 +60,8 @@ pub(crate) struct PlanArgs {
     pub(crate) spec: SpecArgs,
     #[command(flatten)]
     pub(crate) making: PlanningArgs,
+    #[command(flatten)]
+    pub(crate) allow: AllowArgs,
     /// Save the plan, to be carried out by `imgstack apply FILE`
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
@@ -81,6 +83,14 @@ pub(crate) struct PlanningArgs {
     pub(crate) width: WidthArgs,
 }
 
+/// What a person lets happen this once.
+#[derive(Args, Debug)]
+pub(crate) struct AllowArgs {
+    /// Let the services of this image move to another major version, as `majorUpgrade: allow` does; may be repeated
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) allow_major: Vec<String>,
+}
+
 /// How much is done side by side.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct WidthArgs {
@@ -98,12 +108,14 @@ impl WidthArgs {
 #[derive(Args, Debug)]
 pub(crate) struct ApplyArgs {
     /// A plan saved by `imgstack plan --out`; without it, a plan is made now
-    #[arg(value_name = "PLAN", conflicts_with_all = ["file", "target"])]
+    #[arg(value_name = "PLAN", conflicts_with_all = ["file", "target", "allow_major"])]
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
     #[command(flatten)]
     pub(crate) making: PlanningArgs,
+    #[command(flatten)]
+    pub(crate) allow: AllowArgs,
     #[command(flatten)]
     pub(crate) doing: DoingArgs,
 }

@@ -1,6 +1,6 @@
 //! An image of the spec, by the name that somebody typed.
 
-use imgstack_spec::{Image, Stack, StackSet, nearest};
+use imgstack_spec::{Image, MajorUpgrade, Stack, StackSet, nearest};
 use thiserror::Error;
 
 /// There is no such image.
@@ -21,6 +21,18 @@ impl UnknownImage {
             (None, known) => format!("the images there are: {}", known.join(", ")),
         }
     }
+}
+
+/// Lets the services of these images move to another major version, as if the
+/// spec said so.
+pub(crate) fn allow_major(set: &mut StackSet, typed: &[String]) -> Result<(), UnknownImage> {
+    for typed in typed {
+        let name = find(set, typed)?.1.name.clone();
+        let images = set.stacks.iter_mut().flat_map(|stack| &mut stack.images);
+        let named = images.filter(|image| image.name == name);
+        named.for_each(|image| image.major_upgrade = MajorUpgrade::Allow);
+    }
+    Ok(())
 }
 
 /// The image and its stack. Its address, `image.NAME`, is as good as its name.

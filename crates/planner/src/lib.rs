@@ -18,6 +18,7 @@ mod freshness;
 mod inventory;
 mod leftover;
 mod login;
+mod major;
 mod observed;
 mod order;
 mod plan;

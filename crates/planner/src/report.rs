@@ -25,6 +25,9 @@ pub struct Finding {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The way that a person goes instead, step by step, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub procedure: Vec<String>,
     /// What cannot be planned because of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<Address>,
@@ -66,6 +69,8 @@ pub enum Code {
     Held,
     /// Whether the wanted build is old enough cannot be told.
     AgeUnknown,
+    /// Another major version: a migration.
+    MajorUpgrade,
     /// The wanted build has nothing for a node that runs the service.
     PlatformMissing,
     /// A service that must come first is blocked.

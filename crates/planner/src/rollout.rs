@@ -23,6 +23,7 @@ impl<'a> Draft<'a> {
             .into_iter()
             .map(|service| judge(stack, service, inventory, &self.following))
             .collect();
+        self.report_majors(&verdicts);
         let mut presence = Presence::judge(self.scope, inventory, &self.following, &verdicts);
         self.report.findings.append(&mut presence.findings);
         self.steps.extend(presence.steps());
@@ -36,6 +37,23 @@ impl<'a> Draft<'a> {
             &presence,
         );
         self.steps.extend(removals);
+    }
+
+    /// What stops several services of an image is said once.
+    fn report_majors(&mut self, verdicts: &[Judged<'_>]) {
+        let ours = verdicts
+            .iter()
+            .filter(|it| self.scope.has_service(it.service));
+        let mut told: Vec<Finding> = Vec::new();
+        for finding in ours.filter_map(|judged| judged.major.as_deref()) {
+            let same =
+                |it: &&mut Finding| it.address == finding.address && it.message == finding.message;
+            match told.iter_mut().find(same) {
+                Some(earlier) => earlier.blocks.extend(finding.blocks.iter().cloned()),
+                None => told.push(finding.clone()),
+            }
+        }
+        self.report.findings.extend(told);
     }
 
     /// A node whose own engine cannot be asked pulls for a service that moves.

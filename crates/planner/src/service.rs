@@ -5,6 +5,7 @@ use imgstack_spec::{Address, Image, ImageRef, Pin, Service, ServiceName, Stack};
 
 use crate::follow::{self, Followed, Following, Wanted};
 use crate::inventory::{ObservedService, ServiceMode, UpdateState};
+use crate::major::Guard;
 use crate::report::{Code, Finding, Severity};
 use crate::running::Running;
 use crate::{Change, Inventory, Known, UpdateService, credential, platforms};
@@ -20,6 +21,9 @@ pub(crate) struct Judged<'a> {
     pub(crate) verdict: Verdict,
     /// The build that it is to run, where that is known.
     pub(crate) wanted: Option<ImageRef>,
+    /// What is to be said of its image, where the guard of major versions stops
+    /// it.
+    pub(crate) major: Option<Box<Finding>>,
 }
 
 /// What is to become of a service.
@@ -59,6 +63,7 @@ pub(crate) fn judge<'a>(
         service,
         verdict,
         wanted,
+        major: None,
     };
     let blocked = |finding: Finding| judged(Verdict::Blocked(finding), None);
     let observed = match find(service, &address, inventory) {
@@ -96,7 +101,16 @@ pub(crate) fn judge<'a>(
         observed,
         inventory,
     };
-    judged(case.judge(&address, &wanted), Some(wanted))
+    match Guard::of(image, &address, observed, &wanted, inventory) {
+        Guard::Silent => judged(case.judge(&address, &wanted, None), Some(wanted)),
+        Guard::Allowed(finding) => {
+            judged(case.judge(&address, &wanted, Some(finding)), Some(wanted))
+        }
+        Guard::Stops { service, image } => Judged {
+            major: Some(image),
+            ..blocked(service)
+        },
+    }
 }
 
 /// A service that is there and may be touched.
@@ -110,7 +124,8 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn judge(&self, address: &Address, wanted: &ImageRef) -> Verdict {
+    /// `noted` is to be said with an update.
+    fn judge(&self, address: &Address, wanted: &ImageRef, noted: Option<Finding>) -> Verdict {
         let Self {
             service,
             observed,
@@ -129,6 +144,7 @@ impl Case<'_> {
             Err(blocked) => return Verdict::Blocked(blocked),
         };
         findings.extend(running.paused(address));
+        findings.extend(noted);
         let mut reasons = self.reasons(wanted, &running);
         reasons.extend(same_content(observed, wanted, inventory));
         let update = self.update(wanted, &running);
@@ -407,6 +423,7 @@ pub(crate) fn finding(
         address: address.clone(),
         message,
         hint: None,
+        procedure: Vec::new(),
         blocks: Vec::new(),
     }
 }

@@ -73,6 +73,8 @@ scalars! {
     Count(u32) = {"type": "integer", "minimum": 1, "maximum": u32::MAX};
     /// How a policy orders tags.
     OrderText(String) = {"type": "string", "enum": order_names()};
+    /// Whether a major version may change.
+    MajorUpgradeText(String) = {"type": "string", "enum": ["block", "allow"]};
     /// The role of a node.
     RoleText(String) = {"type": "string", "enum": ["manager", "worker"]};
     /// The value of a label, which is text whatever it looks like.
@@ -171,6 +173,10 @@ sections! {
         optional "base" base: At<String>;
         /// Where its builds come from.
         optional "build" build: BuildSource;
+        /// Whether services may move to another major version, such as from 16
+        /// to 17, which is a migration of their data: `block`, the default, or
+        /// `allow`, until it is done.
+        optional "majorUpgrade" major_upgrade: MajorUpgradeText;
         /// How many builds to keep on each node when old ones are removed. What
         /// runs, and what a service would be rolled back to, is kept as well.
         /// Without it nothing is removed.

@@ -54,8 +54,8 @@ pub use github::{GitHubError, GitHubRepository, GitRef, WorkflowFile};
 pub use load::{Input, load};
 pub use model::{
     BuildSource, DEFAULT_DOCKERFILE, DEFAULT_TIMEOUT, DEFAULT_WARN_BEFORE_EXPIRY, Follow,
-    GitHubWorkflow, Image, NodeMatch, NodeRole, NodeRule, NodeSettings, Pin, Registry,
-    SecretSource, Selector, Service, Stack, StackSet,
+    GitHubWorkflow, Image, MajorUpgrade, NodeMatch, NodeRole, NodeRule, NodeSettings, Pin,
+    Registry, SecretSource, Selector, Service, Stack, StackSet,
 };
 pub use name::{ImageName, NameError, NodeName, ServiceName, StackName};
 pub use near::nearest;

@@ -104,9 +104,22 @@ pub struct Image {
     pub base: Option<ImageRef>,
     /// Where its builds come from.
     pub build: Option<BuildSource>,
+    /// Whether its services may move to another major version.
+    pub major_upgrade: MajorUpgrade,
     /// How many builds to keep on each node, at least one. None: nothing is
     /// ever removed.
     pub keep: Option<u32>,
+}
+
+/// `majorUpgrade`: whether services may move from one major version to another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MajorUpgrade {
+    /// They stay until somebody allows it: that is a migration.
+    #[default]
+    Block,
+    /// They go.
+    Allow,
 }
 
 /// Which builds the services of an image run.

@@ -470,7 +470,6 @@ fn what_is_to_come_is_refused_by_name_in_one_run() {
     assert!(diagnostics.iter().all(|it| it.kind() == Kind::NotSupported));
     let told: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
     let keys = [
-        "majorUpgrade",
         "stackFile",
         "order",
         "parallelism",

@@ -135,7 +135,7 @@ const FULL: &str = r#"{
             {"host": "c.example", "username": "b", "password": {"command": ["c", "d"]}}
         ],
         "images": [
-            {"name": "a", "purpose": "b", "repository": "c", "tag": "d", "pin": "e", "keep": 3,
+            {"name": "a", "purpose": "b", "repository": "c", "tag": "d", "pin": "e", "keep": 3, "majorUpgrade": "allow",
                 "base": "docker.io/library/postgres:16-alpine",
                 "build": {"context": "docker", "dockerfile": "Dockerfile", "schedule": "0 4 * * 1",
                     "github": {"repository": "acme/web", "workflow": "build.yml", "ref": "main"},

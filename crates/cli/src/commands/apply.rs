@@ -20,7 +20,7 @@ use crate::views::apply::ApplyView;
 use crate::views::ending::{closing, failure};
 use crate::views::events;
 use crate::world::{self, Seen};
-use crate::{input, saved};
+use crate::{image, input, saved};
 
 pub(crate) async fn run(
     args: ApplyArgs,
@@ -75,7 +75,8 @@ async fn prepare(args: &ApplyArgs, printer: Printer) -> Result<(Plan, Vec<Seen>)
         introduce(&held.0, args.doing.output, printer)?;
         return Ok(held);
     }
-    let set = input::stacks(&args.spec)?;
+    let mut set = input::stacks(&args.spec)?;
+    image::allow_major(&mut set, &args.allow.allow_major)?;
     let made = plan::make(&set, &args.making, Only::Everything, printer).await?;
     introduce(&made.0, args.doing.output, printer)?;
     Ok(made)

@@ -9,10 +9,11 @@ use crate::exit::Exit;
 use crate::patience::waiting;
 use crate::printer::Printer;
 use crate::problem::Problem;
-use crate::{input, saved, views, world};
+use crate::{image, input, saved, views, world};
 
 pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Problem> {
-    let set = input::stacks(&args.spec)?;
+    let mut set = input::stacks(&args.spec)?;
+    image::allow_major(&mut set, &args.allow.allow_major)?;
     let (plan, _) = make(&set, &args.making, Only::Everything, printer).await?;
     show(&plan, args.output, printer)?;
     if let Some(path) = &args.out {

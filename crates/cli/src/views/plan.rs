@@ -150,6 +150,10 @@ pub(crate) fn findings(out: &mut String, report: &Report) {
                 prose(&format!("      help: {}", inline(hint)), 12)
             );
         }
+        for (number, step) in (1..).zip(&finding.procedure) {
+            let text = format!("      {number}. {}", inline(step));
+            let _ = writeln!(out, "{}", prose(&text, 9));
+        }
     }
     if !report.findings.is_empty() {
         out.push('\n');

@@ -11,8 +11,8 @@ use imgstack_planner::{
 };
 use imgstack_spec::policy::{Choice, Policy, TagList};
 use imgstack_spec::{
-    DEFAULT_TIMEOUT, Digest, Follow, Image, ImageRef, Pin, Platform, Repository, Service, Stack,
-    Tag,
+    DEFAULT_TIMEOUT, Digest, Follow, Image, ImageRef, MajorUpgrade, Pin, Platform, Repository,
+    Service, Stack, Tag,
 };
 
 pub const REPOSITORY: &str = "ghcr.io/acme/pg";
@@ -57,6 +57,7 @@ impl World {
             pin: None,
             base: None,
             build: None,
+            major_upgrade: MajorUpgrade::default(),
             keep: None,
         };
         let asked = ObservedImage {

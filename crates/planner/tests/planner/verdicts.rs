@@ -36,7 +36,7 @@ fn a_service_on_another_build_is_updated_and_told_why() {
     let by_digest = format!("{REPOSITORY}@{}", digest('a'));
     let cases = [
         (image("16", 'a'), "the tag `16` moved"),
-        (image("15", 'a'), "the spec asks for the tag `16`"),
+        (image("16.9", 'a'), "the spec asks for the tag `16`"),
         (by_digest, "the spec asks for the tag `16`"),
         (
             bare,

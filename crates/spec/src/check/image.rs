@@ -3,10 +3,10 @@
 use super::{build, duration, policy};
 use crate::diagnostic::{Finding, Kind, quoted};
 use crate::document::{self, Spec};
-use crate::model::{Image, Pin};
+use crate::model::{Image, MajorUpgrade, Pin};
 use crate::section::{At, Context};
 use crate::source::Span;
-use crate::{Digest, ReferenceError, Repository, Tag};
+use crate::{Digest, ReferenceError, Repository, Tag, nearest};
 
 pub(super) fn all(spec: &Spec, context: &mut Context<'_>) -> Vec<Image> {
     let images = spec.images.iter().flat_map(|list| &list.value);
@@ -29,6 +29,10 @@ fn one(image: &document::Image, context: &mut Context<'_>) -> Option<Image> {
     let base = base.and_then(|text| build::base(text, context));
     let build = image.build.as_ref();
     let build = build.and_then(|build| build::source(build, context));
+    let major_upgrade = match &image.major_upgrade {
+        Some(text) => major_upgrade(&text.0, context),
+        None => Some(MajorUpgrade::default()),
+    };
     let keep = image.keep.as_ref().and_then(|it| keep(&it.0, context));
     Some(Image {
         name: name?,
@@ -39,8 +43,26 @@ fn one(image: &document::Image, context: &mut Context<'_>) -> Option<Image> {
         pin,
         base,
         build,
+        major_upgrade: major_upgrade?,
         keep,
     })
+}
+
+fn major_upgrade(text: &At<String>, context: &mut Context<'_>) -> Option<MajorUpgrade> {
+    match text.value.as_str() {
+        "block" => return Some(MajorUpgrade::Block),
+        "allow" => return Some(MajorUpgrade::Allow),
+        _ => {}
+    }
+    let message = format!("`majorUpgrade` is {}", quoted(&text.value));
+    let finding = Finding::new(Kind::MajorUpgrade, message).at(text.span, "stay, or go?");
+    context
+        .findings
+        .push(match nearest(&text.value, ["block", "allow"]) {
+            near @ Some(_) => finding.did_you_mean(near),
+            None => finding.help("write `block`, which is the default, or `allow`"),
+        });
+    None
 }
 
 /// It is shown on terminals, so nothing may stand in it that moves a cursor.

@@ -75,6 +75,8 @@ kinds! {
     Policy = "policy",
     /// Not a tag and not a digest.
     Pin = "pin",
+    /// Neither to stay nor to go.
+    MajorUpgrade = "major_upgrade",
     /// No image to be built on, or no tag of it to follow.
     Base = "base",
     /// Not a folder or a file to build from.

@@ -1,0 +1,127 @@
+//! The guard of major versions (issue 6): a step from 16 to 17, or back, is a
+//! migration of data, and no tag or pin alone takes it.
+
+use std::collections::BTreeSet;
+
+use imgstack_spec::major::{Facts, Files, Verdict, judge, procedure};
+use imgstack_spec::{Address, Image, ImageRef, MajorUpgrade};
+
+use crate::Inventory;
+use crate::inventory::ObservedService;
+use crate::report::{Code, Finding, Severity};
+use crate::service::finding;
+
+/// What the guard says to one service.
+pub(crate) enum Guard {
+    /// The major version stays, or nothing says that it does not.
+    Silent,
+    /// It changes, as the spec allows.
+    Allowed(Finding),
+    /// It changes, and is not to: for the service, and for its image.
+    Stops {
+        service: Finding,
+        image: Box<Finding>,
+    },
+}
+
+impl Guard {
+    /// Compares what a service runs with what it is to run.
+    pub(crate) fn of(
+        image: &Image,
+        address: &Address,
+        observed: &ObservedService,
+        wanted: &ImageRef,
+        inventory: &Inventory,
+    ) -> Self {
+        let Some(verdict) = change(image, observed, wanted, inventory) else {
+            return Self::Silent;
+        };
+        let Some((from, to)) = verdict.change() else {
+            return Self::Silent;
+        };
+        let about = Address::Image(image.name.clone());
+        match image.major_upgrade {
+            MajorUpgrade::Allow => Self::Allowed(finding(
+                Severity::Attention,
+                Code::MajorUpgrade,
+                address,
+                format!("goes from major version {from} to {to}, which is allowed for {about}"),
+            )),
+            MajorUpgrade::Block => Self::Stops {
+                service: finding(
+                    Severity::Blocked,
+                    Code::MajorUpgrade,
+                    address,
+                    format!("stays at major version {from}: see {about}"),
+                ),
+                image: Box::new(Finding {
+                    procedure: instead(&verdict, image),
+                    blocks: vec![address.clone()],
+                    ..finding(
+                        Severity::Blocked,
+                        Code::MajorUpgrade,
+                        &about,
+                        format!(
+                            "major version {from} to {to} is a migration, not an update: {}",
+                            verdict.why()
+                        ),
+                    )
+                }),
+            },
+        }
+    }
+}
+
+/// The first change of the major version among what the service asks for and
+/// what its tasks run.
+fn change(
+    image: &Image,
+    observed: &ObservedService,
+    wanted: &ImageRef,
+    inventory: &Inventory,
+) -> Option<Verdict> {
+    let version = |reference: &ImageRef| {
+        let build = inventory.build(reference.digest.as_ref()?)?;
+        build.version.as_deref()
+    };
+    // A build that is held by its digest goes by the name of a tag that does
+    // not speak of it.
+    let is_named = !matches!(image.pin, Some(imgstack_spec::Pin::Digest(_)));
+    let wants = Facts {
+        tag: wanted.tag.as_ref().filter(|_| is_named),
+        version: version(wanted),
+    };
+    let tasks = observed.tasks.iter().map(|task| &task.image);
+    let running: BTreeSet<&String> = tasks.chain([&observed.image]).collect();
+    let running = running.into_iter().filter_map(|it| it.parse().ok());
+    let verdicts = running.map(|runs: ImageRef| {
+        // Tags of another repository are another's words.
+        let is_ours = runs.repository == wanted.repository;
+        let facts = Facts {
+            tag: runs.tag.as_ref().filter(|_| is_ours),
+            version: version(&runs),
+        };
+        judge(facts, wants)
+    });
+    let mut changes = verdicts.filter(|verdict| verdict.change().is_some());
+    changes.next()
+}
+
+/// The Dockerfile, as people find it.
+fn dockerfile(image: &Image) -> Option<String> {
+    let build = image.build.as_ref()?;
+    Some(build.context.join(&build.dockerfile).display().to_string())
+}
+
+fn instead(verdict: &Verdict, image: &Image) -> Vec<String> {
+    let build = image.build.as_ref();
+    let dockerfile = dockerfile(image);
+    let files = Files {
+        dockerfile: dockerfile.as_deref(),
+        workflow: build
+            .and_then(|build| build.github.as_ref())
+            .map(|github| github.workflow.as_str()),
+        stack_file: None,
+    };
+    procedure(verdict, &image.name, files).unwrap_or_default()
+}

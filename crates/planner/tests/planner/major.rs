@@ -1,0 +1,140 @@
+//! The guard of major versions: what tags and labels say of a step, and what a
+//! plan makes of it. The verdicts themselves are tables of `imgstack_spec`.
+
+use imgstack_planner::{Build, Code, Finding, Known, Severity, StackPlan};
+use imgstack_spec::{Follow, MajorUpgrade, Pin};
+
+use crate::support::{World, digest, ids, image, platform, said};
+
+/// `pg` runs `tag` and build `a`, and the image follows `wanted` and build `b`.
+fn world(tag: &str, wanted: &str) -> World {
+    let mut world = World::new('b');
+    world.both("pg", &[], &image(tag, 'a'));
+    world.build('a', &["linux/amd64"]);
+    world.stack.images[0].follow = Follow::Tag(wanted.parse().unwrap());
+    let asked = world.inventory.images.values_mut().next().unwrap();
+    asked.reference = world.stack.images[0].reference().unwrap();
+    world
+}
+
+fn label(world: &mut World, digit: char, version: &str) {
+    let build = Build {
+        platforms: vec![platform("linux/amd64")],
+        version: Some(version.to_owned()),
+        ..Build::default()
+    };
+    let builds = &mut world.inventory.builds;
+    builds.insert(digest(digit), Known::Known(build));
+}
+
+fn guarded(plan: &StackPlan) -> Vec<&Finding> {
+    let findings = plan.report.findings.iter();
+    findings
+        .filter(|it| it.code == Code::MajorUpgrade)
+        .collect()
+}
+
+#[test]
+fn a_step_to_another_major_version_is_planned_only_where_it_is_none() {
+    let table: &[(&str, &str, Option<&str>)] = &[
+        ("16", "17", Some("16 to 17")),
+        ("16", "16", None),
+        ("16.4", "16.5", None),
+        ("16.4", "17.0", Some("16 to 17")),
+        ("v3", "v4", Some("3 to 4")),
+        ("16-alpine", "17-alpine", Some("16 to 17")),
+        ("16-alpine", "16-bookworm", None),
+        ("17", "16", Some("17 to 16")),
+        ("20260202", "20260209", None),
+        ("latest", "17", None),
+        ("16", "latest", None),
+    ];
+    for (runs, wants, change) in table {
+        let plan = world(runs, wants).planned();
+        let told = guarded(&plan);
+        match change {
+            Some(change) => {
+                assert_eq!(ids(&plan), [""; 0], "{runs} to {wants}");
+                assert!(plan.report.is_blocked());
+                assert_eq!(told[0].address.to_string(), "image.pg");
+                let start = format!("major version {change} is a migration, not an update: ");
+                assert!(told[0].message.starts_with(&start), "{}", told[0].message);
+                let blocks: Vec<_> = told[0].blocks.iter().map(ToString::to_string).collect();
+                assert_eq!(blocks, ["service.pg"]);
+                assert_eq!(told.len(), 2);
+            }
+            None => {
+                assert!(
+                    ids(&plan).contains(&"update service.pg".to_owned()),
+                    "{runs} to {wants}"
+                );
+                assert!(told.is_empty(), "{runs} to {wants}: {told:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_label_speaks_where_a_tag_hides_the_step() {
+    let mut world = world("16", "16");
+    label(&mut world, 'a', "16.9");
+    label(&mut world, 'b', "17.1");
+    let plan = world.planned();
+    assert_eq!(ids(&plan), [""; 0]);
+    assert_eq!(guarded(&plan).len(), 2);
+    // A pin by digest goes by the name of the tag, which speaks of another build.
+    let mut pinned = World::new('b');
+    pinned.both("pg", &[], &image("17", 'a'));
+    pinned.pin(Pin::Digest(digest('b')));
+    label(&mut pinned, 'a', "17.1");
+    label(&mut pinned, 'b', "17.2");
+    assert!(guarded(&pinned.planned()).is_empty());
+    label(&mut pinned, 'b', "16.9");
+    assert_eq!(guarded(&pinned.planned()).len(), 2);
+}
+
+#[test]
+fn what_is_allowed_is_done_and_told() {
+    let mut world = world("16", "17");
+    world.stack.images[0].major_upgrade = MajorUpgrade::Allow;
+    let plan = world.planned();
+    assert!(ids(&plan).contains(&"update service.pg".to_owned()));
+    let told = guarded(&plan);
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].severity, Severity::Attention);
+    assert_eq!(
+        said(&plan),
+        ["attention service.pg: goes from major version 16 to 17, which is allowed for image.pg"]
+    );
+    assert!(told[0].procedure.is_empty());
+}
+
+#[test]
+fn several_services_are_stopped_with_one_word_on_the_way_to_go() {
+    let mut world = world("16", "17");
+    world.both("pg-2", &["pg"], &image("16", 'a'));
+    world.both("other", &[], &image("17", 'b'));
+    let plan = world.planned();
+    assert_eq!(ids(&plan), [""; 0]);
+    let told = guarded(&plan);
+    assert_eq!(told.len(), 3, "one for the image, one for each service");
+    let blocks: Vec<_> = told[0].blocks.iter().map(ToString::to_string).collect();
+    assert_eq!(blocks, ["service.pg", "service.pg-2"]);
+    let procedure = told[0].procedure.join("\n");
+    for word in [
+        "pg_dumpall",
+        "pg_upgrade",
+        "Dockerfile",
+        "workflow",
+        "stack file",
+    ] {
+        assert!(procedure.contains(word), "{word} is not in:\n{procedure}");
+    }
+    assert!(
+        procedure.contains("`imgstack apply --allow-major pg`"),
+        "{procedure}"
+    );
+    // Who asks for one service hears of one.
+    let only = world.planned_with(&["service.pg-2"], imgstack_planner::Only::Everything);
+    assert_eq!(guarded(&only)[0].blocks.len(), 1);
+}
