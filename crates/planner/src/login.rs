@@ -53,7 +53,7 @@ pub(crate) fn judge(
                 (Known::Known(state), Some(credential)) => {
                     match login(host, node, engine, registry, *state, credential) {
                         Ok(step) => steps.push(step),
-                        Err(finding) => findings.extend(finding),
+                        Err(finding) => findings.extend(finding.map(|it| *it)),
                     }
                 }
             }
@@ -71,10 +71,10 @@ fn login(
     registry: &RegistryHost,
     state: LoginState,
     credential: &ObservedCredential,
-) -> Result<Step, Option<Finding>> {
+) -> Result<Step, Option<Box<Finding>>> {
     let not = |why: &str, hint: &str| {
         let words = format!("is not logged in to {registry}: {why}");
-        Err(Some(skipped(host, words, hint.to_owned())))
+        Err(Some(Box::new(skipped(host, words, hint.to_owned()))))
     };
     let Some(username) = credential.username.clone() else {
         return not(

@@ -60,12 +60,12 @@ pub(crate) fn judge(
     observed: &ObservedService,
     wanted: &ImageRef,
     inventory: &Inventory,
-) -> Result<Vec<Finding>, Finding> {
+) -> Result<Vec<Finding>, Box<Finding>> {
     let digest = wanted.digest.as_ref();
     let build = match digest.and_then(|digest| inventory.builds.get(digest)) {
         Some(Known::Known(build)) => build,
         Some(Known::Unknown(trouble)) => {
-            return Err(Finding {
+            return Err(Box::new(Finding {
                 hint: trouble.hint.clone(),
                 ..finding(
                     Severity::Blocked,
@@ -76,7 +76,7 @@ pub(crate) fn judge(
                         trouble.why
                     ),
                 )
-            });
+            }));
         }
         None => return Ok(Vec::new()),
     };
@@ -91,7 +91,7 @@ pub(crate) fn judge(
     };
     let mut usable = nodes.values().filter(|node| node.takes_tasks()).peekable();
     if usable.peek().is_some() && !usable.any(|node| fits(&node.platform)) {
-        return Err(nowhere(address, build));
+        return Err(Box::new(nowhere(address, build)));
     }
     let hosts: BTreeSet<&NodeName> = observed
         .tasks

@@ -68,7 +68,7 @@ pub(crate) fn judge<'a>(
     let blocked = |finding: Finding| judged(Verdict::Blocked(finding), None);
     let observed = match find(service, &address, inventory) {
         Ok(observed) => observed,
-        Err(finding) => return blocked(finding),
+        Err(finding) => return blocked(*finding),
     };
     let (Some(image), Some(followed)) =
         (stack.image(&service.image), following.get(&service.image))
@@ -141,7 +141,7 @@ impl Case<'_> {
         }
         let mut findings = match platforms::judge(address, observed, wanted, inventory) {
             Ok(findings) => findings,
-            Err(blocked) => return Verdict::Blocked(blocked),
+            Err(blocked) => return Verdict::Blocked(*blocked),
         };
         findings.extend(running.paused(address));
         findings.extend(noted);
@@ -156,15 +156,15 @@ fn find<'a>(
     service: &Service,
     address: &Address,
     inventory: &'a Inventory,
-) -> Result<&'a ObservedService, Finding> {
+) -> Result<&'a ObservedService, Box<Finding>> {
     match &inventory.services {
         // The trouble itself is one finding on `swarm`; here it only blocks.
-        Known::Unknown(_) => Err(finding(
+        Known::Unknown(_) => Err(Box::new(finding(
             Severity::Blocked,
             Code::SwarmUnknown,
             address,
             "waits for the Swarm, which cannot be read".to_owned(),
-        )),
+        ))),
         Known::Known(services) => services.get(&service.name).ok_or_else(|| {
             let names = inventory.service_names.iter().map(String::as_str);
             let nearest = imgstack_spec::nearest(service.name.as_str(), names);
@@ -172,7 +172,7 @@ fn find<'a>(
                 || "deploy the service first, or remove it from the spec".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );
-            Finding {
+            Box::new(Finding {
                 hint: Some(hint),
                 ..finding(
                     Severity::Blocked,
@@ -180,7 +180,7 @@ fn find<'a>(
                     address,
                     "there is no such service in the Swarm".to_owned(),
                 )
-            }
+            })
         }),
     }
 }
