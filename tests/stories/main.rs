@@ -17,4 +17,5 @@ mod policies;
 mod reach;
 mod rollout;
 mod secrets;
+mod tags;
 mod untouched;

@@ -352,6 +352,10 @@ fn everything(stage: &Stage, ran: &mut Ran, round: usize) {
     }
     stage.run(ran, "status", &[], 0);
     stage.run(ran, "status", &["-o", "json"], 0);
+    for source in SOURCES {
+        stage.run(ran, "tags", &[source, "--all", "--details"], 0);
+        stage.run(ran, "tags", &[source, "-o", "json"], 0);
+    }
     stage.run(ran, "plan", &["--detailed-exitcode"], 0);
     // A plan that is stale says what moved.
     stage.run(ran, "apply", &["p.json"], 1);
@@ -366,6 +370,7 @@ fn refused(stage: &Stage, ran: &mut Ran) {
     stage.run(ran, "auth rotate", &["--auto-approve"], 1);
     stage.run(ran, "status", &[], 1);
     stage.run(ran, "build", &["env", "--tag", "16-trial"], 1);
+    stage.run(ran, "tags", &["env"], 1);
 }
 
 /// The commands that imgstack itself lists, those without commands of their own.

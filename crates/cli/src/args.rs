@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Show which build runs where: image, service, node
     Status(StatusArgs),
+    /// Show the builds of an image, the newest first, and what runs where
+    Tags(TagsArgs),
     /// Build an image and push it under its three tags
     Build(BuildArgs),
     /// Build an image anew: start its GitHub workflow, and follow the run
@@ -147,6 +149,25 @@ pub(crate) struct StatusArgs {
     pub(crate) spec: SpecArgs,
     #[command(flatten)]
     pub(crate) width: WidthArgs,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TagsArgs {
+    #[command(flatten)]
+    pub(crate) image: ImageArgs,
+    /// The most builds to show [default: 20, or all with --all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
+    /// Show every build, and what is hidden otherwise: tags of signatures and attestations, and
+    /// what has no tag
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Show also platforms, labels and the base; takes some requests for each build, once
+    #[arg(long)]
+    pub(crate) details: bool,
     /// The form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,

@@ -17,6 +17,7 @@ mod printer;
 mod problem;
 mod rebuild;
 mod saved;
+mod tags;
 mod views;
 mod world;
 
@@ -68,6 +69,9 @@ fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
         }
         Command::Status(args) => {
             online(async |cancel| until(cancel, commands::status::run(args, printer)).await)
+        }
+        Command::Tags(args) => {
+            online(async |cancel| until(cancel, commands::tags::run(args, printer)).await)
         }
         Command::Demo(args) => run(interrupt::watch_to_the_end, async |cancel| {
             commands::demo::run(&args, printer, cancel).await

@@ -111,6 +111,14 @@ pub(crate) fn registries(stack: &Stack) -> Result<Client, EndpointsError> {
     Ok(registry(stack, &endpoints()?))
 }
 
+/// A stack's manager, for who observes nothing else.
+pub(crate) async fn manager(stack: &Stack) -> Result<Manager, Trouble> {
+    let target = Target::find(stack.endpoint.as_ref(), &Environment::of_process());
+    let target = target.map_err(|error| trouble(&error.into()))?;
+    let connected = Manager::connect(&target).await;
+    connected.map_err(|error| trouble(&error))
+}
+
 /// Hosts that are asked elsewhere, as the environment says.
 pub(crate) fn endpoints() -> Result<Endpoints, EndpointsError> {
     let text = std::env::var(Endpoints::VARIABLE).unwrap_or_default();

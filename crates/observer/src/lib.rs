@@ -18,8 +18,10 @@ mod freshness;
 mod images;
 mod observe;
 mod policies;
+mod running;
 mod services;
 
 pub use engines::Engines;
 pub use fleet::login;
 pub use observe::{Details, Observation, Sources, observe};
+pub use running::{RunningTask, running};

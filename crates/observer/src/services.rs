@@ -111,7 +111,10 @@ fn concerns(stack: &Stack, service: &RawService) -> bool {
             .any(|wanted| wanted.name.as_str() == service.name())
 }
 
-async fn read_tasks(manager: &Manager, services: &[&RawService]) -> Result<Vec<Task>, Error> {
+pub(crate) async fn read_tasks(
+    manager: &Manager,
+    services: &[&RawService],
+) -> Result<Vec<Task>, Error> {
     if services.len() > FILTERED {
         return manager.all_tasks().await;
     }
@@ -190,7 +193,7 @@ fn allowed(
         .collect()
 }
 
-fn observed_task(
+pub(crate) fn observed_task(
     task: &Task,
     service: &RawService,
     nodes: &[Node],

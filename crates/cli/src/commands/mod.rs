@@ -10,4 +10,5 @@ pub(crate) mod rebuild;
 pub(crate) mod schema;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod tags;
 pub(crate) mod validate;

@@ -77,7 +77,7 @@ fn unbroken(text: &str) -> Vec<String> {
 }
 
 /// The columns that a text takes, without its colours.
-fn width(text: &str) -> usize {
+pub(super) fn width(text: &str) -> usize {
     let mut columns = 0;
     let mut chars = text.chars();
     while let Some(c) = chars.next() {

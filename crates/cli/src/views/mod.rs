@@ -13,3 +13,4 @@ pub(crate) mod status;
 pub(crate) mod steps;
 pub(crate) mod style;
 mod table;
+pub(crate) mod tags;

@@ -32,7 +32,7 @@ pub use actions::{
 pub use api::ApiToken;
 pub use client::Client;
 pub use error::{Error, NotAsked, NotStarted};
-pub use package::{PackageVersion, PackageVersions};
+pub use package::{Extent, PackageVersion, PackageVersions};
 pub use token::{Expiry, TokenFacts, TokenKind};
 pub use wanted::{Package, Wanted, page_of};
 

@@ -6,6 +6,7 @@
 //! attestation. When a tag moved is not told: `created_at` is when the manifest
 //! was pushed.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use imgstack_spec::{Digest, Tag};
@@ -45,6 +46,27 @@ impl OwnerKind {
             Self::User => Self::Organization,
             Self::Organization => Self::User,
         }
+    }
+}
+
+/// How far a list of versions is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Until so many versions have tags for people. None: to the end.
+    pub builds: Option<usize>,
+    /// And until these are among them, with tags or without.
+    pub digests: BTreeSet<Digest>,
+    /// But with no more requests than so many, a wrong guess at the owner
+    /// included. None: as many as it takes.
+    pub requests: Option<usize>,
+}
+
+impl Extent {
+    /// Whether what was read is enough.
+    fn is_reached(&self, versions: &[PackageVersion]) -> bool {
+        let builds = versions.iter().filter(|it| it.is_build()).count();
+        let has = |digest: &Digest| versions.iter().any(|it| it.digest == *digest);
+        self.builds.is_some_and(|wanted| builds >= wanted) && self.digests.iter().all(has)
     }
 }
 
@@ -101,9 +123,9 @@ struct Container {
 }
 
 impl Client {
-    /// The versions of a package, until `builds` of them have tags for people;
-    /// None: all. One request for a hundred versions, and one more the first
-    /// time if the owner is not what was guessed.
+    /// The versions of a package, as far as is wanted. One request for a hundred
+    /// versions, and one more the first time if the owner is not what was
+    /// guessed.
     ///
     /// # Errors
     /// Any of [`Error`] but those about workflows.
@@ -111,7 +133,7 @@ impl Client {
         &self,
         package: &Package,
         credential: &Credential,
-        builds: Option<usize>,
+        extent: &Extent,
     ) -> Result<PackageVersions, Error> {
         let token = ApiToken::of_github(credential).ok_or_else(|| Error::NotAsked {
             origin: credential.source().to_owned(),
@@ -122,8 +144,9 @@ impl Client {
             let owners = owners.unwrap_or_else(PoisonError::into_inner);
             owners.get(&package.owner).copied()
         };
+        let most = extent.requests.unwrap_or(PAGES);
         if let Some(kind) = known {
-            return self.versions(package, &token, kind, builds).await;
+            return self.versions(package, &token, kind, (extent, most)).await;
         }
         // Somebody's own token is most often for their own packages.
         let own = credential
@@ -133,10 +156,10 @@ impl Client {
             true => OwnerKind::User,
             false => OwnerKind::Organization,
         };
-        let (kind, found) = match self.versions(package, &token, guess, builds).await {
+        let (kind, found) = match self.versions(package, &token, guess, (extent, most)).await {
             Err(Error::NotFound { .. }) => {
-                let other = guess.other();
-                (other, self.versions(package, &token, other, builds).await)
+                let (other, rest) = (guess.other(), (extent, most.saturating_sub(1)));
+                (other, self.versions(package, &token, other, rest).await)
             }
             found => (guess, found),
         };
@@ -153,7 +176,7 @@ impl Client {
         package: &Package,
         token: &ApiToken,
         kind: OwnerKind,
-        builds: Option<usize>,
+        (extent, most): (&Extent, usize),
     ) -> Result<PackageVersions, Error> {
         let wanted = Wanted::Package(package.clone());
         let Package { owner, name } = package;
@@ -166,17 +189,16 @@ impl Client {
             "versions",
         ];
         let mut url = self.0.api.url(&path, &[("per_page", PER_PAGE)])?;
-        let (mut list, mut found) = (PackageVersions::default(), 0);
-        for _ in 0..PAGES {
+        let mut list = PackageVersions::default();
+        for asked in 1..=PAGES {
             let page = self.page(&wanted, token, url.clone()).await?;
-            found += page.versions.iter().filter(|it| it.is_build()).count();
             list.versions.extend(page.versions);
             match page.next {
                 None => {
                     list.complete = true;
                     return Ok(list);
                 }
-                Some(_) if builds.is_some_and(|wanted| found >= wanted) => return Ok(list),
+                Some(_) if asked >= most || extent.is_reached(&list.versions) => return Ok(list),
                 Some(next) if next == url => break,
                 Some(next) => url = next,
             }

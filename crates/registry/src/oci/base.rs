@@ -99,12 +99,17 @@ impl fmt::Display for Evidence {
     }
 }
 
-/// One question: an image, and the base that it is said to be built on.
-struct Question<'a> {
+/// An image, and the base that it is said to be built on.
+struct Origin<'a> {
     client: &'a Client,
     image: Opened<'a>,
     /// Repository and tag.
     base: &'a ImageRef,
+}
+
+/// One question: whether the base has moved.
+struct Question<'a> {
+    origin: Origin<'a>,
     /// What the base's tag leads to now.
     now: Digest,
 }
@@ -120,10 +125,8 @@ impl Client {
     ) -> BaseState {
         let answer = async {
             let question = Question {
-                client: self,
                 now: self.resolve(base).await?.digest,
-                image: Opened::open(self, repository, digest).await?,
-                base,
+                origin: Origin::open(self, repository, digest, base).await?,
             };
             question.answer().await
         };
@@ -133,6 +136,56 @@ impl Client {
                 why: error.to_string(),
                 hint: Some(error.hint()),
             })
+    }
+
+    /// The build of `base` that the image of that digest says it was built on,
+    /// and who says so; its layers name none. Nothing but what digests name is
+    /// asked for, so that the next time it comes from the cache.
+    ///
+    /// # Errors
+    /// Any of [`Error`] but those about tags.
+    pub async fn built_on(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        base: &ImageRef,
+    ) -> Result<Option<(Digest, Evidence)>, Error> {
+        let origin = Origin::open(self, repository, digest, base).await?;
+        for how in Evidence::ALL {
+            if let Some(Word::Says(from)) = origin.hear(how, None).await? {
+                return Ok(Some((from, how)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl<'a> Origin<'a> {
+    async fn open(
+        client: &'a Client,
+        repository: &'a Repository,
+        digest: &'a Digest,
+        base: &'a ImageRef,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            client,
+            image: Opened::open(client, repository, digest).await?,
+            base,
+        })
+    }
+
+    /// What a witness names; None: layers have no name for it.
+    async fn hear(
+        &self,
+        how: Evidence,
+        now: Option<&Digest>,
+    ) -> Result<Option<Word<Digest>>, Error> {
+        Ok(match how {
+            Evidence::Provenance => Some(self.provenance().await?),
+            Evidence::Annotations => Some(self.annotations(now).await?),
+            Evidence::Labels => Some(self.labels().await?),
+            Evidence::Layers => None,
+        })
     }
 }
 
@@ -152,15 +205,10 @@ impl Question<'_> {
     }
 
     async fn hear(&self, how: Evidence) -> Result<Word<BaseState>, Error> {
-        let built_on = match how {
-            Evidence::Provenance => self.provenance().await?,
-            Evidence::Annotations => self.annotations().await?,
-            Evidence::Labels => self.labels().await?,
-            Evidence::Layers => return self.layers().await,
-        };
-        Ok(match built_on {
-            Word::Says(from) => Word::Says(self.compared(how, from).await?),
-            Word::Silent(why) => Word::Silent(why),
+        Ok(match self.origin.hear(how, Some(&self.now)).await? {
+            Some(Word::Says(from)) => Word::Says(self.compared(how, from).await?),
+            Some(Word::Silent(why)) => Word::Silent(why),
+            None => return self.layers().await,
         })
     }
 
@@ -169,17 +217,23 @@ impl Question<'_> {
         if from == self.now {
             return Ok(BaseState::Current { how });
         }
-        let present = Opened::open(self.client, &self.base.repository, &self.now).await?;
+        let present = self.present().await?;
         if present.lists(&from) {
             return Ok(BaseState::Current { how });
         }
         Ok(self.moved(how, Some(from), &present).await)
     }
 
+    /// What the base's tag leads to now.
+    async fn present(&self) -> Result<Opened<'_>, Error> {
+        let Origin { client, base, .. } = &self.origin;
+        Opened::open(client, &base.repository, &self.now).await
+    }
+
     async fn layers(&self) -> Result<Word<BaseState>, Error> {
-        let present = Opened::open(self.client, &self.base.repository, &self.now).await?;
+        let present = self.present().await?;
         let how = Evidence::Layers;
-        Ok(match layers::compare(&self.image, &present).await? {
+        Ok(match layers::compare(&self.origin.image, &present).await? {
             Layers::BeginsWithThem => Word::Says(BaseState::Current { how }),
             Layers::BeginsOtherwise => Word::Says(self.moved(how, None, &present).await),
             Layers::Incomparable(why) => Word::Silent(why.to_owned()),

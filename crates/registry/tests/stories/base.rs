@@ -218,6 +218,45 @@ async fn what_real_builders_left_is_read() {
     }
 }
 
+/// (the image, what it says that it was built on); the base itself is not asked
+/// for.
+#[tokio::test]
+async fn what_an_image_says_that_it_was_built_on() {
+    let table = [
+        ("d41aee7", "2599582 by provenance"),
+        ("57a1e8d", "2599582 by provenance"),
+        ("491ce86", "40da315 by annotations"),
+        ("4aec572", "nobody says"),
+    ];
+    let shelf = Shelf::real();
+    let images = table.map(|(image, _)| shelf.named(image));
+    let server = shelf.start().await;
+    let folder = TempDir::new().unwrap();
+    let repository: Repository = format!("{HOST}/acme/app").parse().unwrap();
+    let base: ImageRef = BASE.parse().unwrap();
+    for run in 0..2 {
+        let client = client(&server, &folder);
+        for (image, (_, expected)) in images.iter().zip(table) {
+            let image = image.parse().unwrap();
+            let found = client.built_on(&repository, &image, &base).await.unwrap();
+            let shown = found.map_or("nobody says".to_owned(), |(digest, how)| {
+                format!("{} by {how}", &digest.hex()[..7])
+            });
+            assert_eq!(shown, expected, "{image}, run {run}");
+        }
+    }
+    let mut lines = server.lines();
+    lines.retain(|line| line != "GET /v2/");
+    assert!(
+        lines.iter().all(|it| !it.contains("/acme/postgres/")),
+        "{lines:#?}"
+    );
+    let all = lines.len();
+    lines.sort();
+    lines.dedup();
+    assert_eq!(lines.len(), all, "asked twice: {:#?}", server.lines());
+}
+
 #[tokio::test]
 async fn many_images_on_one_base_ask_for_it_once() {
     let mut shelf = Shelf::real();

@@ -1,7 +1,7 @@
 //! Versions of packages, from a GitHub that does as told.
 
 use imgstack_registry::credentials::{Credential, Environment, Identity};
-use imgstack_registry::github::{Error, NotAsked, Package, PackageVersions};
+use imgstack_registry::github::{Error, Extent, NotAsked, Package, PackageVersions};
 use imgstack_registry::oci::{Client, ClientOptions, Endpoints, RequestKind};
 use secrecy::SecretString;
 
@@ -37,10 +37,22 @@ async fn versions(
     username: &str,
     builds: Option<usize>,
 ) -> Result<PackageVersions, Error> {
+    let extent = Extent {
+        builds,
+        ..Extent::default()
+    };
+    as_far_as(client, username, &extent).await
+}
+
+async fn as_far_as(
+    client: &Client,
+    username: &str,
+    extent: &Extent,
+) -> Result<PackageVersions, Error> {
     let credential = credential(username, "ghp_mArKeD0secret");
     let github = client.github();
     github
-        .package_versions(&package(), &credential, builds)
+        .package_versions(&package(), &credential, extent)
         .await
 }
 
@@ -116,6 +128,48 @@ async fn pages_are_read_until_there_are_builds_enough() {
     assert_eq!(builds[..6], [true, false, false, true, false, false]);
     let counts = client.requests();
     assert_eq!(counts[0].kind, RequestKind::Package);
+}
+
+/// Pages of nine versions, of which three are builds, without end.
+#[tokio::test]
+async fn digests_are_looked_for_within_a_number_of_requests() {
+    let server = Server::start(|host, asked| {
+        if asked.path.starts_with("/users/") {
+            return not_found();
+        }
+        let number = asked.query.rsplit('=').next().unwrap().parse().unwrap();
+        let number: u64 = if number == 100 { 1 } else { number };
+        let path = "orgs/acme/packages/container/stacks%2Fdb/versions";
+        let next = number + 1;
+        let link = format!("<http://{host}/{path}?page={next}>; rel=\"next\"");
+        page((number - 1) * 9..number * 9).with("link", &link)
+    })
+    .await;
+    // Who asks, builds, digests and requests wanted; requests made.
+    let table = [
+        ("robot", 1, vec![], Some(4), 1),
+        ("robot", 1, vec![20], Some(4), 3),
+        ("robot", 7, vec![0], Some(4), 3),
+        ("robot", 1, vec![999], Some(4), 4),
+        ("robot", 99, vec![], Some(4), 4),
+        ("robot", 9, vec![], None, 3),
+        // A wrong guess is one of them.
+        ("acme", 99, vec![], Some(4), 4),
+    ];
+    for (username, builds, digests, requests, expected) in table {
+        let before = server.lines().len();
+        let extent = Extent {
+            builds: Some(builds),
+            digests: digests
+                .into_iter()
+                .map(|n| digest(n).parse().unwrap())
+                .collect(),
+            requests,
+        };
+        let list = as_far_as(&client(&server), username, &extent).await;
+        assert!(!list.unwrap().complete);
+        assert_eq!(server.lines().len() - before, expected, "{extent:?}");
+    }
 }
 
 /// Who asks, what the owner is, and what is asked, the second time included.
@@ -215,7 +269,7 @@ async fn what_is_not_githubs_is_not_asked_about_or_sent() {
     let credential = credential("acme", "hunter2");
     let asked = client
         .github()
-        .package_versions(&package(), &credential, None)
+        .package_versions(&package(), &credential, &Extent::default())
         .await;
     let error = asked.unwrap_err();
     assert!(

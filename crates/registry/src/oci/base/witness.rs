@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use imgstack_spec::{Digest, ImageRef};
 use oci_spec::image::{Descriptor, ImageManifest};
 
-use super::Question;
+use super::Origin;
 use super::provenance::{self, Material, PREDICATE_TYPE, is_provenance};
 use crate::oci::client::Shelf;
 use crate::oci::error::Error;
@@ -38,7 +38,7 @@ fn silent<T>(why: impl Into<String>) -> Word<T> {
     Word::Silent(why.into())
 }
 
-impl Question<'_> {
+impl Origin<'_> {
     /// By the first attestation that names the base.
     pub(super) async fn provenance(&self) -> Result<Word<Digest>, Error> {
         let mut silence = None;
@@ -94,8 +94,8 @@ impl Question<'_> {
     }
 
     /// Annotations of the top, or where it has none on a base, of the first
-    /// image in it.
-    pub(super) async fn annotations(&self) -> Result<Word<Digest>, Error> {
+    /// image in it. `now`: what the base's tag leads to now, if that was asked.
+    pub(super) async fn annotations(&self, now: Option<&Digest>) -> Result<Word<Digest>, Error> {
         let mut said = self.image.top.annotations();
         if !names_a_base(&said) {
             let image = self.image.first().await?;
@@ -106,9 +106,12 @@ impl Question<'_> {
         Ok(match (word, value(&said, BASE_NAME)) {
             // Without a name it may be any image's digest, unless it is the very
             // one that is asked about.
-            (Word::Silent(_), None) if value(&said, BASE_DIGEST) == Some(self.now.as_str()) => {
-                Word::Says(self.now.clone())
-            }
+            (Word::Silent(why), None) => match now {
+                Some(now) if value(&said, BASE_DIGEST) == Some(now.as_str()) => {
+                    Word::Says(now.clone())
+                }
+                Some(_) | None => Word::Silent(why),
+            },
             (word, _) => word,
         })
     }
