@@ -149,6 +149,14 @@ async fn each_commit_has_three_tags_and_a_plan_follows_the_one_that_moves(world:
     story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
     let running = story.running("pg");
     assert_eq!(running, [format!("{}:16@{new}", story.repository())]);
+
+    let tags = story.imgstack(&["tags", "pg", "-o", "json"]).expect(0);
+    let document: Value = serde_json::from_str(&tags.stdout).unwrap();
+    let builds = document["image"]["builds"]["known"].as_array().unwrap();
+    let shown: Vec<_> = builds.iter().map(|build| &build["digest"]).collect();
+    assert_eq!(shown, [new.as_str(), old.as_str()]);
+    assert_eq!(builds[0]["runs"][0]["service"], story.service("pg"));
+    assert_eq!(builds[1]["runs"], Value::Array(Vec::new()), "{document:#}");
     forget(&story, &[by_first[0].clone(), format!("16-{second}")]);
 }
 
