@@ -99,8 +99,9 @@ async fn logs_come_in_frames(world: World) {
 /// What comes next of a log that is followed.
 async fn next_frames(answer: &mut Response) -> Vec<(u8, String)> {
     let chunk = timeout(PATIENCE, answer.chunk()).await;
-    let chunk = chunk.expect("the log goes on").unwrap();
-    frames(&chunk.expect("the log is open"))
+    let chunk = chunk.unwrap_or_else(|_| panic!("nothing more within {PATIENCE:?}"));
+    let chunk = chunk.unwrap();
+    frames(&chunk.unwrap_or_else(|| panic!("the log has ended")))
 }
 
 /// Nothing more is said, and it is not over.
