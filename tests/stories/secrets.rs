@@ -221,9 +221,7 @@ impl Stage {
         let dockerfile = "FROM scratch\nCOPY VERSION /\nCMD [\"/VERSION\"]\n";
         std::fs::write(folder.join("Dockerfile"), dockerfile).unwrap();
         // A workflow reaches no registry of the story's.
-        let spec = format!(
-            "apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\nmetadata: {{name: ghcr}}\nspec:\n  registries:\n    - {{host: ghcr.io, username: acme, password: {{env: MARKED_PASSWORD}}}}\n  images:\n    - {{name: env, repository: ghcr.io/acme/env, tag: \"16\", build: {{context: docker}}}}\n"
-        );
+        let spec = "apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\nmetadata: {name: ghcr}\nspec:\n  registries:\n    - {host: ghcr.io, username: acme, password: {env: MARKED_PASSWORD}}\n  images:\n    - {name: env, repository: ghcr.io/acme/env, tag: \"16\", build: {context: docker}}\n";
         std::fs::write(self.story.file("ghcr.yaml"), spec).unwrap();
     }
 
