@@ -1,11 +1,12 @@
 //! Tasks that come to nothing, and what they say of it.
 
 use imgstack_tests::build::Kind;
+use imgstack_tests::wire::Wire;
 use imgstack_tests::world::World;
 use serde_json::json;
 
 use crate::service::seen;
-use crate::stage::{SECOND, Stage, auth};
+use crate::stage::{ON_2, ON_3, SECOND, Stage, auth};
 use crate::task::Task;
 
 imgstack_tests::both! {
@@ -74,11 +75,10 @@ async fn a_private_image_takes_a_credential_that_may_read_it(world: World) {
         ("limited", Some(stage.auth("limited")), "rejected"),
         ("robot", Some(stage.auth("robot")), "running"),
     ];
-    let hostname = "node.hostname==docker-infra-2";
     for (name, auth, state) in table {
         let mut spec = stage.spec(name, &image);
         spec["TaskTemplate"]["RestartPolicy"]["Condition"] = json!("none");
-        spec["TaskTemplate"]["Placement"] = json!({"Constraints": [hostname]});
+        spec["TaskTemplate"]["Placement"] = json!({"Constraints": [ON_2]});
         let service = stage.create_with(&spec, auth.as_deref()).await;
         let tasks = service.sees(name, first_is(state)).await;
         let expected = match state {
@@ -89,7 +89,7 @@ async fn a_private_image_takes_a_credential_that_may_read_it(world: World) {
     }
     // What a digest names and is there is not asked for again.
     let mut spec = stage.spec("present", &image);
-    spec["TaskTemplate"]["Placement"] = json!({"Constraints": [hostname]});
+    spec["TaskTemplate"]["Placement"] = json!({"Constraints": [ON_2]});
     stage.create(&spec).await.runs(1).await;
 }
 
@@ -101,27 +101,33 @@ async fn a_credential_that_comes_later_heals(world: World) {
         .push_private(&path, Kind::Good, &stage.sha("old"))
         .await;
     let image = format!("{}/{path}:16@{}", stage.world().private(), pushed.digest);
-    let service = stage.create(&stage.spec("web", &image)).await;
+    let service = stage.on_node_2("web", &image).await;
     service
         .sees("a task to be rejected", first_is("rejected"))
         .await;
     let robot = stage.auth("robot");
     service.change_with(Some(&robot), |_| {}).await;
-    service.runs(1).await;
-    // An update without one keeps the one that is there.
+    assert_eq!(service.runs(1).await[0].node(), stage.node_id(2).await);
+    // An update without one keeps the one that is there: the next node has not
+    // got the image, and pulls it with that.
+    let held = stage.engine(3).get(&format!("/images/{image}/json")).await;
+    held.expect(404);
     service
-        .change(|spec| spec["TaskTemplate"]["ForceUpdate"] = json!(1))
+        .change(|spec| spec["TaskTemplate"]["Placement"] = json!({"Constraints": [ON_3]}))
         .await;
     service.ends("completed").await;
-    assert_eq!(service.runs(1).await[0].0["Spec"]["ForceUpdate"], 1);
+    assert_eq!(service.runs(1).await[0].node(), stage.node_id(3).await);
 }
 
 async fn a_dying_container_is_followed_by_another_after_the_delay(world: World) {
     let stage = Stage::new(&world, "dying").await;
     let image = stage.build(Kind::Dying, "old").await;
     let mut spec = stage.spec("web", &image);
-    spec["TaskTemplate"]["RestartPolicy"]["Delay"] = json!(2 * SECOND);
+    spec["TaskTemplate"]["RestartPolicy"]["Delay"] = json!(5 * SECOND);
     let service = stage.create(&spec).await;
+    // The next one is made at once and held back.
+    let held = |tasks: &[Task]| tasks.len() == 2 && tasks[1].desired() == "ready";
+    service.sees("one that is held back", held).await;
     let two =
         |tasks: &[Task]| tasks.len() >= 2 && tasks[..2].iter().all(|task| task.state() == "failed");
     let tasks = service.sees("two to have failed", two).await;
@@ -130,16 +136,14 @@ async fn a_dying_container_is_followed_by_another_after_the_delay(world: World) 
         assert_eq!((task.message(), task.exit_code()), ("started", Some(1)));
         assert_eq!((task.slot(), task.image()), (Some(1), image.as_str()));
     }
-    // The next one is made at once and held back.
+    // A machine with much to do is late, and yet far from the delay.
     let made = tasks[1].made_after(&tasks[0]).as_secs_f64();
-    assert!((-0.1..1.5).contains(&made), "{made}");
-    let failed = tasks[1]
-        .since()
-        .duration_since(tasks[0].since())
-        .as_secs_f64();
-    assert!((1.9..7.0).contains(&failed), "{failed} {}", seen(&tasks));
-    let held = |tasks: &[Task]| tasks.last().unwrap().desired() == "ready";
-    service.sees("one that is held back", held).await;
+    assert!((-0.1..4.0).contains(&made), "{made} {}", seen(&tasks));
+    let failed = tasks[1].since().duration_since(tasks[0].since());
+    let failed = failed.as_secs_f64();
+    assert!(failed >= 4.9, "{failed} {}", seen(&tasks));
+    let held = |tasks: &[Task]| tasks.len() == 3 && tasks[2].desired() == "ready";
+    service.sees("another that is held back", held).await;
 }
 
 async fn what_is_rejected_while_it_is_held_back_is_followed_after_the_delay(world: World) {
@@ -160,7 +164,7 @@ async fn what_is_rejected_while_it_is_held_back_is_followed_after_the_delay(worl
     let tasks = service.sees("a third", three).await;
     let apart = tasks[2].created().duration_since(tasks[1].created());
     let apart = apart.as_secs_f64();
-    assert!((2.5..8.0).contains(&apart), "{apart} {}", seen(&tasks));
+    assert!(apart >= 2.5, "{apart} {}", seen(&tasks));
 }
 
 async fn only_so_many_attempts_are_made(world: World) {
@@ -264,8 +268,7 @@ async fn a_tag_without_a_digest_is_pulled(world: World) {
     stage.build(Kind::Good, "old").await;
     let image = format!("{}:16", stage.story.repository());
     let mut spec = stage.spec("web", &image);
-    let hostname = "node.hostname==docker-infra-2";
-    spec["TaskTemplate"]["Placement"] = json!({"Constraints": [hostname]});
+    spec["TaskTemplate"]["Placement"] = json!({"Constraints": [ON_2]});
     let service = stage.create(&spec).await;
     assert_eq!(service.runs(1).await[0].image(), image);
     let present = async || {
@@ -275,12 +278,38 @@ async fn a_tag_without_a_digest_is_pulled(world: World) {
     let before = present().await;
     assert_eq!(before["RepoTags"], json!([image]));
     // The tag moves: the same spec pulls another image.
-    stage.build(Kind::Good, "new").await;
+    let new = stage.build(Kind::Good, "new").await;
     service
         .change(|spec| spec["TaskTemplate"]["ForceUpdate"] = json!(1))
         .await;
     service.ends("completed").await;
-    assert_ne!(present().await["Id"], before["Id"]);
-    // With the registry having lost it, the local one is taken.
-    assert_eq!(service.runs(1).await[0].image(), image);
+    let after = present().await;
+    assert_ne!(after["Id"], before["Id"]);
+    // When the registry has lost it, the local one is taken, and a node that
+    // has none has nothing to run.
+    let registry = Wire::host(&stage.story.registry);
+    let shelf = format!("/v2/{}/manifests", stage.story.path());
+    let (_, digest) = new.split_once('@').unwrap();
+    registry
+        .delete(&format!("{shelf}/{digest}"))
+        .await
+        .expect(202);
+    registry.get(&format!("{shelf}/16")).await.expect(404);
+    service
+        .change(|spec| spec["TaskTemplate"]["ForceUpdate"] = json!(2))
+        .await;
+    service.ends("completed").await;
+    let task = service.runs(1).await.remove(0);
+    assert_eq!(
+        (task.image(), &task.0["Spec"]["ForceUpdate"]),
+        (image.as_str(), &json!(2))
+    );
+    assert_eq!(present().await["Id"], after["Id"]);
+    spec["Name"] = json!(stage.name("elsewhere"));
+    spec["TaskTemplate"]["Placement"] = json!({"Constraints": [ON_3]});
+    let elsewhere = stage.create(&spec).await;
+    let tasks = elsewhere
+        .sees("a task to be rejected", first_is("rejected"))
+        .await;
+    assert_eq!(tasks[0].err(), format!("No such image: {image}"));
 }

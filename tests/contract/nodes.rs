@@ -1,6 +1,7 @@
 //! Nodes: drained, paused, labelled, and back.
 
 use imgstack_tests::build::Kind;
+use imgstack_tests::loan::{Loan, Thing};
 use imgstack_tests::world::World;
 use serde_json::{Value, json};
 
@@ -18,21 +19,31 @@ imgstack_tests::both! {
 }
 
 /// Node 3, to be given back as it was.
-struct Node<'a>(&'a Stage);
+struct Node<'a> {
+    stage: &'a Stage,
+    _loan: Loan,
+}
 
-impl Node<'_> {
+impl<'a> Node<'a> {
+    fn of(stage: &'a Stage) -> Self {
+        Self {
+            stage,
+            _loan: Loan::of(stage.world(), Thing::Node(3)),
+        }
+    }
+
     async fn id(&self) -> String {
-        self.0.node_id(3).await
+        self.stage.node_id(3).await
     }
 
     async fn change(&self, change: impl Fn(&mut Value)) {
         until("an update of the node to be taken", async || {
-            let node = self.0.node(3).await;
+            let node = self.stage.node(3).await;
             let mut spec = node["Spec"].clone();
             change(&mut spec);
             let id = node["ID"].as_str().unwrap();
             let path = format!("/nodes/{id}/update?version={}", node["Version"]["Index"]);
-            let reply = self.0.post(&path, &spec, None).await;
+            let reply = self.stage.post(&path, &spec, None).await;
             if reply.message().contains("update out of sequence") {
                 return Err(reply.message());
             }
@@ -45,18 +56,6 @@ impl Node<'_> {
     async fn set(&self, availability: &str) {
         self.change(|spec| spec["Availability"] = json!(availability))
             .await;
-    }
-}
-
-impl Drop for Node<'_> {
-    fn drop(&mut self) {
-        let node = "docker-infra-3";
-        let world = self.0.world();
-        world.docker(&["node", "update", "--availability", "active", node]);
-        let labels = ["node", "inspect", "--format", "{{json .Spec.Labels}}", node];
-        if world.docker(&labels).contains("contract") {
-            world.docker(&["node", "update", "--label-rm", "contract", node]);
-        }
     }
 }
 
@@ -81,7 +80,7 @@ const NO_NODE: &str = "no suitable node (scheduling constraints not satisfied on
 
 async fn a_drained_node_loses_its_tasks_and_takes_them_back_when_asked(world: World) {
     let stage = Stage::alone(&world, "drain").await;
-    let node = Node(&stage);
+    let node = Node::of(&stage);
     let id = node.id().await;
     let image = stage.build(Kind::Good, "old").await;
     let (all, pinned) = two(&stage, &image).await;
@@ -132,7 +131,7 @@ async fn a_drained_node_loses_its_tasks_and_takes_them_back_when_asked(world: Wo
 
 async fn a_drained_node_is_left_out_of_updates_and_prepulls(world: World) {
     let stage = Stage::alone(&world, "drained").await;
-    let node = Node(&stage);
+    let node = Node::of(&stage);
     let id = node.id().await;
     let image = stage.build(Kind::Good, "old").await;
     let mut spec = stage.spec("all", &image);
@@ -164,7 +163,7 @@ async fn a_drained_node_is_left_out_of_updates_and_prepulls(world: World) {
 
 async fn a_paused_node_keeps_what_it_has_and_takes_nothing(world: World) {
     let stage = Stage::alone(&world, "pause").await;
-    let node = Node(&stage);
+    let node = Node::of(&stage);
     let id = node.id().await;
     let image = stage.build(Kind::Good, "old").await;
     let (all, pinned) = two(&stage, &image).await;
@@ -196,7 +195,7 @@ async fn a_paused_node_keeps_what_it_has_and_takes_nothing(world: World) {
 
 async fn a_paused_node_catches_up_without_an_update(world: World) {
     let stage = Stage::alone(&world, "catchup").await;
-    let node = Node(&stage);
+    let node = Node::of(&stage);
     let id = node.id().await;
     let image = stage.build(Kind::Good, "old").await;
     let mut spec = stage.spec("all", &image);
@@ -230,7 +229,7 @@ async fn a_paused_node_catches_up_without_an_update(world: World) {
 
 async fn a_label_of_a_node_lets_tasks_in_and_out(world: World) {
     let stage = Stage::alone(&world, "label").await;
-    let node = Node(&stage);
+    let node = Node::of(&stage);
     let id = node.id().await;
     let image = stage.build(Kind::Good, "old").await;
     let mut spec = stage.spec("web", &image);

@@ -209,7 +209,7 @@ async fn every_tag_is_listed_however_many_pages(world: World) {
 }
 
 async fn a_tag_moves_and_its_digest_stays(world: World) {
-    let stage = Stage::new(&world, "moves").await;
+    let stage = Stage::new(&world, "retag").await;
     let old = stage.story.push(Kind::Good, "aaaaaaa").await;
     let registry = Wire::host(world.anonymous());
     let path = format!("/v2/{}/manifests", stage.story.path());

@@ -116,7 +116,7 @@ impl Service<'_> {
     }
 
     /// Waits for tasks of which something holds.
-    pub async fn sees(&self, what: &str, holds: impl Fn(&[Task]) -> bool) -> Vec<Task> {
+    pub async fn sees(&self, what: &str, mut holds: impl FnMut(&[Task]) -> bool) -> Vec<Task> {
         until(what, async || {
             let tasks = self.tasks().await;
             match holds(&tasks) {

@@ -4,6 +4,7 @@ use imgstack_tests::build::Kind;
 use imgstack_tests::world::World;
 use serde_json::{Value, json};
 
+use crate::service::seen;
 use crate::stage::{SECOND, Stage, parameter, until};
 
 imgstack_tests::both! {
@@ -393,27 +394,37 @@ async fn an_update_keeps_what_it_does_not_speak_of(world: World) {
 async fn what_is_scaled_down_goes(world: World) {
     let stage = Stage::new(&world, "scale").await;
     let image = stage.build(Kind::Good, "old").await;
-    let service = stage.running("web", &image, 3).await;
-    service
-        .change(|spec| spec["Mode"]["Replicated"]["Replicas"] = json!(1))
-        .await;
-    service.runs(1).await;
-    let gone = service
-        .sees("two tasks to be given up", |tasks| {
-            tasks
-                .iter()
-                .filter(|it| !it.runs())
-                .all(|it| it.desired() == "remove")
-        })
-        .await;
-    assert!(gone.len() <= 3);
-    // They leave no history behind.
-    service
-        .sees("two tasks to be gone", |tasks| tasks.len() == 1)
-        .await;
-    service
-        .change(|spec| spec["Mode"]["Replicated"]["Replicas"] = json!(0))
-        .await;
+    let service = stage.running("web", &image, 1).await;
+    let scale = async |replicas: usize| {
+        service
+            .change(|spec| spec["Mode"]["Replicated"]["Replicas"] = json!(replicas))
+            .await;
+    };
+    let mut given_up = 0;
+    // They do not take long to go, and whoever looks may come too late.
+    for _ in 0..10 {
+        scale(3).await;
+        let before = service.runs(3).await;
+        scale(1).await;
+        // They leave no history behind.
+        let left = service
+            .sees("two tasks to be gone", |tasks| {
+                for task in tasks.iter().filter(|it| !it.runs()) {
+                    assert_eq!(task.desired(), "remove", "{}", seen(tasks));
+                    given_up += 1;
+                }
+                tasks.len() == 1
+            })
+            .await;
+        // The one that is left was not touched.
+        assert!(left[0].runs(), "{}", seen(&left));
+        assert!(before.iter().any(|it| it.id() == left[0].id()));
+        if given_up > 0 {
+            break;
+        }
+    }
+    assert!(given_up > 0, "nobody was seen to be given up");
+    scale(0).await;
     service.sees("no task", <[_]>::is_empty).await;
     assert_eq!(service.status().await, Value::Null);
 }

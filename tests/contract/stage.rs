@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use imgstack_tests::build::Kind;
-use imgstack_tests::lab::Lab;
+use imgstack_tests::loan::{report, sweep_containers};
 use imgstack_tests::story::Story;
 use imgstack_tests::wire::{Reply, Wire};
 use imgstack_tests::world::World;
@@ -19,6 +19,8 @@ pub const SECOND: i64 = 1_000_000_000;
 
 /// Where a contract has its tasks that looks at a node's own engine.
 pub const ON_2: &str = "node.hostname==docker-infra-2";
+/// Where those are that come to a node which has not got their image.
+pub const ON_3: &str = "node.hostname==docker-infra-3";
 
 /// The lab is one: whoever drains a node has it alone.
 static LAB: RwLock<()> = RwLock::const_new(());
@@ -211,31 +213,18 @@ impl Stage {
     }
 }
 
-/// Removes the containers of a job from all nodes of the lab, and those that
-/// were under way when it was removed.
-fn sweep_containers(lab: &Lab, job: &str) {
-    let filter = format!("--filter label=com.docker.swarm.service.name={job}");
-    let sweep = format!("docker ps -aq {filter} | xargs -r docker rm -f");
-    let sweep = format!("for _ in 1 2 3; do {sweep}; sleep 0.5; done");
-    for node in ["1", "2", "3"] {
-        lab.verb(&["node", node, "sh", "-c", &sweep]);
-    }
-}
-
 impl Drop for Stage {
     fn drop(&mut self) {
-        let world = self.story.world.clone();
-        self.story.sweep();
-        if let (World::Lab(lab), true) = (&world, self.has_jobs.load(Ordering::Relaxed)) {
-            sweep_containers(lab, &self.name("job"));
-        }
-        let filter = format!("name={}_", self.story.name);
-        for kind in ["config", "secret"] {
-            let text = world.docker(&[kind, "ls", "-q", "--filter", &filter]);
-            let ids: Vec<&str> = text.lines().collect();
-            if !ids.is_empty() {
-                world.docker(&[&[kind, "rm"][..], &ids].concat());
-            }
+        // The rest goes with the story.
+        if let (World::Lab(_), true) = (self.world(), self.has_jobs.load(Ordering::Relaxed)) {
+            let job = self.name("job");
+            let service = self.world().try_docker_on(1, &["service", "rm", &job]);
+            // A contract may have removed it itself.
+            drop(service);
+            report(
+                &format!("the containers of {job} go"),
+                sweep_containers(self.world(), &job),
+            );
         }
     }
 }

@@ -2,15 +2,19 @@
 
 use imgstack_tests::build::Kind;
 use imgstack_tests::world::World;
+use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::time::{Duration, timeout};
 
-use crate::stage::{ON_2, Stage, parameter};
+use crate::stage::{ON_2, Stage, parameter, until};
 use crate::task::Task;
+
+/// What is to come comes within that, also on a machine with much to do.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 imgstack_tests::both! {
     logs_come_in_frames,
-    a_log_is_followed_to_its_end,
+    a_log_is_followed_from_task_to_task_and_has_no_end,
     events_tell_of_a_rollout,
     events_of_a_node_tell_of_its_containers,
 }
@@ -92,39 +96,62 @@ async fn logs_come_in_frames(world: World) {
     }
 }
 
-async fn a_log_is_followed_to_its_end(world: World) {
+/// What comes next of a log that is followed.
+async fn next_frames(answer: &mut Response) -> Vec<(u8, String)> {
+    let chunk = timeout(PATIENCE, answer.chunk()).await;
+    let chunk = chunk.unwrap_or_else(|_| panic!("nothing more within {PATIENCE:?}"));
+    let chunk = chunk.unwrap();
+    frames(&chunk.unwrap_or_else(|| panic!("the log has ended")))
+}
+
+/// Nothing more is said, and it is not over.
+async fn is_quiet_and_open(answer: &mut Response) {
+    let more = timeout(Duration::from_millis(1500), answer.chunk()).await;
+    assert!(more.is_err(), "{more:?}");
+}
+
+async fn a_log_is_followed_from_task_to_task_and_has_no_end(world: World) {
     let stage = Stage::new(&world, "follow").await;
     let image = stage.build(Kind::Good, "old").await;
     let service = stage.running("web", &image, 1).await;
     let path = format!("/services/{}/logs?stdout=1&follow=1", service.id);
-    let mut answer = stage.manager.open(&path).await;
-    let first = timeout(Duration::from_secs(10), answer.chunk())
-        .await
-        .unwrap();
-    let line = (1, format!("build {} runs\n", stage.sha("old")));
-    assert_eq!(
-        frames(&first.unwrap().unwrap()),
-        std::slice::from_ref(&line)
-    );
-    // Nothing more is said, and it is not over.
-    let more = timeout(Duration::from_millis(500), answer.chunk()).await;
-    assert!(more.is_err(), "{more:?}");
-    // The next task's lines come, too.
+    let mut of_service = stage.manager.open(&path).await;
+    let line = [(1, format!("build {} runs\n", stage.sha("old")))];
+    assert_eq!(next_frames(&mut of_service).await, line);
+    let first = service.runs(1).await.remove(0);
+    let path = format!("/tasks/{}/logs?stdout=1&follow=1", first.id());
+    let mut of_task = stage.manager.open(&path).await;
+    assert_eq!(next_frames(&mut of_task).await, line);
+    is_quiet_and_open(&mut of_service).await;
+    // The next task's lines come, too; what was asked of one task is not over
+    // with it.
     service
         .change(|spec| spec["TaskTemplate"]["ForceUpdate"] = json!(1))
         .await;
-    let next = timeout(Duration::from_secs(20), answer.chunk())
-        .await
-        .unwrap();
-    assert_eq!(frames(&next.unwrap().unwrap()), [line]);
+    assert_eq!(next_frames(&mut of_service).await, line);
+    service.ends("completed").await;
+    is_quiet_and_open(&mut of_task).await;
+    // Nor is it when the service has gone: who follows hangs up.
+    let path = format!("/services/{}", service.id);
+    stage.manager.delete(&path).await.expect(200);
+    let filters = json!({"name": [stage.name("web")]});
+    until("the tasks to be gone", async || {
+        match stage.list("tasks", filters.clone()).await.len() {
+            0 => Ok(()),
+            left => Err(format!("{left} are left")),
+        }
+    })
+    .await;
+    is_quiet_and_open(&mut of_service).await;
+    is_quiet_and_open(&mut of_task).await;
 }
 
 /// Events as they come, up to one of which something holds.
-async fn heard(answer: &mut reqwest::Response, last: impl Fn(&Value) -> bool) -> Vec<Value> {
+async fn heard(answer: &mut Response, last: impl Fn(&Value) -> bool) -> Vec<Value> {
     let mut events: Vec<Value> = Vec::new();
     let mut bytes = Vec::new();
     while !events.last().is_some_and(&last) {
-        let chunk = timeout(Duration::from_secs(30), answer.chunk()).await;
+        let chunk = timeout(PATIENCE, answer.chunk()).await;
         let chunk = chunk.unwrap_or_else(|_| panic!("no more events after {events:#?}"));
         bytes.extend_from_slice(&chunk.unwrap().unwrap());
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::loan::report;
 use crate::world::World;
 
 /// Somebody who may pull and push everything, until this is dropped.
@@ -52,11 +53,15 @@ impl Guest {
 impl Drop for Guest {
     fn drop(&mut self) {
         match &self.world {
-            World::Lab(lab) => lab.change_users(|users| {
-                if let Some(users) = users.as_object_mut() {
-                    users.remove(&self.name);
-                }
-            }),
+            World::Lab(lab) => {
+                let gone = lab.try_change_users(|users| {
+                    if let Some(users) = users.as_object_mut() {
+                        users.remove(&self.name);
+                    }
+                });
+                let gone = gone.map_err(|error| error.to_string());
+                report(&format!("the user {} goes", self.name), gone);
+            }
             World::Sim(sim) => sim.revoke(&self.name),
         }
     }

@@ -1,12 +1,16 @@
 //! The real lab of `tests/lab`, as stories use it.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use crate::loan::{Loan, Thing, report};
+use crate::world::World;
 
 /// A lab that is up, and a place in it. Clones share the place.
 #[derive(Clone, Debug)]
@@ -31,6 +35,7 @@ pub enum Company {
 #[derive(Debug)]
 pub struct Joined {
     number: u8,
+    _loan: Loan,
 }
 
 /// Logins of workers, which go when this is dropped.
@@ -108,12 +113,16 @@ impl Lab {
     /// When it cannot join.
     #[track_caller]
     pub fn join(&self, number: u8, disk: Option<&str>) -> Joined {
+        // Before it is there, so that half a node goes as well.
+        let world = World::Lab(self.clone());
+        let joined = Joined {
+            number,
+            _loan: Loan::of(&world, Thing::Joined(number)),
+        };
         if self.root.join(format!("node-{number}")).exists() {
-            // Of a story that was killed.
+            // Somebody has made it by hand.
             self.verb(&["leave", &number.to_string()]);
         }
-        // Before it is there, so that half a node goes as well.
-        let joined = Joined { number };
         let args = ["join", &number.to_string()];
         let mut script = Self::script();
         if let Some(size) = disk {
@@ -135,16 +144,23 @@ impl Lab {
     /// # Panics
     /// When the file of users cannot be had.
     pub fn change_users(&self, change: impl FnOnce(&mut Value)) {
+        self.try_change_users(change).expect("the users of the lab");
+    }
+
+    /// As [`Lab::change_users`].
+    ///
+    /// # Errors
+    /// When the file of users cannot be had.
+    pub fn try_change_users(&self, change: impl FnOnce(&mut Value)) -> io::Result<()> {
         let folder = self.root.join("token");
-        let lock = lock_file(&folder.join("users.lock"));
-        lock.lock().expect("the lock of the users");
+        let lock = open_lock(&folder.join("users.lock"))?;
+        lock.lock()?;
         let file = folder.join("users.json");
-        let text = std::fs::read_to_string(&file).expect("the users of the lab");
-        let mut all: Value = serde_json::from_str(&text).expect("JSON");
+        let mut all: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
         change(&mut all["users"]);
         let new = folder.join("users.json.stories");
-        std::fs::write(&new, all.to_string()).expect("a place for the users");
-        std::fs::rename(&new, &file).expect("the users are replaced");
+        std::fs::write(&new, all.to_string())?;
+        std::fs::rename(&new, &file)
     }
 
     fn script() -> Command {
@@ -224,40 +240,47 @@ impl Joined {
     }
 }
 
-impl Drop for Joined {
-    fn drop(&mut self) {
-        clear(&["leave", &self.number.to_string()]);
-    }
-}
-
 impl Drop for Logins {
     fn drop(&mut self) {
         for node in ["2", "3"] {
             for registry in &self.0 {
-                clear(&["node", node, "docker", "logout", registry]);
+                let args = ["node", node, "docker", "logout", registry];
+                report(
+                    &format!("lab {args:?}"),
+                    tried(Lab::script().args(args)).map(drop),
+                );
             }
         }
     }
 }
 
-/// Runs a verb that restores the lab.
-fn clear(args: &[&str]) {
-    let cleared = Lab::script().args(args).output();
-    let well = cleared.is_ok_and(|output| output.status.success());
-    // Nobody may panic twice.
-    assert!(well || std::thread::panicking(), "lab {args:?} failed");
+/// A node goes that had joined.
+///
+/// # Errors
+/// What the lab says.
+pub(crate) fn leave(number: u8) -> Result<(), String> {
+    tried(Lab::script().args(["leave", &number.to_string()])).map(drop)
 }
 
 /// What a program printed that must end well.
 #[track_caller]
 fn said(args: &[&str], program: &mut Command) -> String {
-    let output = program.output().expect("the lab's script starts");
-    assert!(
-        output.status.success(),
-        "lab {args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    match tried(program) {
+        Ok(printed) => printed,
+        Err(words) => panic!("lab {args:?}: {words}"),
+    }
+}
+
+/// What a program printed; the error is what it says when it fails.
+fn tried(program: &mut Command) -> Result<String, String> {
+    let output = program
+        .output()
+        .map_err(|error| format!("the lab's script does not start: {error}"))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match output.status.success() {
+        true => Ok(text(&output.stdout)),
+        false => Err(text(&output.stderr)),
+    }
 }
 
 /// Waits for a place among others, or alone. Who came first gets in first: one
@@ -275,12 +298,12 @@ fn place(root: &Path, company: Company) -> File {
 }
 
 fn lock_file(path: &Path) -> File {
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path);
-    file.expect("a file to lock in the lab")
+    open_lock(path).expect("a file to lock in the lab")
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).open(path)
 }
 
 /// A log that has not grown for a moment: a registry writes its line just

@@ -7,6 +7,7 @@ pub mod build;
 pub mod github;
 pub mod guest;
 pub mod lab;
+pub mod loan;
 pub mod marked;
 pub mod proxy;
 pub mod screen;

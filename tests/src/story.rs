@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::build::{Build, Destination, Kind, Login, Pushed, push};
+use crate::loan::{Loan, Thing};
 use crate::screen;
 use crate::world::{World, imgstack};
 
@@ -100,6 +101,8 @@ pub struct Story {
     environment: Vec<(String, String)>,
     /// What the spec says of nodes, a rule an entry.
     nodes: Vec<String>,
+    /// Of what it makes.
+    _loan: Loan,
 }
 
 impl Story {
@@ -116,17 +119,17 @@ impl Story {
     /// # Panics
     /// Without a folder to work in.
     pub fn in_registry(world: &World, name: &str, registry: &str) -> Self {
-        let story = Self {
+        // Unique, so that a repeated run finds no tags of an earlier one.
+        let name = format!("{name}-{}", std::process::id());
+        Self {
             world: world.clone(),
-            // Unique, so that a repeated run finds no tags of an earlier one.
-            name: format!("{name}-{}", std::process::id()),
             registry: registry.to_owned(),
             dir: tempfile::tempdir().expect("a folder for the spec"),
             environment: Vec::new(),
             nodes: Vec::new(),
-        };
-        story.sweep();
-        story
+            _loan: Loan::of(world, Thing::Story(name.clone())),
+            name,
+        }
     }
 
     /// A variable for every run of imgstack from now on.
@@ -415,24 +418,6 @@ impl Story {
             .world
             .docker(&["service", "ps", "-q", "--no-trunc", &self.service(name)]);
         text.lines().map(str::to_owned).collect()
-    }
-
-    /// Removes the services that it has made.
-    pub fn sweep(&self) {
-        let filter = format!("name={}_", self.name);
-        let text = self
-            .world
-            .docker(&["service", "ls", "-q", "--filter", &filter]);
-        let ids: Vec<&str> = text.lines().collect();
-        if !ids.is_empty() {
-            self.world.docker(&[&["service", "rm"][..], &ids].concat());
-        }
-    }
-}
-
-impl Drop for Story {
-    fn drop(&mut self) {
-        self.sweep();
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::lab::{Company, Lab};
+use crate::loan;
 use crate::sim::Sim;
 
 /// A cluster of three nodes, `docker-infra-1` being a manager, with a registry
@@ -25,7 +26,7 @@ impl World {
     /// # Panics
     /// When it is not up: a story without a lab has failed, not been skipped.
     pub fn lab() -> Self {
-        Self::Lab(Lab::open(Company::Others))
+        Self::settled(Lab::open(Company::Others))
     }
 
     /// The lab, with no other story in it meanwhile.
@@ -33,7 +34,13 @@ impl World {
     /// # Panics
     /// When it is not up.
     pub fn lab_alone() -> Self {
-        Self::Lab(Lab::open(Company::Nobody))
+        Self::settled(Lab::open(Company::Nobody))
+    }
+
+    fn settled(lab: Lab) -> Self {
+        let world = Self::Lab(lab);
+        loan::settle(&world);
+        world
     }
 
     /// A new simulation.
@@ -163,17 +170,14 @@ impl World {
     /// As [`World::docker_on`]; the error is what docker says when it fails.
     ///
     /// # Errors
-    /// When docker fails.
-    ///
-    /// # Panics
-    /// When there is no docker.
+    /// When docker fails, or there is none.
     pub fn try_docker_on(&self, node: u8, args: &[&str]) -> Result<String, String> {
         // docker waits for a service to converge, if need be for ever.
         let output = Command::new("timeout")
             .args(["60", "docker", "-H", &self.engine(node)])
             .args(args)
             .output()
-            .expect("docker starts");
+            .map_err(|error| format!("docker does not start: {error}"))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         match output.status.success() {
             true => Ok(text(&output.stdout)),

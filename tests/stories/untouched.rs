@@ -30,10 +30,6 @@ async fn every_field_but_the_planned_ones_is_identical_after_an_apply(world: Wor
     let file = story.file("text");
     std::fs::write(&file, "hunter2").unwrap();
     let file = file.display().to_string();
-    let made = Made {
-        story: &story,
-        things: vec![("secret", secret.clone()), ("config", config.clone())],
-    };
     story.world.docker(&["secret", "create", &secret, &file]);
     story.world.docker(&["config", "create", &config, &file]);
     let options = format!(
@@ -82,8 +78,6 @@ async fn every_field_but_the_planned_ones_is_identical_after_an_apply(world: Wor
     assert_eq!(after["Labels"]["dev.imgstack.image"], "pg");
     similar_asserts(&without_planned(before), &without_planned(after));
     drop(story.imgstack(&["plan", "--detailed-exitcode"]).expect(0));
-    story.world.docker(&["service", "rm", &story.service("pg")]);
-    drop(made);
 }
 
 /// Equality with a message that shows where.
@@ -94,22 +88,4 @@ fn similar_asserts(before: &Value, after: &Value) {
         assert_eq!(old, new, "line {line} of:\n{after}");
     }
     assert_eq!(before.lines().count(), after.lines().count());
-}
-
-/// Secrets and configs of a story, removed when it ends.
-struct Made<'a> {
-    story: &'a Story,
-    things: Vec<(&'static str, String)>,
-}
-
-impl Drop for Made<'_> {
-    fn drop(&mut self) {
-        for (kind, name) in &self.things {
-            // May still be in use when the test failed; the lab goes anyway.
-            let socket = self.story.world.endpoint();
-            let _ = std::process::Command::new("docker")
-                .args(["-H", &socket, kind, "rm", name])
-                .output();
-        }
-    }
 }

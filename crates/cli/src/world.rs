@@ -192,11 +192,16 @@ async fn connect(stack: &Stack, before: &[Seen], endpoints: &Endpoints) -> Conne
 
 /// A client of the registries, as the spec describes them; stacks that describe
 /// them alike share one, its answers and its limits. What a digest names
-/// never changes, so that is kept on disk; without a place for it, it is not.
+/// never changes, so that is kept on disk; without a place for it, it is not,
+/// nor when hosts are asked elsewhere: a simulated world leaves nothing behind,
+/// least of all under a real host's name.
 pub(crate) fn registry(stack: &Stack, endpoints: &Endpoints) -> Client {
     let mut options = ClientOptions::new(stack.registries.clone());
     options.endpoints = endpoints.clone();
-    options.cache = cache_folder().map(CacheOptions::at);
+    options.cache = match endpoints.is_empty() {
+        true => cache_folder().map(CacheOptions::at),
+        false => None,
+    };
     Client::new(options)
 }
 

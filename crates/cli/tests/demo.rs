@@ -31,8 +31,14 @@ impl User {
     }
 
     fn start(&self, args: &[&str]) -> Demo {
-        let (output, writer) = std::io::pipe().unwrap();
-        let child = Command::new(PROGRAM)
+        let mut command = self.demo(args);
+        command.stdin(Stdio::piped());
+        Demo::of(command)
+    }
+
+    fn demo(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command
             .arg("demo")
             .args(args)
             .env_clear()
@@ -42,16 +48,8 @@ impl User {
             .env("IMGSTACK_FILE", "/nowhere/imgstack.yaml")
             .env("IMGSTACK_ENDPOINTS", "ghcr.io=http://127.0.0.1:9")
             .env("HTTP_PROXY", "http://127.0.0.1:9")
-            .stdin(Stdio::piped())
-            .stdout(writer.try_clone().unwrap())
-            .stderr(writer)
-            .process_group(0)
-            .spawn();
-        Demo {
-            child: child.unwrap(),
-            output: BufReader::new(output),
-            heard: String::new(),
-        }
+            .process_group(0);
+        command
     }
 
     /// What the demo left in the temporary folder.
@@ -61,6 +59,16 @@ impl User {
 }
 
 impl Demo {
+    fn of(mut command: Command) -> Self {
+        let (output, writer) = std::io::pipe().unwrap();
+        command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        Self {
+            child: command.spawn().unwrap(),
+            output: BufReader::new(output),
+            heard: String::new(),
+        }
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
@@ -81,7 +89,19 @@ impl Demo {
     /// The exit code, and all that was said.
     fn end(mut self) -> (Option<i32>, String) {
         self.output.read_to_string(&mut self.heard).unwrap();
-        (self.child.wait().unwrap().code(), self.heard)
+        let code = self.child.wait().unwrap().code();
+        (code, std::mem::take(&mut self.heard))
+    }
+}
+
+impl Drop for Demo {
+    /// Of a test that has failed; else it has ended.
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            // It takes its folder with it, so it is asked.
+            let _ = kill_process(self.pid(), Signal::TERM);
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -189,9 +209,10 @@ fn ctrl_c_ends_the_world_and_everybody_in_it() {
 }
 
 /// Runs imgstack in a shell into which the demo's lines were pasted.
-fn in_another_shell(lines: &str, command: &str) -> Output {
+fn in_another_shell(home: &Path, lines: &str, command: &str) -> Output {
     let mut shell = Command::new("sh");
     shell.args(["-euc", &format!("{lines}\n{PROGRAM} {command}")]);
+    shell.env("HOME", home).env_remove("XDG_CACHE_HOME");
     shell.env_remove("DOCKER_CONTEXT").stdin(Stdio::null());
     shell.output().unwrap()
 }
@@ -208,8 +229,9 @@ fn a_kept_world_is_reached_from_another_shell_and_changes_on_request() {
     let pasted: Vec<_> = pasted.collect();
     let lines = pasted.join("\n");
     assert!(demo.heard.contains(&format!("alias imgstack={PROGRAM}\n")));
+    let home = User::new();
     let run = |command: &str, code: i32, words: &str| {
-        let output = in_another_shell(&lines, command);
+        let output = in_another_shell(home.0.path(), &lines, command);
         let text = String::from_utf8_lossy(&output.stdout).into_owned()
             + &String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{command}: {text}");
@@ -242,10 +264,69 @@ fn a_kept_world_is_reached_from_another_shell_and_changes_on_request() {
     );
     writeln!(keyboard, "better").unwrap();
     demo.hear("type good, bad or lost");
+    drop(keyboard);
+    demo.hear(&format!("any more; `kill {}` or", demo.child.id()));
+    run("status", 0, "docker-infra-2");
 
     kill_process(demo.pid(), Signal::INT).unwrap();
     let (code, text) = demo.end();
     assert_eq!(code, Some(130), "{text}");
     assert!(!text.contains(TOKEN), "{text}");
+    assert_eq!((user.left(), home.left()), (0, 0));
+}
+
+#[test]
+fn where_nobody_can_type_the_world_stays_until_it_is_killed() {
+    let user = User::new();
+    let mut command = user.demo(&["--keep"]);
+    command.stdin(Stdio::null());
+    let mut demo = Demo::of(command);
+    demo.hear("nothing is left behind");
+    let words = format!("stays until `kill {}` or Ctrl-C", demo.child.id());
+    in_order(&demo.heard, &["Nobody can type here", &words]);
+    assert!(!demo.heard.contains("Type here"), "{}", demo.heard);
+    for line in demo.heard.lines().filter(|line| line.starts_with('#')) {
+        assert!(line.chars().count() <= 80, "does not fit: {line}");
+    }
+    // The end of what nobody typed is not the world's.
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(user.left(), 1);
+    kill_process(demo.pid(), Signal::TERM).unwrap();
+    let (code, text) = demo.end();
+    assert_eq!(code, Some(130), "{text}");
+    in_order(&text, &["left behind", "the simulated world is gone"]);
     assert_eq!(user.left(), 0);
+}
+
+#[test]
+fn an_odd_or_long_tmpdir_is_not_used() {
+    let user = User::new();
+    let places = [
+        "a".repeat(100),
+        "a b".to_owned(),
+        "{hostname}".to_owned(),
+        "nowhere".to_owned(),
+    ];
+    for name in places {
+        let place = user.0.path().join(&name);
+        if name != "nowhere" {
+            std::fs::create_dir(&place).unwrap();
+        }
+        let mut command = user.demo(&["--keep"]);
+        command.env("TMPDIR", &place).stdin(Stdio::null());
+        let mut demo = Demo::of(command);
+        demo.hear("nothing is left behind");
+        let mut lines = demo.heard.lines();
+        let file = lines.find_map(|line| line.strip_prefix("export IMGSTACK_FILE="));
+        let folder = Path::new(file.unwrap()).parent().unwrap().to_owned();
+        assert!(folder.starts_with("/tmp"), "{}", folder.display());
+        let exports = demo.heard.lines().filter(|it| it.starts_with("export "));
+        let exports = exports.collect::<Vec<_>>().join("\n");
+        let status = in_another_shell(user.0.path(), &exports, "status");
+        assert_eq!(status.status.code(), Some(0), "{name}: {status:?}");
+        kill_process(demo.pid(), Signal::TERM).unwrap();
+        let (code, text) = demo.end();
+        assert_eq!(code, Some(130), "{name}: {text}");
+        assert!(!folder.exists(), "{} is left", folder.display());
+    }
 }

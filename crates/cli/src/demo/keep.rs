@@ -1,7 +1,10 @@
 //! A world to try things in: it stays until Ctrl-C, and things happen in it on
-//! request.
+//! request, where somebody can make one.
 
+use std::fs::File;
 use std::io::{BufRead as _, IsTerminal as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use jiff::SignedDuration;
@@ -39,6 +42,21 @@ const TYPE: [&str; 5] = [
 ];
 const END: [&str; 2] = ["", "Ctrl-C ends it, and nothing is left behind."];
 
+/// For whoever started it where nobody can type.
+fn end_from_elsewhere() -> [String; 3] {
+    let kill = kill();
+    [
+        String::new(),
+        format!("Nobody can type here. The world stays until `{kill}` or Ctrl-C"),
+        "ends it, and nothing is left behind.".to_owned(),
+    ]
+}
+
+/// What ends it from another shell.
+fn kill() -> String {
+    format!("kill {}", std::process::id())
+}
+
 /// Keeps the world until it is interrupted.
 pub(crate) async fn keep(
     stage: &Stage,
@@ -47,17 +65,26 @@ pub(crate) async fn keep(
 ) -> Result<Exit, Problem> {
     stage.build(Kind::Good, "abc1234", SignedDuration::from_hours(2));
     let mut keyboard = keyboard();
-    let mut page = told(&BEFORE) + &exports(stage)? + &told(&TRY);
-    if keyboard.is_some() {
-        page += &told(&TYPE);
-    }
-    printer.page(&(page + &told(&END)))?;
+    let page = told(&BEFORE) + &exports(stage)? + &told(&TRY);
+    let end = match keyboard {
+        Some(_) => told(&TYPE) + &told(&END),
+        None => told(&end_from_elsewhere()),
+    };
+    printer.page(&(page + &end))?;
     loop {
         let line = tokio::select! {
             line = next(&mut keyboard) => line,
             () = cancel.cancelled() => return Ok(Exit::Interrupted),
         };
-        printer.page(&told(&[&happens(stage, line.trim())]))?;
+        let words = match line {
+            Some(line) => happens(stage, line.trim()),
+            None => {
+                keyboard = None;
+                let kill = kill();
+                format!("Nobody types here any more; `{kill}` or Ctrl-C ends the world.")
+            }
+        };
+        printer.page(&told(&[&words]))?;
     }
 }
 
@@ -118,8 +145,12 @@ fn quoted(word: &str) -> String {
 /// The lines that are typed; None where nobody can type.
 fn keyboard() -> Option<mpsc::Receiver<String>> {
     let stdin = std::io::stdin();
-    // Reading a terminal that belongs to another job would stop this one.
-    if stdin.is_terminal() && !is_in_the_foreground() {
+    let may_be_typed = match stdin.is_terminal() {
+        // Reading a terminal that belongs to another job would stop this one.
+        true => is_in_the_foreground(),
+        false => !is_device(&stdin),
+    };
+    if !may_be_typed {
         return None;
     }
     let (sender, receiver) = mpsc::channel(1);
@@ -133,19 +164,24 @@ fn keyboard() -> Option<mpsc::Receiver<String>> {
     Some(receiver)
 }
 
+/// A device that is no terminal, as `/dev/null`: nobody is at its other end.
+fn is_device(stdin: &std::io::Stdin) -> bool {
+    let file = stdin.as_fd().try_clone_to_owned().map(File::from);
+    let kind = file.and_then(|file| Ok(file.metadata()?.file_type()));
+    kind.is_ok_and(|kind| kind.is_char_device())
+}
+
 fn is_in_the_foreground() -> bool {
     let front = rustix::termios::tcgetpgrp(std::io::stdin());
     front.is_ok_and(|front| front == rustix::process::getpgrp())
 }
 
-/// The next line; never, when there are no more.
-async fn next(keyboard: &mut Option<mpsc::Receiver<String>>) -> String {
-    if let Some(lines) = keyboard
-        && let Some(line) = lines.recv().await
-    {
-        return line;
+/// The next line; None when there are no more, and never where nobody types.
+async fn next(keyboard: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
+    match keyboard {
+        Some(lines) => lines.recv().await,
+        None => std::future::pending().await,
     }
-    std::future::pending().await
 }
 
 #[cfg(test)]

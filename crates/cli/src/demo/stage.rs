@@ -22,9 +22,12 @@ const TOKEN_FILE: &str = "token";
 /// The token's variable, as the spec has it.
 pub(super) const TOKEN_VARIABLE: &str = "GHCR_PAT";
 
-/// A socket's name may have 103 characters on all systems; that of a node's
-/// takes twenty.
-const LONGEST_FOLDER: usize = 80;
+const FOLDER: &str = "imgstack-demo-";
+/// A socket's name may have 103 characters on all systems; the demo's folder
+/// and the name of a node's socket in it take twenty each.
+const LONGEST_PLACE: usize = 60;
+/// Where there is room if the user's own place does not do.
+const OTHER_PLACE: &str = "/tmp";
 
 /// What of the user's own environment is for the terminal; the rest, such as
 /// the user's own docker settings, must not reach the demo.
@@ -178,18 +181,22 @@ impl Stage {
     }
 }
 
+/// A folder in the user's own place for such, or in the one that all have.
 fn folder() -> io::Result<TempDir> {
-    let place = std::path::absolute(std::env::temp_dir())?;
-    let folder = tempfile::Builder::new()
-        .prefix("imgstack-demo-")
-        .tempdir_in(&place)?;
-    if folder.path().as_os_str().len() > LONGEST_FOLDER {
-        return Err(io::Error::other(format!(
-            "the name of {} is too long for sockets in it; set TMPDIR to a shorter one",
-            place.display()
-        )));
+    let make = |place: &Path| tempfile::Builder::new().prefix(FOLDER).tempdir_in(place);
+    let own = std::path::absolute(std::env::temp_dir())?;
+    match fits(&own) {
+        true => make(&own).or_else(|_| make(Path::new(OTHER_PLACE))),
+        false => make(Path::new(OTHER_PLACE)),
     }
-    Ok(folder)
+}
+
+/// Whether sockets in that place can be spoken to. Their names are in
+/// addresses, in a spec and in lines for a shell, so they are plain.
+fn fits(place: &Path) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+".contains(byte);
+    let name = place.as_os_str().as_encoded_bytes();
+    name.len() <= LONGEST_PLACE && name.iter().all(plain)
 }
 
 /// Gives the replica of the incident so many tasks; returns its image.
@@ -210,4 +217,28 @@ fn scale(swarm: &mut Cluster, now: Timestamp, replicas: u64) -> Option<String> {
     };
     swarm.update_service(now, name, update).ok()?;
     Some(image)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_odd_place_is_told_from_a_plain_one() {
+        let long = format!("/{}", "a".repeat(LONGEST_PLACE - 1));
+        let table = [
+            ("/tmp", true),
+            ("/var/folders/x1/y_z-0000gn/T", true),
+            (long.as_str(), true),
+            (&format!("{long}a"), false),
+            ("/tmp/a b", false),
+            ("/tmp/{hostname}", false),
+            ("/tmp/a\"b", false),
+            ("/tmp/50%", false),
+            ("/tmp/ü", false),
+        ];
+        for (place, expected) in table {
+            assert_eq!(fits(Path::new(place)), expected, "{place}");
+        }
+    }
 }

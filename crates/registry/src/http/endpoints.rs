@@ -40,6 +40,12 @@ impl Endpoints {
         entries.collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether every host is asked at its own address.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Where a host is asked instead; ends with a slash.
     pub(crate) fn of(&self, host: &RegistryHost) -> Option<&Url> {
         self.0.get(host.as_str())
