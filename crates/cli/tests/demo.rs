@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_imgstack");
-const TOKEN: &str = "simulated-classic-token";
+const TOKEN: &str = "ghp_simulated";
 
 /// A user without docker, without any program, and with settings that lead
 /// nowhere.

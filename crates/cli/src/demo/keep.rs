@@ -23,12 +23,14 @@ const BEFORE: [&str; 3] = [
     "on GHCR. A new build has just arrived there. Paste this into another shell:",
     "",
 ];
-const TRY: [&str; 7] = [
+const TRY: [&str; 9] = [
     "",
     "Then try there:",
     "  imgstack status         which build runs where",
     "  imgstack plan           what would change, and why",
     "  imgstack apply          does it, after a `yes`",
+    "  imgstack tags patroni-postgres      its builds, and what runs where",
+    "  imgstack rebuild patroni-postgres   runs its workflow, and follows it",
     "  vi $IMGSTACK_FILE       `pin: 16-9b1d2e7` goes back to a build and stays",
     "  docker service ls       docker's own client sees the same, if you have it",
 ];
