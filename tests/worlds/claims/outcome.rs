@@ -297,6 +297,7 @@ fn has_image(world: &World, pull: &PullImage) -> bool {
     };
     let (node, reference) = (pull.node.as_str(), reference.familiar());
     world
+        .sim
         .engines
         .read(|cluster| cluster.node_image(node, &reference).is_ok())
 }

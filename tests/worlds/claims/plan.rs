@@ -9,7 +9,7 @@ use super::is_wanted;
 use crate::design::{Design, Service, Wants};
 use crate::order;
 use crate::truth::{self, Truth};
-use crate::world::World;
+use crate::world::{PACKED, World};
 
 /// The updates of a plan, in its order.
 pub fn steps(plan: &StackPlan) -> impl Iterator<Item = &UpdateService> {
@@ -210,11 +210,17 @@ fn is_blocked(
                 Code::NotRunning => lacks_tasks(world, truth, service),
                 // A write would go on with what has stopped, or restart tasks.
                 Code::NotRotated => is_half_way(there(name)),
-                Code::NodeBlocked => trouble,
+                Code::NodeBlocked => {
+                    let mut nodes = truth.nodes.iter();
+                    nodes.any(|(host, node)| {
+                        node.is_allowed(host, there(name)) && lacks_room(world, host)
+                    })
+                }
                 _ => false,
             }
         }
-        (Address::Node(_), Code::NodeUnknown | Code::DiskFull) => trouble,
+        (Address::Node(host), Code::NodeUnknown) => trouble || !answers(world, host.as_str()),
+        (Address::Node(host), Code::DiskFull) => lacks_room(world, host.as_str()),
         _ => false,
     };
     let about = match &finding.address {
@@ -222,6 +228,17 @@ fn is_blocked(
         _ => None,
     };
     assert!(is_so, "blocked without a cause: {finding:#?} {about:#?}");
+}
+
+/// Whether a node has no room for even one image. Those that are drawn are
+/// all of one size, and are kept packed and unpacked for a while.
+fn lacks_room(world: &World, host: &str) -> bool {
+    let free = world.sim.engines.read(|cluster| cluster.free_bytes(host));
+    free < 2 * PACKED
+}
+
+fn answers(world: &World, host: &str) -> bool {
+    world.sim.engines.read(|cluster| cluster.reachable(host))
 }
 
 fn runs_nowhere(world: &World, truth: &Truth, service: &Service) -> bool {
