@@ -49,12 +49,17 @@ pub fn day_shows(day: &Day<'_>) {
 /// The build of the service's own image that a reference, however it is
 /// written, asks for.
 pub fn build_of(world: &World, service: &Service, image: &str) -> Option<usize> {
+    names_build(world, service.image, image)
+}
+
+/// The build of an image of the spec that a reference asks for.
+fn names_build(world: &World, index: usize, image: &str) -> Option<usize> {
     let image = image.parse::<ImageRef>().ok()?;
-    let design = &world.design.images[service.image];
+    let design = &world.design.images[index];
     let host = world.design.hosts[design.host].name;
     let is_own = image.repository.host().as_str() == host && image.repository.path() == design.path;
     let digest = image.digest.filter(|_| is_own)?;
-    let mut digests = world.digests[service.image].iter();
+    let mut digests = world.digests[index].iter();
     digests.position(|it| it == digest.as_str())
 }
 

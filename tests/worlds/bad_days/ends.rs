@@ -92,8 +92,24 @@ fn is_able(
     // Somebody else's wish.
     let meddled = mishap.meddled() == Some(service.name.as_str());
     must_go_well(&world.design, truth, service)
+        && platforms_let_it(truth, there)
         && !there.is_job()
         && !(waits || stuck || given_up || meddled)
+}
+
+/// Platforms that are written down follow another image, and nothing else: they
+/// stay what somebody made of them while the service asks for the wanted build.
+fn platforms_let_it(truth: &Truth, there: &truth::Service) -> bool {
+    let platforms = there.platforms();
+    let admits = |node: &truth::Node| {
+        let words = [format!("linux/{}", node.architecture), "linux/".to_owned()];
+        platforms.is_empty() || words.iter().any(|it| platforms.contains(it))
+    };
+    let mut places = truth.places(there);
+    match there.is_global() {
+        true => places.all(admits),
+        false => truth.desired(there) == 0 || places.any(admits),
+    }
 }
 
 fn gives_up(service: &truth::Service) -> bool {

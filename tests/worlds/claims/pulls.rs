@@ -6,8 +6,8 @@ use imgstack_executor::StepOutcome;
 use imgstack_planner::{Action, Code, PullImage, Severity, StackPlan};
 use imgstack_spec::Address;
 
-use super::{Day, steps_of};
-use crate::design::Service;
+use super::{Day, names_build, steps_of};
+use crate::design::{STACK, Service};
 use crate::truth::{self, Truth};
 use crate::world::World;
 
@@ -61,10 +61,11 @@ pub fn pulls_are_those_needed(
         }
         let needed = place.is_needed(held, plan);
         let is_planned = planned.contains(&(place.host, image.name.as_str()));
+        let services = &truth.services;
         assert_eq!(
             is_planned, needed,
-            "{} on {}: {held:#?} {:#?} {:#?}",
-            image.name, place.host, plan.steps, plan.report
+            "{} on {}: {held:#?} {services:#?} {plan:#?}",
+            image.name, place.host
         );
     }
 }
@@ -190,16 +191,21 @@ impl Place<'_> {
         }
     }
 
-    /// Whether a service of the spec runs the wanted build there.
+    /// Whether a task runs the wanted build there. Those of the spec's services
+    /// are looked at, and of services that carry the stack's label.
     fn runs(&self) -> bool {
-        let services = self.world.design.services.iter().filter(|it| it.in_spec);
-        let mut there = services.filter_map(|it| self.truth.services.get(&it.name).zip(Some(it)));
-        there.any(|(there, service)| {
+        let design = &self.world.design;
+        let mut runs = self.truth.services.iter().filter(|(name, there)| {
+            let mut services = design.services.iter();
+            let is_ours = services.any(|it| it.in_spec && it.name == **name);
+            is_ours || there.label("dev.imgstack.stack") == Some(STACK)
+        });
+        runs.any(|(_, there)| {
             let mut tasks = self.truth.running(there);
             tasks.any(|task| {
                 task.node.as_deref() == Some(self.host)
-                    && service.image == self.image
-                    && super::is_wanted(self.world, service, &task.image)
+                    && names_build(self.world, self.image, &task.image)
+                        .is_some_and(|it| Some(it) == design.wanted(self.image))
             })
         })
     }
@@ -219,7 +225,7 @@ fn is_out(plan: &StackPlan, service: &Service) -> bool {
             | Code::ImageUnknown
             | Code::PlatformMissing
             | Code::StoppedHalfWay,
-        ) => name.as_str() == service.name,
+        ) => it.severity == Severity::Blocked && name.as_str() == service.name,
         _ => false,
     })
 }
