@@ -24,7 +24,24 @@ use crate::world::{Applied, Seen, World};
 use mishap::{Mishap, When};
 
 /// What it would be vacuous without.
-const FLOORS: &[Floor] = &[];
+const FLOORS: &[Floor] = &[
+    ("plan an update", 500),
+    ("end an update well", 350),
+    ("end a pull well", 250),
+    ("keep an order", 80),
+    ("meet a mishap", 500),
+    ("meet Network", 100),
+    ("meet BadBuild", 60),
+    ("meet Pruned", 10),
+    ("meet FailOver", 15),
+    ("meet Meddled", 15),
+    ("meet NodeLost", 15),
+    ("see a failure", 120),
+    ("see TimedOut", 20),
+    ("have something to heal", 200),
+    ("are healed", 900),
+    ("have what can run run in the end", 500),
+];
 
 #[test]
 fn a_mishap_ends_in_success_or_in_an_honest_failure_and_can_be_healed() {
@@ -79,7 +96,10 @@ async fn first(world: &World, mishap: &Mishap, when: When) {
     let applied = apply(world, &seen, mishap, when, &cancel).await;
     let in_time = applied.as_ref().is_some_and(|(_, in_time)| *in_time) || early;
     if in_time && mishap.has_hit(world, hits) {
-        shows(format!("meet {}", mishap.name()));
+        shows("meet a mishap");
+        mishap
+            .names()
+            .for_each(|name| shows(format!("meet {name}")));
     }
     let Some((applied, _)) = applied else {
         return;

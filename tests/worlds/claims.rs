@@ -41,6 +41,7 @@ pub fn day_shows(day: &Day<'_>) {
     }
     for (event, _) in &day.applied.told {
         if let Event::StepFailed { failure, .. } = event {
+            shows("see a failure");
             shows(format!("see {:?}", failure.kind));
         }
     }

@@ -15,7 +15,15 @@ use crate::tally::Floor;
 use crate::world::{Seen, World};
 
 /// What it would be vacuous without.
-const FLOORS: &[Floor] = &[];
+const FLOORS: &[Floor] = &[
+    ("plan an update", 500),
+    ("end an update well", 350),
+    ("end a pull well", 250),
+    ("end a rotation well", 200),
+    ("keep an order", 80),
+    ("see a failure", 80),
+    ("see TimedOut", 30),
+];
 
 #[test]
 fn what_is_planned_is_what_happens_and_then_there_is_nothing_left() {

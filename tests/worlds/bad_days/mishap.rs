@@ -220,32 +220,17 @@ impl Mishap {
         }
     }
 
-    /// In one word, for a tally.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Network(_, fault) => match fault {
-                Fault::Delay(_) => "Delay",
-                Fault::Refuse => "Refuse",
-                Fault::Cut => "Cut",
-                Fault::CutBody => "CutBody",
-                Fault::Answer { .. } => "Answer",
-                Fault::Corrupt => "Corrupt",
-            },
-            Self::Off(_) => "Off",
-            Self::TokensExpire(_) => "TokensExpire",
-            Self::Revoked(_) => "Revoked",
-            Self::Throttled(..) => "Throttled",
-            Self::WrongDigest(_) => "WrongDigest",
-            Self::NodeLost(_) => "NodeLost",
-            Self::DiskFull(_) => "DiskFull",
-            Self::Pruned(_) => "Pruned",
-            Self::Unavailable(..) => "Unavailable",
-            Self::FailOver => "FailOver",
-            Self::Killed(_) => "Killed",
-            Self::Meddled(..) => "Meddled",
-            Self::Stopped => "Stopped",
-            Self::BadBuild => "BadBuild",
-        }
+    /// In a word, and a fault in another one.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let word = |text: String| {
+            let word = text.split(|it: char| !it.is_ascii_alphabetic()).next();
+            word.unwrap_or_default().to_owned()
+        };
+        let fault = match self {
+            Self::Network(_, fault) => Some(word(format!("{fault:?}"))),
+            _ => None,
+        };
+        [word(format!("{self:?}"))].into_iter().chain(fault)
     }
 
     /// Whether answers of the managers may come late.

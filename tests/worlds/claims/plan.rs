@@ -258,7 +258,8 @@ fn lacks_tasks(world: &World, truth: &Truth, service: &Service) -> bool {
     let good = truth
         .serving(there)
         .filter(|task| is_wanted(world, service, &task.image));
-    // On a node that takes no tasks the engine may still want one.
-    let waits = there.tasks.iter().any(|task| task.state == "pending");
+    // On a node that takes no tasks the engine may still want one: it waits, or
+    // has only just ended.
+    let waits = there.tasks.iter().any(|task| task.state != "running");
     is_wanted(world, service, there.image()) && (waits || good.count() < truth.desired(there))
 }
