@@ -6,7 +6,7 @@ mod pulls;
 
 pub use outcome::{Day, order_is_kept, outcome_is_true, told};
 pub use plan::{blocked, nothing_is_left, plan_is_true, steps, steps_of};
-pub use pulls::{held, pulls_are_those_needed, pulls_are_those_planned};
+pub use pulls::{Held, held, pulls_are_those_needed, pulls_are_those_planned};
 
 use imgstack_executor::{Event, StepOutcome};
 use imgstack_planner::{Action, StackPlan};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use imgstack_executor::{Credentials, Event, Outcome, execute};
 use imgstack_observer::{Details, Engines as NodeEngines, Sources, login, observe};
-use imgstack_planner::{Inventory, Options, StackPlan, Trouble, plan};
+use imgstack_planner::{Inventory, Options, StackPlan, StepId, Trouble, plan};
 use imgstack_registry::credentials::Environment;
 use imgstack_registry::oci::{Client, ClientOptions, Endpoints};
 use imgstack_sim::github::Token;
@@ -22,6 +22,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::claims::{Held, held};
 use crate::design::{Build, Design, History, PASSWORD, Runs, Service, TAG};
 use crate::truth::Truth;
 
@@ -60,6 +61,8 @@ pub struct Seen {
 pub struct Applied {
     pub outcome: Outcome,
     pub told: Vec<(Event, Truth)>,
+    /// What nodes held when a step had succeeded.
+    pub held: BTreeMap<StepId, Held>,
 }
 
 impl World {
@@ -309,11 +312,14 @@ impl World {
 
     /// Carries the plan out.
     pub async fn apply(&self, seen: &Seen, cancel: &CancellationToken) -> Applied {
-        let told = Mutex::new(Vec::new());
+        let told = Mutex::new((Vec::new(), BTreeMap::new()));
         let tell = |event: Event| {
             let truth = self.truth();
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.push((event, truth));
+            if let Event::StepSucceeded { step, .. } = &event {
+                told.1.insert(step.clone(), held(self));
+            }
+            told.0.push((event, truth));
         };
         let Ok(manager) = &seen.manager else {
             panic!("nothing is planned without a manager");
@@ -326,9 +332,11 @@ impl World {
             owner: PERSON.to_owned(),
         };
         let outcome = execute(&seen.plan, &there, cancel, &tell).await;
+        let (told, held) = told.into_inner().unwrap();
         Applied {
             outcome,
-            told: told.into_inner().unwrap(),
+            told,
+            held,
         }
     }
 

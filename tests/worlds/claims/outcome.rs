@@ -11,7 +11,7 @@ use imgstack_spec::ImageRef;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use super::steps_of;
+use super::{Held, steps_of};
 use crate::order;
 use crate::truth::{self, Truth};
 use crate::world::{Applied, World};
@@ -273,7 +273,8 @@ fn rotation_is_true(day: &Day<'_>, step: &Step, rotate: &RotateCredential, ended
 fn pull_is_true(day: &Day<'_>, step: &Step, pull: &PullImage, ended: StepOutcome) {
     match ended {
         StepOutcome::Done => {
-            assert!(has_image(day.world, pull), "{pull:#?}");
+            let held = &day.applied.held[&step.id];
+            assert!(has_image(held, pull), "{pull:#?} {held:#?}");
         }
         StepOutcome::Failed => {
             let (failure, _) = failed(day, step);
@@ -289,17 +290,13 @@ fn pull_is_true(day: &Day<'_>, step: &Step, pull: &PullImage, ended: StepOutcome
     }
 }
 
-fn has_image(world: &World, pull: &PullImage) -> bool {
+fn has_image(held: &Held, pull: &PullImage) -> bool {
     // Docker names images by their familiar names, and this one by its digest.
     let reference = ImageRef {
         tag: None,
         ..pull.reference.clone()
     };
-    let (node, reference) = (pull.node.as_str(), reference.familiar());
-    world
-        .sim
-        .engines
-        .read(|cluster| cluster.node_image(node, &reference).is_ok())
+    held[pull.node.as_str()].contains(&reference.familiar())
 }
 
 /// A person can do something with it.
