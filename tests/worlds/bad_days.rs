@@ -196,11 +196,12 @@ async fn heal(world: &World, mishap: &Mishap, start: &Truth, mended: bool) -> bo
     let now = world.look().await.plan;
     nothing_is_left(world, &truth, &seen.plan, &now);
     plan_is_true(world, &truth, &now, false);
-    let blocked = now.report.is_blocked();
-    if mended || !blocked {
+    let whole = !now.report.is_blocked() && now.steps.is_empty();
+    // What had waited for another one may only now have its turn.
+    if whole || (mended && now.steps.is_empty()) {
         ends::what_can_run_runs(world, &now, mishap);
     }
-    !blocked
+    whole
 }
 
 /// A good build of everything that follows the tag.

@@ -369,7 +369,7 @@ pub fn order_is_kept(day: &Day<'_>, events: &[Value]) {
                 || has_no_place(day.after, earlier);
             let done = at == Some("completed") || (silent && at == Some("written"));
             assert!(
-                done || was_not_begun(day, earlier),
+                done || was_not_begun(day, name, earlier),
                 "{name} began while {earlier} was at {at:?}: {:#?}",
                 told(day)
             );
@@ -378,15 +378,13 @@ pub fn order_is_kept(day: &Day<'_>, events: &[Value]) {
     }
 }
 
-/// One that comes first by the file alone is not waited for when a node that
-/// it needs could not pull.
-fn was_not_begun(day: &Day<'_>, name: &str) -> bool {
-    let id = StepId::update(&name.parse().unwrap());
+/// One that comes before another by the file alone is not waited for when a
+/// node that it needs could not pull.
+fn was_not_begun(day: &Day<'_>, name: &str, earlier: &str) -> bool {
+    let id = StepId::update(&earlier.parse().unwrap());
     let mut steps = day.applied.outcome.steps.iter();
     steps.any(|(step, ended)| *step == id && *ended == StepOutcome::NotStarted)
-        && order::after(&day.world.design)
-            .values()
-            .all(|after| !after.contains(name))
+        && !order::after(&day.world.design)[name].contains(earlier)
 }
 
 /// Somebody has taken away all nodes that it could run on.
