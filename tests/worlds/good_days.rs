@@ -21,7 +21,7 @@ const FLOORS: &[Floor] = &[
     ("end a pull well", 250),
     ("end a rotation well", 200),
     ("keep an order", 80),
-    ("see a failure", 80),
+    ("see a failure", 60),
     ("see TimedOut", 30),
 ];
 
