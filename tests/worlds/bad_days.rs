@@ -2,27 +2,50 @@
 //! become of everything; once it is set right, another apply heals the world,
 //! or says truly why not.
 
+mod ends;
 mod mishap;
 mod points;
 
-use imgstack_planner::Code;
+use std::cell::Cell;
+
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::claims::{
-    Day, all_must_go_well, must_go_well, nothing_is_left, order_is_kept, outcome_is_true,
-    plan_is_true, told,
+    Day, all_must_go_well, day_shows, held, nothing_is_left, order_is_kept, outcome_is_true,
+    plan_is_true, pulls_are_those_needed, told,
 };
 use crate::design::{Build, Wants};
 use crate::draw::{Dice, design, spoil};
 use crate::seeds::{note, play};
+use crate::tally::{Floor, shows};
 use crate::truth::Truth;
 use crate::world::{Applied, Seen, World};
 use mishap::{Mishap, When};
 
+/// What it would be vacuous without.
+const FLOORS: &[Floor] = &[
+    ("plan an update", 500),
+    ("end an update well", 350),
+    ("end a pull well", 250),
+    ("keep an order", 80),
+    ("meet a mishap", 500),
+    ("meet Network", 70),
+    ("meet BadBuild", 60),
+    ("meet Pruned", 5),
+    ("meet FailOver", 5),
+    ("meet Meddled", 15),
+    ("meet NodeLost", 15),
+    ("see a failure", 120),
+    ("see TimedOut", 20),
+    ("have something to heal", 200),
+    ("are healed", 900),
+    ("have what can run run in the end", 500),
+];
+
 #[test]
 fn a_mishap_ends_in_success_or_in_an_honest_failure_and_can_be_healed() {
-    play("bad_days", 40, |seed| async move {
+    play("bad_days", 40, FLOORS, |seed| async move {
         let mut dice = Dice::of(seed);
         let mut design = design(seed, &mut dice);
         let bad_build = dice.chance(12);
@@ -39,27 +62,30 @@ fn a_mishap_ends_in_success_or_in_an_honest_failure_and_can_be_healed() {
         first(&world, &mishap, when).await;
         mishap.mend(&world);
         world.settle().await;
-        if heal(&world, &mishap, &start).await {
+        if heal(&world, &mishap, &start, false).await {
             return;
         }
         mended_builds(&mut world);
         world.settle().await;
-        heal(&world, &mishap, &start).await;
+        heal(&world, &mishap, &start, true).await;
     });
 }
 
 /// The apply that the mishap comes to.
 async fn first(world: &World, mishap: &Mishap, when: When) {
+    let hits = world.sim.server.faults.hits();
     if when == When::BeforeThePlan {
         mishap.happen(world);
     }
     let before = world.truth();
+    let images = held(world);
     let seen = world.look().await;
     // What was read while things went wrong need not be what is so.
     let early = when == When::BeforeThePlan;
-    let unseen = early && !matches!(mishap, Mishap::BadBuild);
+    let unseen = early && mishap.hides(world);
     if !(early && (mishap.delays() || mishap.meddled().is_some())) {
         plan_is_true(world, &before, &seen.plan, unseen);
+        pulls_are_those_needed(world, &before, &images, &seen.plan, unseen);
     }
     let before = world.truth();
     let events = world.history().len();
@@ -67,7 +93,15 @@ async fn first(world: &World, mishap: &Mishap, when: When) {
         mishap.happen(world);
     }
     let cancel = CancellationToken::new();
-    let Some(applied) = apply(world, &seen, mishap, when, &cancel).await else {
+    let applied = apply(world, &seen, mishap, when, &cancel).await;
+    let in_time = applied.as_ref().is_some_and(|(_, in_time)| *in_time) || early;
+    if in_time && mishap.has_hit(world, hits) {
+        shows("meet a mishap");
+        mishap
+            .names()
+            .for_each(|name| shows(format!("meet {name}")));
+    }
+    let Some((applied, _)) = applied else {
         return;
     };
     let after = world.truth();
@@ -83,43 +117,54 @@ async fn first(world: &World, mishap: &Mishap, when: When) {
         ill: true,
         stopped: cancel.is_cancelled(),
     };
+    day_shows(&day);
     outcome_is_true(&day);
     order_is_kept(&day, &world.history()[events..]);
 }
 
-/// None: there is nothing to do, or nobody to do it.
+/// And whether the mishap came before the end. None: there is nothing to do,
+/// or nobody to do it.
 async fn apply(
     world: &World,
     seen: &Seen,
     mishap: &Mishap,
     when: When,
     cancel: &CancellationToken,
-) -> Option<Applied> {
+) -> Option<(Applied, bool)> {
     if seen.plan.steps.is_empty() {
         return None;
     }
-    let applying = world.apply(seen, cancel);
+    let in_time = Cell::new(!matches!(when, When::Later(_)));
+    let ended = Cell::new(false);
+    let applying = async {
+        let applied = world.apply(seen, cancel).await;
+        ended.set(true);
+        applied
+    };
     let happening = async {
         let When::Later(later) = when else {
             return;
         };
         sleep(later).await;
+        in_time.set(!ended.get());
         mishap.happen(world);
         if let Mishap::Stopped = mishap {
             cancel.cancel();
         }
     };
     let (applied, ()) = tokio::join!(applying, happening);
-    Some(applied)
+    Some((applied, in_time.get()))
 }
 
-/// Another apply, with everything set right. Whether all services are what
-/// the spec asks for.
-async fn heal(world: &World, mishap: &Mishap, start: &Truth) -> bool {
+/// Another apply, with everything set right, and good builds pushed if
+/// `mended`. Whether all services are what the spec asks for.
+async fn heal(world: &World, mishap: &Mishap, start: &Truth, mended: bool) -> bool {
     let before = world.truth();
+    let images = held(world);
     let seen = world.look().await;
     plan_is_true(world, &before, &seen.plan, false);
-    nothing_hangs(world, &seen, start);
+    pulls_are_those_needed(world, &before, &images, &seen.plan, false);
+    ends::nothing_hangs(world, &seen.plan, start, mishap);
     let events = world.history().len();
     let applied = world.apply(&seen, &CancellationToken::new()).await;
     let after = world.truth();
@@ -140,31 +185,23 @@ async fn heal(world: &World, mishap: &Mishap, start: &Truth) -> bool {
     order_is_kept(&day, &world.history()[events..]);
     let complete = applied.outcome.is_complete();
     assert!(complete || !must, "{mishap:?} {:#?} {after:#?}", told(&day));
+    if !seen.plan.steps.is_empty() {
+        shows("have something to heal");
+    }
     if !complete {
         return false;
     }
+    shows("are healed");
     let truth = world.truth();
     let now = world.look().await.plan;
     nothing_is_left(world, &truth, &seen.plan, &now);
     plan_is_true(world, &truth, &now, false);
-    !now.report.is_blocked()
-}
-
-/// With nothing wrong any more no update goes on for ever.
-fn nothing_hangs(world: &World, seen: &Seen, start: &Truth) {
-    let truth = world.truth();
-    for finding in &seen.plan.report.findings {
-        let name = finding.address.to_string();
-        let mut services = world.design.services.iter();
-        let service = services.find(|it| name == format!("service.{}", it.name));
-        if let (Code::UpdateInProgress, Some(service)) = (finding.code, service) {
-            let well = must_go_well(&world.design, &truth, service);
-            // What it would go back to has to go well, too.
-            let ran = start.is_calm(&start.services[&service.name], 5);
-            let there = &truth.services[&service.name];
-            assert!(!well || !ran, "{finding:#?} {there:#?}");
-        }
+    let whole = !now.report.is_blocked() && now.steps.is_empty();
+    // What had waited for another one may only now have its turn.
+    if whole || (mended && now.steps.is_empty()) {
+        ends::what_can_run_runs(world, &now, mishap);
     }
+    whole
 }
 
 /// A good build of everything that follows the tag.

@@ -1,16 +1,15 @@
 //! A Swarm of a thousand nodes and ten thousand services.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use imgstack_sim::engine::Engines;
-use imgstack_sim::registry::{Build, Manner, Registry, Settings};
+use imgstack_sim::registry::{Build, Manner, Settings};
 use imgstack_sim::swarm::{Cluster, NodeSetup, Role};
-use imgstack_sim::{Clock, Server};
+use imgstack_sim::{Layout, Sockets, World};
 use imgstack_swarm::{Manager, Target};
+use jiff::SignedDuration;
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::seeds::say;
 
@@ -21,61 +20,46 @@ const START: Duration = Duration::from_secs(5);
 /// No list may take longer.
 const LIST: Duration = Duration::from_secs(2);
 
-/// The world, serving.
-struct Crowd {
-    engines: Engines,
-    _folder: TempDir,
-    target: Target,
+/// The world, serving: its managers do.
+async fn start(folder: &Path) -> World {
+    let now = "2026-02-09T04:00:00Z".parse().unwrap();
+    let mut layout = Layout::new(now, SignedDuration::ZERO, 1);
+    let registry = layout.add_registry("ghcr.io", Settings::new(Manner::Plain));
+    registry.push_build(&Build::new("acme/web", "9b1d2e7", now), &["16"]);
+    for number in 0..NODES {
+        let role = match number {
+            0..7 => Role::Manager,
+            _ => Role::Worker,
+        };
+        let zone = format!("z{}", number % 10);
+        layout.add_node(NodeSetup {
+            hostname: format!("node-{number:04}"),
+            role,
+            labels: BTreeMap::from([("zone".to_owned(), zone)]),
+            ..NodeSetup::default()
+        });
+    }
+    for number in 0..SERVICES {
+        let spec = json!({
+            "Name": format!("web-{number:05}"),
+            "Labels": {"tier": format!("t{}", number % 100)},
+            "TaskTemplate": {"ContainerSpec": {
+                "Image": "ghcr.io/acme/web:16", "Env": ["A=1"],
+            }},
+            "Mode": {"Replicated": {"Replicas": 1}},
+        });
+        layout.add_service(spec, None).unwrap();
+    }
+    layout.sockets(Sockets::Managers);
+    layout.start(folder).await.unwrap()
 }
 
-impl Crowd {
-    fn start() -> Self {
-        let server = Server::new(Clock::starting("2026-02-09T04:00:00Z".parse().unwrap()));
-        let registry = Registry::new("ghcr.io", Settings::new(Manner::Plain), &server);
-        registry.push_build(
-            &Build::new("acme/web", "9b1d2e7", server.clock.now()),
-            &["16"],
-        );
-        let mut cluster = Cluster::new(1);
-        for number in 0..NODES {
-            let role = match number {
-                0..7 => Role::Manager,
-                _ => Role::Worker,
-            };
-            let zone = format!("z{}", number % 10);
-            let setup = NodeSetup {
-                hostname: format!("node-{number:04}"),
-                role,
-                labels: BTreeMap::from([("zone".to_owned(), zone)]),
-                ..NodeSetup::default()
-            };
-            cluster.add_node(server.clock.now(), setup);
-        }
-        let engines = Engines::start(&server, cluster, Arc::new(registry));
-        for number in 0..SERVICES {
-            let spec = json!({
-                "Name": format!("web-{number:05}"),
-                "Labels": {"tier": format!("t{}", number % 100)},
-                "TaskTemplate": {"ContainerSpec": {
-                    "Image": "ghcr.io/acme/web:16", "Env": ["A=1"],
-                }},
-                "Mode": {"Replicated": {"Replicas": 1}},
-            });
-            let created = engines.with(|cluster, now| cluster.create_service(now, spec, None));
-            created.unwrap();
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("manager.sock");
-        engines.listen_unix("node-0000", &socket).unwrap();
-        Self {
-            engines,
-            _folder: folder,
-            target: Target {
-                endpoint: format!("unix://{}", socket.display()).parse().unwrap(),
-                tls: None,
-                source: "a test".to_owned(),
-            },
-        }
+fn target(world: &World) -> Target {
+    let socket = world.socket("node-0000");
+    Target {
+        endpoint: format!("unix://{}", socket.display()).parse().unwrap(),
+        tls: None,
+        source: "a test".to_owned(),
     }
 }
 
@@ -103,9 +87,10 @@ fn worked() -> Duration {
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_nodes_and_ten_thousand_services_start_at_once_and_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
     let start = timed("start of 1,000 nodes and 10,000 services", START, async {
-        let crowd = Crowd::start();
-        let manager = Manager::connect(&crowd.target).await.unwrap();
+        let crowd = start(folder.path()).await;
+        let manager = Manager::connect(&target(&crowd)).await.unwrap();
         assert_eq!(manager.services().await.unwrap().len(), SERVICES);
         (crowd, manager)
     });

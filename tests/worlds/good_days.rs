@@ -6,16 +6,28 @@ use imgstack_planner::{Options, StackPlan, plan};
 use tokio_util::sync::CancellationToken;
 
 use crate::claims::{
-    Day, all_must_go_well, blocked, nothing_is_left, order_is_kept, outcome_is_true, plan_is_true,
-    told,
+    Day, all_must_go_well, blocked, day_shows, held, nothing_is_left, order_is_kept,
+    outcome_is_true, plan_is_true, pulls_are_those_needed, pulls_are_those_planned, told,
 };
 use crate::draw::{Dice, design, spoil};
 use crate::seeds::play;
+use crate::tally::Floor;
 use crate::world::{Seen, World};
+
+/// What it would be vacuous without.
+const FLOORS: &[Floor] = &[
+    ("plan an update", 500),
+    ("end an update well", 350),
+    ("end a pull well", 250),
+    ("end a rotation well", 200),
+    ("keep an order", 80),
+    ("see a failure", 60),
+    ("see TimedOut", 30),
+];
 
 #[test]
 fn what_is_planned_is_what_happens_and_then_there_is_nothing_left() {
-    play("good_days", 40, |seed| async move {
+    play("good_days", 40, FLOORS, |seed| async move {
         let mut dice = Dice::of(seed);
         let mut design = design(seed, &mut dice);
         if dice.chance(12) {
@@ -32,10 +44,11 @@ fn what_is_planned_is_what_happens_and_then_there_is_nothing_left() {
 
 /// Plans and applies. Whether nothing is left to do.
 async fn round(world: &World) -> bool {
-    let before = world.truth();
+    let (before, images) = (world.truth(), held(world));
     let seen = world.look().await;
     is_the_same_again(world, &seen).await;
     plan_is_true(world, &before, &seen.plan, false);
+    pulls_are_those_needed(world, &before, &images, &seen.plan, false);
     let events = world.history().len();
     let applied = world.apply(&seen, &CancellationToken::new()).await;
     let after = world.truth();
@@ -52,7 +65,9 @@ async fn round(world: &World) -> bool {
         ill: false,
         stopped: false,
     };
+    day_shows(&day);
     outcome_is_true(&day);
+    pulls_are_those_planned(&day, &images, &held(world));
     order_is_kept(&day, &world.history()[events..]);
     changes::are_those_planned(&day);
     let complete = applied.outcome.is_complete();

@@ -24,6 +24,7 @@ mod draw;
 mod good_days;
 mod order;
 mod seeds;
+mod tally;
 mod truth;
 mod unknown;
 mod world;

@@ -1,5 +1,7 @@
-//! Which worlds are played, and how one is played again.
+//! Which worlds are played, how one is played again, and what they have to
+//! have shown.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -8,50 +10,77 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
+use crate::tally::{self, Floor};
+
 /// How many worlds there are, unless the environment says otherwise.
 const WORLDS: u64 = 1000;
+/// The first seed in CI.
+const FIRST: u64 = 2_273_094_745;
+/// After so many that failed no other world is played.
+const FAILURES: usize = 10;
+/// More than any rollout takes, and what comes after it.
+const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
 
 thread_local! {
     static NOTE: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// The first seed in CI.
-const FIRST: u64 = 2_273_094_745;
-
-/// Plays `share` of a hundred of the worlds. `name` is that of the test.
-pub fn play<F: Future<Output = ()>>(name: &str, share: u64, world: impl Fn(u64) -> F) {
-    let (first, count) = match number("IMGSTACK_SEED") {
-        Some(seed) => (seed, 1),
-        None => {
-            let worlds = number("IMGSTACK_WORLDS").unwrap_or(WORLDS);
-            // What is checked for others is the same each time; whoever looks for
-            // more has other worlds each time.
-            let first = match std::env::var_os("CI") {
-                Some(_) => FIRST,
-                None => u64::from(fastrand::u32(..)),
-            };
-            (first, (worlds * share).div_ceil(100))
-        }
-    };
+/// Plays `share` of a hundred of the worlds. `name` is that of the test, and
+/// `floors` are what its worlds have to have shown, or it is about nothing.
+pub fn play<F: Future<Output = ()>>(
+    name: &str,
+    share: u64,
+    floors: &[Floor],
+    world: impl Fn(u64) -> F,
+) {
+    let (first, count) = seeds(share);
     let (last, began) = (first + count - 1, Instant::now());
+    let mut failures = Vec::new();
+    let mut tally = tally::Tally::default();
     for seed in first..=last {
         let played = catch_unwind(AssertUnwindSafe(|| one(world(seed), seed)));
+        tally.add_world();
+        let note = NOTE.take();
         if let Err(cause) = played {
-            let note = NOTE.take();
             say(&format!(
                 "{name}: the world of seed {seed} failed {note}; again: IMGSTACK_SEED={seed} cargo test -p imgstack-tests --test worlds {name}"
             ));
-            resume_unwind(cause);
+            failures.push(cause);
+            if failures.len() == FAILURES {
+                break;
+            }
         }
     }
+    fail_with(failures);
     let seconds = began.elapsed().as_secs_f64();
     say(&format!(
         "{name}: {count} worlds, seeds {first}..{last}, {seconds:.1} s"
     ));
+    say(&format!("{name}: of them {tally}"));
+    tally.hold_against(name, floors);
 }
 
-/// More than any rollout takes, and what comes after it.
-const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
+/// The first, and how many.
+fn seeds(share: u64) -> (u64, u64) {
+    if let Some(seed) = number("IMGSTACK_SEED") {
+        return (seed, 1);
+    }
+    let worlds = number("IMGSTACK_WORLDS").unwrap_or(WORLDS);
+    // What is checked for others is the same each time; whoever looks for more
+    // has other worlds each time.
+    let first = match std::env::var_os("CI") {
+        Some(_) => FIRST,
+        None => u64::from(fastrand::u32(..)),
+    };
+    (first, (worlds * share).div_ceil(100))
+}
+
+/// Fails as the first world has.
+fn fail_with(failures: Vec<Box<dyn Any + Send>>) {
+    if let Some(first) = failures.into_iter().next() {
+        resume_unwind(first);
+    }
+}
 
 /// In a time that passes when nobody has anything to do.
 fn one(world: impl Future<Output = ()>, seed: u64) {

@@ -120,13 +120,8 @@ impl Truth {
     /// The nodes that meet the constraints of a service: a global one has a
     /// task for each, be its platform what it may.
     pub fn places<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = &'a Node> {
-        let placement = &service.spec["TaskTemplate"]["Placement"];
         let nodes = self.nodes.iter().filter(|(_, node)| node.up && node.active);
-        let fitting = nodes.filter(move |(name, node)| {
-            let constraints = placement["Constraints"].as_array().into_iter().flatten();
-            let mut constraints = constraints.map(text);
-            constraints.all(|constraint| node.meets(name, constraint))
-        });
+        let fitting = nodes.filter(move |(name, node)| node.is_allowed(name, service));
         fitting.map(|(_, node)| node)
     }
 
@@ -210,6 +205,14 @@ impl Node {
                 other => other.to_owned(),
             },
         }
+    }
+
+    /// Whether the constraints of a service let it run on this node.
+    pub fn is_allowed(&self, name: &str, service: &Service) -> bool {
+        let placement = &service.spec["TaskTemplate"]["Placement"];
+        let constraints = placement["Constraints"].as_array().into_iter().flatten();
+        let mut constraints = constraints.map(text);
+        constraints.all(|constraint| self.meets(name, constraint))
     }
 
     /// The constraints that are drawn, and no others.

@@ -1,32 +1,35 @@
 //! A design that runs, and what a person does in it: look, plan, apply.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use imgstack_executor::{Credentials, Event, Outcome, execute};
 use imgstack_observer::{Details, Engines as NodeEngines, Sources, login, observe};
-use imgstack_planner::{Inventory, Options, StackPlan, Trouble, plan};
+use imgstack_planner::{Inventory, Options, StackPlan, StepId, Trouble, plan};
 use imgstack_registry::credentials::Environment;
 use imgstack_registry::oci::{Client, ClientOptions, Endpoints};
-use imgstack_sim::engine::Engines;
-use imgstack_sim::github::{GitHub, Token};
-use imgstack_sim::registry::{self, Layer, Manner, Registries, Registry, Settings, User};
-use imgstack_sim::swarm::{Cluster, ServiceUpdate};
-use imgstack_sim::{Clock, Credential, Server};
+use imgstack_sim::github::Token;
+use imgstack_sim::registry::{self, Layer, Manner, Registry, Settings, User};
+use imgstack_sim::swarm::ServiceUpdate;
+use imgstack_sim::{Credential, Layout};
 use imgstack_spec::{Input, NodeName, Platform, Stack};
 use imgstack_swarm::{Manager, NodeEngine, RegistryAuth, Target};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::claims::{Held, held};
 use crate::design::{Build, Design, History, PASSWORD, Runs, Service, TAG};
 use crate::truth::Truth;
 
 /// A password that is nowhere else.
 pub const SECRET: &str = "hunter2-of-the-robot";
+/// What a layer takes on its way; an image has one.
+pub const PACKED: u64 = 8 << 20;
 /// Who plans and applies.
 const PERSON: &str = "somebody@here";
 /// After so long nothing moves but what moves for ever.
@@ -35,8 +38,7 @@ const SETTLED: Duration = Duration::from_secs(60);
 /// A design that runs. To be made and used inside a runtime.
 pub struct World {
     pub design: Design,
-    pub server: Server,
-    pub engines: Engines,
+    pub sim: imgstack_sim::World,
     pub registries: Vec<Registry>,
     /// By image and build.
     pub digests: Vec<Vec<String>>,
@@ -59,33 +61,29 @@ pub struct Seen {
 pub struct Applied {
     pub outcome: Outcome,
     pub told: Vec<(Event, Truth)>,
+    /// What nodes held when a step had succeeded.
+    pub held: BTreeMap<StepId, Held>,
 }
 
 impl World {
     /// Builds the world and lets it come to rest.
     pub async fn of(design: Design) -> Self {
-        let server = Server::new(Clock::starting("2026-02-09T04:00:00Z".parse().unwrap()));
-        let registries: Vec<Registry> = design
-            .hosts
-            .iter()
-            .map(|host| registry(host.name, host.manner, host.login, &server))
+        let now = "2026-02-09T04:00:00Z".parse().unwrap();
+        let mut layout = Layout::new(now, SignedDuration::ZERO, design.seed);
+        let hosts = design.hosts.iter();
+        let registries: Vec<Registry> = hosts
+            .map(|host| add_registry(&mut layout, host.name, host.manner, host.login))
             .collect();
-        let endpoints = endpoints(&server, &registries).await;
-        let digests = push(&design, &registries, &server);
-        let mut cluster = Cluster::new(design.seed);
+        // GHCR's passwords are GitHub's tokens.
+        let github = layout.add_github(registries.first());
+        github.add_token(Token::classic("robot", SECRET, &["read:packages"]));
+        let digests = push(&design, &registries, now);
         for node in &design.nodes {
-            cluster.add_node(server.clock.now(), node.setup.clone());
+            layout.add_node(node.setup.clone());
         }
-        let upstream: Registries = registries.iter().cloned().collect();
-        let engines = Engines::start(&server, cluster, Arc::new(upstream));
         let folder = tempfile::tempdir().unwrap();
-        let socket = |name: &str| folder.path().join(format!("{name}.sock"));
-        for node in &design.nodes {
-            let name = &node.setup.hostname;
-            engines.listen_unix(name, &socket(name)).unwrap();
-        }
-        let target = target(socket(&design.nodes[0].setup.hostname));
-        let endpoint = |name: &str| format!("unix://{}", socket(name).display());
+        let sim = layout.start(folder.path()).await.unwrap();
+        let endpoint = |name: &str| format!("unix://{}", sim.socket(name).display());
         let text = design.yaml(endpoint, |image, build| digests[image][build].clone());
         let set = imgstack_spec::read(&[Input::new("drawn.yaml", text.clone())]);
         let stack = match set {
@@ -93,14 +91,13 @@ impl World {
             Err(mistakes) => panic!("the spec is mistaken: {mistakes:?}\n{text}"),
         };
         let world = Self {
+            endpoints: Endpoints::parse(&sim.endpoints()).unwrap(),
+            target: target(&sim.socket(&design.nodes[0].setup.hostname)),
             design,
-            server,
-            engines,
+            sim,
             registries,
             digests,
             stack,
-            endpoints,
-            target,
             _folder: folder,
         };
         world.populate().await;
@@ -121,6 +118,7 @@ impl World {
             let spec = self.with_image(service, image);
             let auth = service.credential.then(credential);
             let created = self
+                .sim
                 .engines
                 .with(|cluster, now| cluster.create_service(now, spec, auth));
             created.unwrap();
@@ -129,7 +127,8 @@ impl World {
         self.set_availability(false);
         self.live_through().await;
         for node in self.design.nodes.iter().filter(|node| node.lost) {
-            self.engines
+            self.sim
+                .engines
                 .with(|cluster, now| cluster.lose_node(now, &node.setup.hostname));
         }
         sleep(SETTLED).await;
@@ -145,7 +144,7 @@ impl World {
 
     /// Sets a node's availability.
     pub fn make_available(&self, hostname: &str, availability: &str) {
-        self.engines.with(|cluster, now| {
+        self.sim.engines.with(|cluster, now| {
             let node = cluster.node(hostname).unwrap();
             let mut spec = node["Spec"].clone();
             spec["Availability"] = availability.into();
@@ -219,7 +218,7 @@ impl World {
 
     /// Somebody else changes a service's spec; nothing if it is not there.
     pub fn change(&self, name: &str, change: impl FnOnce(&mut Value)) {
-        self.engines.with(|cluster, now| {
+        self.sim.engines.with(|cluster, now| {
             let Ok(service) = cluster.service(name) else {
                 return;
             };
@@ -270,7 +269,7 @@ impl World {
         let host = self.design.images[image].host;
         let registry = &self.registries[host];
         let path = self.design.images[image].path.clone();
-        let digest = push_build(registry, &path, &build, &self.server);
+        let digest = push_build(registry, &path, &build, self.sim.server.clock.now());
         self.design.images[image].builds.push(build);
         self.digests[image].push(digest);
     }
@@ -290,7 +289,7 @@ impl World {
             registry: &registry,
             engines: &NodeEngines::default(),
             parallelism: 4,
-            now: self.server.clock.now(),
+            now: self.sim.server.clock.now(),
             observer: PERSON,
         };
         let observed = observe(&self.stack, sources, Details::WhereNeeded).await;
@@ -313,11 +312,14 @@ impl World {
 
     /// Carries the plan out.
     pub async fn apply(&self, seen: &Seen, cancel: &CancellationToken) -> Applied {
-        let told = Mutex::new(Vec::new());
+        let told = Mutex::new((Vec::new(), BTreeMap::new()));
         let tell = |event: Event| {
             let truth = self.truth();
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.push((event, truth));
+            if let Event::StepSucceeded { step, .. } = &event {
+                told.1.insert(step.clone(), held(self));
+            }
+            told.0.push((event, truth));
         };
         let Ok(manager) = &seen.manager else {
             panic!("nothing is planned without a manager");
@@ -330,15 +332,17 @@ impl World {
             owner: PERSON.to_owned(),
         };
         let outcome = execute(&seen.plan, &there, cancel, &tell).await;
+        let (told, held) = told.into_inner().unwrap();
         Applied {
             outcome,
-            told: told.into_inner().unwrap(),
+            told,
+            held,
         }
     }
 
     /// What is so now.
     pub fn truth(&self) -> Truth {
-        Truth::of(&self.engines, self.server.clock.now())
+        Truth::of(&self.sim.engines, self.sim.server.clock.now())
     }
 
     /// Lets the world come to rest.
@@ -348,7 +352,7 @@ impl World {
 
     /// How many changes of services the world has told so far, and what.
     pub fn history(&self) -> Vec<Value> {
-        self.engines.read(|cluster| cluster.events().to_vec())
+        self.sim.engines.read(|cluster| cluster.events().to_vec())
     }
 }
 
@@ -386,37 +390,20 @@ fn credential() -> Credential {
     }
 }
 
-fn registry(name: &str, manner: Manner, login: bool, server: &Server) -> Registry {
+fn add_registry(layout: &mut Layout, name: &str, manner: Manner, login: bool) -> Registry {
     let settings = Settings {
         // The limit has tests of its own.
         pulls: None,
         ..Settings::new(manner)
     };
-    let registry = Registry::new(name, settings, server);
+    let registry = layout.add_registry(name, settings);
     if login {
         registry.add_user(User::reader("robot", SECRET, "acme"));
     }
     registry
 }
 
-async fn endpoints(server: &Server, registries: &[Registry]) -> Endpoints {
-    let mut entries = Vec::new();
-    for registry in registries {
-        let address = server
-            .tcp(registry.host(), None, Arc::new(registry.clone()))
-            .await;
-        let (host, address) = (registry.host(), address.unwrap());
-        entries.push(format!("{host}=http://{address}"));
-    }
-    // GHCR's passwords are GitHub's tokens.
-    let github = GitHub::new(server, registries.first());
-    github.add_token(Token::classic("robot", SECRET, &["read:packages"]));
-    let address = server.tcp("api.github.com", None, Arc::new(github)).await;
-    entries.push(format!("api.github.com=http://{}", address.unwrap()));
-    Endpoints::parse(&entries.join(",")).unwrap()
-}
-
-fn target(socket: PathBuf) -> Target {
+fn target(socket: &Path) -> Target {
     Target {
         endpoint: format!("unix://{}", socket.display()).parse().unwrap(),
         tls: None,
@@ -424,10 +411,10 @@ fn target(socket: PathBuf) -> Target {
     }
 }
 
-fn push(design: &Design, registries: &[Registry], server: &Server) -> Vec<Vec<String>> {
+fn push(design: &Design, registries: &[Registry], now: Timestamp) -> Vec<Vec<String>> {
     for registry in registries {
         for (path, ends_after_ms) in [("acme/elsewhere", None), ("acme/dying", Some(100))] {
-            let mut build = registry::Build::new(path, "0000001", server.clock.now());
+            let mut build = registry::Build::new(path, "0000001", now);
             build.behaviour.ends_after_ms = ends_after_ms;
             build.behaviour.exit_code = 1;
             registry.push_build(&build, &["1"]);
@@ -439,13 +426,13 @@ fn push(design: &Design, registries: &[Registry], server: &Server) -> Vec<Vec<St
         registry.set_public(&image.path, !image.private);
         let builds = image.builds.iter();
         builds
-            .map(|build| push_build(registry, &image.path, build, server))
+            .map(|build| push_build(registry, &image.path, build, now))
             .collect()
     });
     images.collect()
 }
 
-fn push_build(registry: &Registry, path: &str, build: &Build, server: &Server) -> String {
+fn push_build(registry: &Registry, path: &str, build: &Build, now: Timestamp) -> String {
     let architectures = build.architectures.iter();
     let pushed = registry::Build {
         platforms: architectures
@@ -457,12 +444,12 @@ fn push_build(registry: &Registry, path: &str, build: &Build, server: &Server) -
             .collect(),
         index: build.index,
         layers: vec![Layer {
-            compressed: 8 << 20,
+            compressed: PACKED,
             unpacked: 20 << 20,
         }],
         behaviour: build.behaviour.clone(),
         healthcheck: build.healthcheck,
-        ..registry::Build::new(path, &build.sha, server.clock.now())
+        ..registry::Build::new(path, &build.sha, now)
     };
     let tags = [TAG.to_owned(), build.tag(), "latest".to_owned()];
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();

@@ -83,8 +83,12 @@ impl Verdict {
             Self::RolledBack { .. } => {
                 "push a mended build, or hold a good one with `pin:` in the spec; then: imgstack plan".to_owned()
             }
-            Self::Stuck(_) | Self::Unstable | Self::TimedOut(_) => format!(
+            Self::Stuck(_) | Self::Unstable => format!(
                 "pin a good build in the spec and run imgstack apply, or go back now: docker service rollback {service}"
+            ),
+            // No other build gets in between an update that is going on.
+            Self::TimedOut(_) => format!(
+                "the Swarm goes on trying; see what it waits for: docker service ps --no-trunc {service}; or go back now: docker service rollback {service}"
             ),
             Self::GoingBack | Self::Overtaken(_) | Self::Unseen(_) => {
                 "see where things stand: imgstack status".to_owned()

@@ -165,7 +165,7 @@ pub(crate) fn not_usable(scope: Scope<'_>, inventory: &Inventory) -> Vec<Finding
 pub(crate) fn in_the_way(service: &Service, inventory: &Inventory) -> Option<Finding> {
     let address = Address::Service(service.name.clone());
     let observed = observed(inventory, &service.name)?;
-    if let Some(blocked) = must_not_be_touched(&address, observed) {
+    if let Some(blocked) = must_not_be_touched(&service.name, observed) {
         return Some(blocked);
     }
     let not_now = |why: &str, hint: String| Finding {

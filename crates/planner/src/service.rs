@@ -84,7 +84,7 @@ pub(crate) fn judge<'a>(
     let Some(wanted) = followed.wanted(image, &address, observed) else {
         return blocked(waits_for_image(&address, image));
     };
-    if let Some(finding) = must_not_be_touched(&address, observed) {
+    if let Some(finding) = must_not_be_touched(&service.name, observed) {
         return blocked(finding);
     }
     let wanted = match wanted {
@@ -195,9 +195,10 @@ fn waits_for_image(address: &Address, image: &Image) -> Finding {
 }
 
 pub(crate) fn must_not_be_touched(
-    address: &Address,
+    name: &ServiceName,
     observed: &ObservedService,
 ) -> Option<Finding> {
+    let address = &Address::Service(name.clone());
     if observed.mode == ServiceMode::Job {
         return Some(Finding {
             hint: Some("remove it from the spec; recreate the job to run another build".to_owned()),
@@ -210,9 +211,14 @@ pub(crate) fn must_not_be_touched(
         });
     }
     let status = observed.update_status.as_ref()?;
-    let doing = match status.state {
-        UpdateState::Updating => "an update is going on",
-        UpdateState::RollbackStarted => "a roll-back is going on",
+    let wait = "wait until it has ended: imgstack status";
+    let (doing, hint) = match status.state {
+        // One whose tasks find no node goes on for ever.
+        UpdateState::Updating => (
+            "an update is going on",
+            format!("{wait}; or go back now: docker service rollback {name}"),
+        ),
+        UpdateState::RollbackStarted => ("a roll-back is going on", wait.to_owned()),
         UpdateState::Paused
         | UpdateState::Completed
         | UpdateState::RollbackPaused
@@ -220,7 +226,7 @@ pub(crate) fn must_not_be_touched(
         | UpdateState::Unknown => return None,
     };
     Some(Finding {
-        hint: Some("wait until it has ended: imgstack status".to_owned()),
+        hint: Some(hint),
         ..finding(
             Severity::Blocked,
             Code::UpdateInProgress,

@@ -70,22 +70,36 @@ impl Trigger {
 
 /// The faults that are set. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Vec<(Trigger, Fault)>>>);
+pub struct Faults(Arc<Mutex<Set>>);
+
+#[derive(Debug, Default)]
+struct Set {
+    faults: Vec<(Trigger, Fault)>,
+    hits: usize,
+}
 
 impl Faults {
     /// Sets a fault. Where several match a request, the first set one hits.
     pub fn set(&self, trigger: Trigger, fault: Fault) {
-        self.lock().push((trigger, fault));
+        self.lock().faults.push((trigger, fault));
     }
 
     /// Takes all faults away.
     pub fn clear(&self) {
-        self.lock().clear();
+        self.lock().faults.clear();
+    }
+
+    /// How many requests were hit so far, by whatever fault.
+    #[must_use]
+    pub fn hits(&self) -> usize {
+        self.lock().hits
     }
 
     /// The fault that hits this request, if any; it is counted.
     pub(crate) fn hit(&self, server: &str, method: &str, path: &str) -> Option<Fault> {
-        for (trigger, fault) in self.lock().iter_mut() {
+        let mut set = self.lock();
+        let Set { faults, hits } = &mut *set;
+        for (trigger, fault) in faults {
             if !trigger.matches(server, method, path) || trigger.times == Some(0) {
                 continue;
             }
@@ -94,12 +108,13 @@ impl Faults {
                 continue;
             }
             trigger.times = trigger.times.map(|times| times - 1);
+            *hits += 1;
             return Some(fault.clone());
         }
         None
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Trigger, Fault)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Set> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,5 +141,6 @@ mod tests {
         assert!(hit("POST", "/anything"));
         faults.clear();
         assert!(!hit("POST", "/anything"));
+        assert_eq!(faults.hits(), 3);
     }
 }

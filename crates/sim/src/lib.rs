@@ -33,4 +33,4 @@ pub use fault::{Fault, Faults, Trigger};
 pub use image::{Behaviour, Credential, Descriptor, Image, Pull, PullError, Upstream};
 pub use record::{Record, Recorded};
 pub use serve::{Answer, Asked, Body, Served, Server, Service};
-pub use world::{Layout, World};
+pub use world::{Layout, Sockets, World};

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::engine::Engines;
 use crate::github::GitHub;
 use crate::registry::{Registries, Registry, Settings};
-use crate::swarm::{ApiError, Cluster, NodeSetup};
+use crate::swarm::{ApiError, Cluster, NodeSetup, Role};
 use crate::{Clock, Credential, Server, Service};
 
 /// What GitHub's API is called.
@@ -32,11 +32,22 @@ pub struct Layout {
     swarm: Cluster,
     /// The Swarm's date, which has not come to the clock's yet.
     date: Timestamp,
-    nodes: Vec<String>,
+    nodes: Vec<(String, Role)>,
     registries: Registries,
     /// Each with its port, if it was named after one.
     doors: Vec<(Registry, Option<TcpListener>)>,
     github: Option<GitHub>,
+    sockets: Sockets,
+}
+
+/// Which engines have a socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sockets {
+    /// Those of all nodes.
+    #[default]
+    All,
+    /// Those of managers: with a thousand nodes there are not files enough.
+    Managers,
 }
 
 impl Layout {
@@ -56,6 +67,7 @@ impl Layout {
             registries,
             doors: Vec::new(),
             github: None,
+            sockets: Sockets::default(),
         }
     }
 
@@ -73,7 +85,7 @@ impl Layout {
 
     /// Adds a node. The first manager leads.
     pub fn add_node(&mut self, setup: NodeSetup) -> &mut Self {
-        self.nodes.push(setup.hostname.clone());
+        self.nodes.push((setup.hostname.clone(), setup.role));
         self.swarm.add_node(self.date, setup);
         self
     }
@@ -138,6 +150,12 @@ impl Layout {
         &mut self.swarm
     }
 
+    /// Which engines have a socket; without this, all.
+    pub fn sockets(&mut self, sockets: Sockets) -> &mut Self {
+        self.sockets = sockets;
+        self
+    }
+
     /// Starts the world: its past ends, its servers listen. `folder` is for
     /// the sockets of the engines, and stays its owner's to remove.
     ///
@@ -162,9 +180,15 @@ impl Layout {
             let address = world.server.tcp(GITHUB, None, service).await?;
             world.github = Some((github, address));
         }
-        for hostname in &self.nodes {
-            let socket = world.socket(hostname);
-            world.engines.listen_unix(hostname, &socket)?;
+        for (hostname, role) in &self.nodes {
+            match (self.sockets, role) {
+                (Sockets::All, _) | (Sockets::Managers, Role::Manager) => {
+                    world
+                        .engines
+                        .listen_unix(hostname, &world.socket(hostname))?;
+                }
+                (Sockets::Managers, Role::Worker) => {}
+            }
         }
         Ok(world)
     }
@@ -282,7 +306,6 @@ mod tests {
 
     use super::*;
     use crate::registry::{Build, Manner, User};
-    use crate::swarm::Role;
 
     const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -360,6 +383,7 @@ mod tests {
             .add_local_registry(Settings::new(Manner::Plain))
             .unwrap();
         layout.add_github(Some(&ghcr));
+        layout.sockets(Sockets::Managers);
         let folder = tempfile::tempdir().unwrap();
         let world = layout.start(folder.path()).await.unwrap();
         // Another test may have been first.
@@ -377,7 +401,7 @@ mod tests {
         assert_eq!(status(format!("http://{}/v2/", local.host())).await, 200);
         // It does not speak to those who do not say who they are.
         assert_eq!(status(format!("{github}/user")).await, 403);
-        assert!(world.socket("a").exists() && world.socket("b").exists());
+        assert!(world.socket("a").exists() && !world.socket("b").exists());
         world.add_alias("mirror.test", &local);
         assert_eq!(world.registry("mirror.test").unwrap().host(), local.host());
         world.remove_alias("mirror.test");

@@ -29,6 +29,8 @@ pub enum Mishap {
     NodeLost(String),
     /// A disk is full.
     DiskFull(String),
+    /// A node loses every image that no container of it uses.
+    Pruned(String),
     /// Somebody drains a node, or lets it take no more tasks.
     Unavailable(String, &'static str),
     /// The leader of the managers changes.
@@ -83,7 +85,7 @@ impl Mishap {
         let away = dice.pick(&["drain", "pause"]);
         let (trigger, fault) = points::draw(dice, world);
         let mishap = dice.weighted(&[
-            (40, Self::Network(trigger, fault)),
+            (35, Self::Network(trigger, fault)),
             (5, Self::Off(host)),
             (4, Self::TokensExpire(host)),
             (4, Self::Revoked(host)),
@@ -91,6 +93,7 @@ impl Mishap {
             (4, Self::WrongDigest(image)),
             (7, Self::NodeLost(node.clone())),
             (4, Self::DiskFull(node.clone())),
+            (5, Self::Pruned(node.clone())),
             (5, Self::Unavailable(node, away)),
             (6, Self::FailOver),
             (5, Self::Killed(service.clone())),
@@ -111,7 +114,7 @@ impl Mishap {
         let registry = |host: &usize| &world.registries[*host];
         match self {
             Self::Network(trigger, fault) => {
-                world.server.faults.set(trigger.clone(), fault.clone());
+                world.sim.server.faults.set(trigger.clone(), fault.clone());
             }
             Self::Off(host) => registry(host).set_off(true),
             Self::TokensExpire(host) => registry(host).expire_tokens(),
@@ -119,15 +122,24 @@ impl Mishap {
             Self::Throttled(host, requests) => registry(host).throttle_next(*requests),
             Self::WrongDigest(image) => mislead(world, *image, true),
             Self::NodeLost(node) => world
+                .sim
                 .engines
                 .with(|cluster, now| cluster.lose_node(now, node)),
             Self::DiskFull(node) => {
                 world
+                    .sim
                     .engines
                     .with(|cluster, _| cluster.fill_disk(node, 1 << 20));
             }
+            Self::Pruned(node) => world.sim.engines.with(|cluster, now| {
+                cluster.prune_containers(now, node, |_| true);
+                cluster.prune_images(now, node, true);
+            }),
             Self::Unavailable(node, away) => world.make_available(node, away),
-            Self::FailOver => world.engines.with(|cluster, now| cluster.fail_over(now)),
+            Self::FailOver => world
+                .sim
+                .engines
+                .with(|cluster, now| cluster.fail_over(now)),
             Self::Killed(service) => kill(world, service),
             Self::Meddled(service, meddling) => meddle(world, service, *meddling),
             // The apply is told, and the build is there from the start.
@@ -137,7 +149,7 @@ impl Mishap {
 
     /// Sets right what can be.
     pub fn mend(&self, world: &World) {
-        world.server.faults.clear();
+        world.sim.server.faults.clear();
         for (registry, host) in world.registries.iter().zip(&world.design.hosts) {
             registry.set_off(false);
             registry.throttle_next(0);
@@ -150,7 +162,7 @@ impl Mishap {
         }
         for node in world.design.nodes.iter() {
             let name = &node.setup.hostname;
-            world.engines.with(|cluster, now| {
+            world.sim.engines.with(|cluster, now| {
                 cluster.fill_disk(name, 1 << 40);
                 if !node.lost {
                     cluster.return_node(now, name);
@@ -176,6 +188,49 @@ impl Mishap {
             Self::FailOver => true,
             _ => false,
         }
+    }
+
+    /// Whether what is read while it lasts need not be all that is so.
+    pub fn hides(&self, world: &World) -> bool {
+        match self {
+            Self::Network(..)
+            | Self::Off(_)
+            | Self::TokensExpire(_)
+            | Self::Revoked(_)
+            | Self::Throttled(..)
+            | Self::WrongDigest(_)
+            | Self::FailOver => true,
+            Self::NodeLost(node) => *node == world.design.nodes[0].setup.hostname,
+            Self::DiskFull(_)
+            | Self::Pruned(_)
+            | Self::Unavailable(..)
+            | Self::Killed(_)
+            | Self::Meddled(..)
+            | Self::Stopped
+            | Self::BadBuild => false,
+        }
+    }
+
+    /// Whether it came to bear after it happened: a fault that nobody has run
+    /// into is none. `hits` is how often faults had hit before.
+    pub fn has_hit(&self, world: &World, hits: usize) -> bool {
+        match self {
+            Self::Network(..) => world.sim.server.faults.hits() > hits,
+            _ => true,
+        }
+    }
+
+    /// In a word, and a fault in another one.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        let word = |text: String| {
+            let word = text.split(|it: char| !it.is_ascii_alphabetic()).next();
+            word.unwrap_or_default().to_owned()
+        };
+        let fault = match self {
+            Self::Network(_, fault) => Some(word(format!("{fault:?}"))),
+            _ => None,
+        };
+        [word(format!("{self:?}"))].into_iter().chain(fault)
     }
 
     /// Whether answers of the managers may come late.
@@ -209,6 +264,7 @@ fn kill(world: &World, service: &str) {
         .filter(|it| it.state == "running");
     if let Some(task) = running.next() {
         world
+            .sim
             .engines
             .with(|cluster, now| cluster.kill_task(now, &task.id, 137));
     }
@@ -233,6 +289,7 @@ fn meddle(world: &World, service: &str, meddling: Meddling) {
         Meddling::Remove => {
             // It may not have been there.
             let _ = world
+                .sim
                 .engines
                 .with(|cluster, now| cluster.remove_service(now, service));
         }

@@ -102,9 +102,9 @@ fn fault(dice: &mut Dice) -> Fault {
     dice.weighted(&[
         (15, Fault::Delay(Duration::from_millis(delay))),
         (20, Fault::Refuse),
-        (25, Fault::Cut),
-        (5, Fault::CutBody),
-        (5, Fault::Corrupt),
-        (30, refusal),
+        (22, Fault::Cut),
+        (9, Fault::CutBody),
+        (9, Fault::Corrupt),
+        (25, refusal),
     ])
 }

@@ -11,7 +11,7 @@ use imgstack_spec::ImageRef;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use super::steps_of;
+use super::{Held, steps_of};
 use crate::order;
 use crate::truth::{self, Truth};
 use crate::world::{Applied, World};
@@ -273,7 +273,8 @@ fn rotation_is_true(day: &Day<'_>, step: &Step, rotate: &RotateCredential, ended
 fn pull_is_true(day: &Day<'_>, step: &Step, pull: &PullImage, ended: StepOutcome) {
     match ended {
         StepOutcome::Done => {
-            assert!(has_image(day.world, pull), "{pull:#?}");
+            let held = &day.applied.held[&step.id];
+            assert!(has_image(held, pull), "{pull:#?} {held:#?}");
         }
         StepOutcome::Failed => {
             let (failure, _) = failed(day, step);
@@ -289,16 +290,13 @@ fn pull_is_true(day: &Day<'_>, step: &Step, pull: &PullImage, ended: StepOutcome
     }
 }
 
-fn has_image(world: &World, pull: &PullImage) -> bool {
+fn has_image(held: &Held, pull: &PullImage) -> bool {
     // Docker names images by their familiar names, and this one by its digest.
     let reference = ImageRef {
         tag: None,
         ..pull.reference.clone()
     };
-    let (node, reference) = (pull.node.as_str(), reference.familiar());
-    world
-        .engines
-        .read(|cluster| cluster.node_image(node, &reference).is_ok())
+    held[pull.node.as_str()].contains(&reference.familiar())
 }
 
 /// A person can do something with it.
@@ -371,7 +369,7 @@ pub fn order_is_kept(day: &Day<'_>, events: &[Value]) {
                 || has_no_place(day.after, earlier);
             let done = at == Some("completed") || (silent && at == Some("written"));
             assert!(
-                done || was_not_begun(day, earlier),
+                done || was_not_begun(day, name, earlier),
                 "{name} began while {earlier} was at {at:?}: {:#?}",
                 told(day)
             );
@@ -380,15 +378,13 @@ pub fn order_is_kept(day: &Day<'_>, events: &[Value]) {
     }
 }
 
-/// One that comes first by the file alone is not waited for when a node that
-/// it needs could not pull.
-fn was_not_begun(day: &Day<'_>, name: &str) -> bool {
-    let id = StepId::update(&name.parse().unwrap());
+/// One that comes before another by the file alone is not waited for when a
+/// node that it needs could not pull.
+fn was_not_begun(day: &Day<'_>, name: &str, earlier: &str) -> bool {
+    let id = StepId::update(&earlier.parse().unwrap());
     let mut steps = day.applied.outcome.steps.iter();
     steps.any(|(step, ended)| *step == id && *ended == StepOutcome::NotStarted)
-        && order::after(&day.world.design)
-            .values()
-            .all(|after| !after.contains(name))
+        && !order::after(&day.world.design)[name].contains(earlier)
 }
 
 /// Somebody has taken away all nodes that it could run on.

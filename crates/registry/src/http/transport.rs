@@ -158,6 +158,7 @@ impl Reply {
 pub(crate) struct Transport {
     usual: OnceLock<reqwest::Client>,
     direct: OnceLock<reqwest::Client>,
+    plain: OnceLock<reqwest::Client>,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
     counts: Mutex<BTreeMap<(String, String, RequestKind), u64>>,
 }
@@ -265,13 +266,17 @@ impl Transport {
     }
 
     /// A client that goes through the proxy of the environment, unless the
-    /// request is to this machine, which no proxy can reach.
+    /// request is to this machine, which no proxy can reach. Where no TLS is
+    /// spoken the system's certificates are not read: that takes longer than
+    /// many a request.
     fn client(&self, url: &Url) -> Result<&reqwest::Client, reqwest::Error> {
         let host = RegistryHost::new(&authority(url));
-        if host.is_loopback() {
-            built(&self.direct, |builder| builder.no_proxy())
-        } else {
-            built(&self.usual, |builder| builder)
+        match (host.is_loopback(), url.scheme()) {
+            (true, "http") => built(&self.plain, |builder| {
+                builder.no_proxy().tls_certs_only(std::iter::empty())
+            }),
+            (true, _) => built(&self.direct, |builder| builder.no_proxy()),
+            (false, _) => built(&self.usual, |builder| builder),
         }
     }
 }
