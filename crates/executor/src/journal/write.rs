@@ -33,6 +33,9 @@ pub(crate) enum WriteError {
     /// A page that is no JSON: a mistake of ours.
     #[error("the page cannot be written: {0}")]
     Form(#[from] serde_json::Error),
+    /// Configs have the names of pages and are none of this run.
+    #[error("the name {0} and those before it are taken by other configs")]
+    Taken(String),
     /// Somebody removed the page.
     #[error("somebody removed the page {0}")]
     Gone(String),
@@ -76,7 +79,7 @@ impl<'a> Page<'a> {
                 });
             }
         }
-        Err(WriteError::Gone(config_name(stack, begun.number)))
+        Err(WriteError::Taken(config_name(stack, begun.number)))
     }
 
     /// The number of the release.
@@ -92,7 +95,7 @@ impl<'a> Page<'a> {
             let may_pass = match &error {
                 WriteError::Engine(Error::OutOfSequence { .. } | Error::AnswerLost { .. }) => true,
                 WriteError::Engine(error) => error.is_retryable(),
-                WriteError::Form(_) | WriteError::Gone(_) => false,
+                WriteError::Form(_) | WriteError::Taken(_) | WriteError::Gone(_) => false,
             };
             if !may_pass || Instant::now() >= until {
                 return Err(error);
