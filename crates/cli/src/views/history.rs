@@ -8,7 +8,7 @@ use imgstack_executor::journal::{
     Commit, FailedBuild, ImageChange, LeftOut, Release, ReleaseResult, StepFailure, Unreadable,
 };
 use imgstack_planner::{FORMAT_VERSION, StepId};
-use imgstack_spec::{Address, ServiceName, StackName};
+use imgstack_spec::{Address, Digest, ImageRef, ServiceName, StackName};
 use imgstack_swarm::PreviousSpec;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::fold::prose;
 use super::lock::moment;
 use super::steps::{image, named};
-use super::style::{BAD, BOLD, DIM, GOOD, WARN, ago, inline, lasting, paint};
+use super::style::{BAD, BOLD, DIM, GOOD, WARN, ago, inline, lasting, paint, short, shortest};
 use super::table::Table;
 
 /// The releases of all stacks: what `-o json` prints.
@@ -212,8 +212,16 @@ fn page(out: &mut String, stack: &StackName, release: &ReleaseView, now: Timesta
         let dirty = if commit.dirty { ", and more" } else { "" };
         field("commit", inline(&format!("{}{dirty}", commit.id)));
     }
-    field("spec", inline(&release.spec_digest));
-    field("plan", inline(&release.plan));
+    let spec = release.spec_digest.parse::<Digest>();
+    let spec = spec.map(|digest| short(&digest));
+    field(
+        "spec",
+        spec.unwrap_or_else(|_| inline(&release.spec_digest)),
+    );
+    field(
+        "plan",
+        inline(release.plan.get(..12).unwrap_or(&release.plan)),
+    );
     out.push('\n');
     steps(out, release);
     failures(out, release);
@@ -241,7 +249,7 @@ fn steps(out: &mut String, release: &ReleaseView) {
     if left.steps > 0 {
         let _ = writeln!(
             out,
-            "  … and {} steps for which there was no room",
+            "  … and {} more, for which there was no room",
             left.steps
         );
     }
@@ -372,6 +380,17 @@ fn shown(release: &Release, lock: Option<&str>) -> Shown {
     }
 }
 
+/// The tag and the beginning of the digest: `16 9f31c0a2b4d6…`
+fn build(image: &str) -> String {
+    let Ok(ImageRef { tag, digest, .. }) = image.parse() else {
+        return image.to_owned();
+    };
+    let tag = tag.map(|tag| tag.to_string());
+    let digest = digest.as_ref().map(shortest);
+    let parts: Vec<String> = [tag, digest].into_iter().flatten().collect();
+    parts.join(" ")
+}
+
 /// What a release was to change, in one line: services by name, all else by
 /// number.
 fn changed(release: &Release) -> String {
@@ -382,7 +401,7 @@ fn changed(release: &Release) -> String {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        parts.push(format!("{}{more} to {}", first.service, image(&first.to)));
+        parts.push(format!("{}{more} to {}", first.service, build(&first.to)));
     }
     let steps = &release.begun.steps;
     let count = |action: &str| steps.iter().filter(|step| step.action == action).count();
@@ -400,7 +419,130 @@ fn changed(release: &Release) -> String {
     }
     match release.begun.left_out.steps {
         0 => {}
-        steps => parts.push(format!("{steps} steps more")),
+        steps => parts.push(format!("{steps} more")),
     }
     inline(&parts.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn image(digit: &str) -> String {
+        format!("ghcr.io/acme/web:1@sha256:{}", digit.repeat(64))
+    }
+
+    /// A release of three steps, of which there was room for two.
+    fn release(number: u64, lock: &str, ending: Option<serde_json::Value>) -> Release {
+        let begun = json!({
+            "formatVersion": "1.0",
+            "stack": "shop",
+            "number": number,
+            "startedAt": "2026-08-01T10:00:00Z",
+            "occasion": {
+                "owner": "root", "host": "ci-1", "command": "imgstack apply",
+                "imgstackVersion": "0.1.0",
+                "commit": {"id": "abc1234def5678", "dirty": true},
+            },
+            "lock": lock,
+            "specDigest": format!("sha256:{}", "c".repeat(64)),
+            "plan": "9f2c9f2c9f2c9f2c",
+            "stepCount": 3,
+            "steps": [
+                {"place": 0, "id": "pull node.host-1 image.web", "address": "node.host-1", "action": "pull"},
+                {
+                    "place": 2, "id": "update service.web", "address": "service.web", "action": "update",
+                    "image": {"service": "web", "from": image("a"), "to": image("b")},
+                },
+            ],
+            "previous": {},
+            "leftOut": {"reasons": true, "steps": 1, "previous": 1},
+        });
+        Release {
+            begun: serde_json::from_value(begun).unwrap(),
+            ending: ending.map(|it| serde_json::from_value(it).unwrap()),
+        }
+    }
+
+    fn failed() -> serde_json::Value {
+        json!({
+            "endedAt": "2026-08-01T10:01:02Z",
+            "result": "failed",
+            "outcomes": [["done", 2], ["failed", 1]],
+            "failures": [{
+                "step": "update service.web", "kind": "rolled_back",
+                "message": "the new build failed\nApply complete!",
+                "tasks": [{"task": "web.1", "node": "host-1", "state": "failed", "error": "task: non-zero exit (1)"}],
+            }],
+        })
+    }
+
+    fn history(releases: &[Release], lock: Option<&str>) -> History {
+        let stack = "shop".parse().unwrap();
+        let unreadable = [Unreadable {
+            number: 2,
+            why: "it has the format 2.0".to_owned(),
+        }];
+        let at = "2026-08-01T10:03:00Z".parse().unwrap();
+        History::of(
+            at,
+            vec![StackHistory::of(&stack, releases, &unreadable, lock)],
+        )
+    }
+
+    fn plain(text: &str) -> String {
+        anstream::adapter::strip_str(text).to_string()
+    }
+
+    #[test]
+    fn a_release_without_an_end_is_under_way_or_was_killed() {
+        let releases = [
+            release(5, "t5", None),
+            release(4, "t4", None),
+            release(3, "t3", Some(failed())),
+        ];
+        let table = plain(&history(&releases, Some("t5")).table());
+        assert_eq!(
+            table,
+            "\
+stack shop
+    n  when           who        commit    result     changed
+    5  3 minutes ago  root@ci-1  abc1234+  under way  web to 1 bbbbbbbbbbbb…, 1 pull, 1 more
+    4  3 minutes ago  root@ci-1  abc1234+  killed     web to 1 bbbbbbbbbbbb…, 1 pull, 1 more
+    3  3 minutes ago  root@ci-1  abc1234+  failed     web to 1 bbbbbbbbbbbb…, 1 pull, 1 more
+  ! release 2 of the stack shop cannot be read: it has the format 2.0
+"
+        );
+        let table = plain(&history(&releases, None).table());
+        assert_eq!(table.matches("killed").count(), 2, "{table}");
+    }
+
+    #[test]
+    fn a_page_tells_each_step_and_why_it_failed() {
+        let releases = [release(3, "t3", Some(failed()))];
+        let history = history(&releases, None).only(3).unwrap();
+        assert_eq!(
+            plain(&history.pages()),
+            "\
+release 3 of the stack shop: failed
+    who      root@ci-1, `imgstack apply` of imgstack 0.1.0
+    when     2026-08-01 10:00:00Z, 3 minutes ago; took 1m2s
+    commit   abc1234def5678, and more
+    spec     sha256:cccccccccccc…
+    plan     9f2c9f2c9f2c
+
+  done         pull    node.host-1 image.web
+  failed       update  service.web
+                      …/web:1@sha256:aaaaaaaaaaaa…
+                   -> …/web:1@sha256:bbbbbbbbbbbb…
+  … and 1 more, for which there was no room
+
+Error: service.web: the new build failed Apply complete!
+  web.1 on host-1 failed: task: non-zero exit (1)
+"
+        );
+        assert!(history.only(4).is_none());
+    }
 }

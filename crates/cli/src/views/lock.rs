@@ -180,7 +180,7 @@ mod tests {
         };
         assert_eq!(
             holder(&known, now),
-            "root@ci-1 runs `imgstack apply` (process 17) since 2026-08-01 10:00:00Z, 2 minutes ago"
+            "root@ci-1 runs `imgstack apply` (process 17) since 2026-08-01 10:00:00Z, 3 minutes ago"
         );
         assert_eq!(
             heartbeat(&known),

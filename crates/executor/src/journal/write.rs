@@ -1,6 +1,6 @@
 //! Begins and ends a page of the journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use imgstack_planner::{Action, StackPlan, Step};
@@ -21,6 +21,8 @@ use crate::send::SILENCE;
 /// How often a number may be taken already: under the lock nobody else counts,
 /// but that of another imgstack may have been taken over half-way.
 const ATTEMPTS: u64 = 10;
+/// So many names make a request too long: then all services are asked for.
+const MANY: usize = 50;
 /// Pause before the manager is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -154,7 +156,12 @@ async fn previous(
 ) -> Result<BTreeMap<ServiceName, PreviousSpec>, Error> {
     let names = steps.iter().filter_map(|step| step.action.service());
     let names: Vec<ServiceName> = names.cloned().collect();
-    let services = manager.services_named(&names).await?;
+    let mut services = match names.len() {
+        0..MANY => manager.services_named(&names).await?,
+        _ => manager.services().await?,
+    };
+    let wanted: BTreeSet<&str> = names.iter().map(ServiceName::as_str).collect();
+    services.retain(|service| wanted.contains(service.name()));
     let named = services.iter().filter_map(|service| {
         let name = service.name().parse().ok()?;
         Some((name, PreviousSpec::of(service)))
