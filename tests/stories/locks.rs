@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use imgstack_tests::build::{Kind, Pushed};
-use imgstack_tests::story::{Run, Story};
+use imgstack_tests::story::{Run, Started, Story};
 use imgstack_tests::world::{World, wait_until};
 use serde_json::Value;
 
@@ -33,59 +33,71 @@ fn results(story: &Story) -> Vec<String> {
     releases(story).iter().map(result).collect()
 }
 
-/// Ten times: in the first five the second waits, in the others it may be
-/// refused. All services run what one plan says, whole.
+/// Ten times two people want other builds than the one that runs: in the first
+/// five the second waits, in the others it is refused. All services run what one
+/// of the two plans says, whole.
 async fn two_applies_at_once_are_one_after_the_other_or_one_is_refused(world: World) {
     let story = Story::new(&world, "atonce");
-    let builds = [
-        story.push(Kind::Good, "9b1d2e7").await,
-        story.push(Kind::Good, "abc1234").await,
-    ];
+    let mut plans = Vec::new();
+    for sha in ["9b1d2e7", "abc1234", "c0ffee0"] {
+        let build = story.push(Kind::Good, sha).await;
+        let lines = format!("tag: \"16\"\n      pin: \"{}\"", build.digest);
+        story.spec_with(&lines, &[("pg-1", ""), ("pg-2", "")]);
+        let file = format!("{sha}.yaml");
+        std::fs::copy(story.file("imgstack.yaml"), story.file(&file)).unwrap();
+        plans.push((file, build.digest));
+    }
     for name in ["pg-1", "pg-2"] {
         story.create(name, &[]);
     }
-    for (file, build) in ["a.yaml", "b.yaml"].iter().zip(&builds) {
-        let lines = format!("tag: \"16\"\n      pin: \"{}\"", build.digest);
-        story.spec_with(&lines, &[("pg-1", ""), ("pg-2", "")]);
-        std::fs::copy(story.file("imgstack.yaml"), story.file(file)).unwrap();
-    }
-    let (mut refused, mut done) = (0, 0);
     for round in 0..10 {
-        let runs = ["a.yaml", "b.yaml"].map(|file| {
-            let mut args = vec!["apply", "--auto-approve", "-f", file];
-            if round < 5 {
-                args.extend(["--lock-timeout", "3m"]);
-            }
-            story.start(&args)
-        });
-        let runs: Vec<Run> = runs.into_iter().map(|run| run.wait()).collect();
-        for run in &runs {
-            match run.code {
-                Some(0) => done += usize::from(run.stdout.contains("Apply complete!")),
-                Some(1) if round >= 5 => {
-                    run.says(&["is locked", "runs `imgstack apply`", "nothing was done"]);
-                    run.says(&["--lock-timeout", "imgstack unlock --force"]);
-                    refused += 1;
-                }
-                _ => panic!("round {round}: {run:?}"),
-            }
+        if round == 5 {
+            // Longer than it takes to see that somebody lives.
+            let slow = ["--update-monitor", "6s"];
+            story.update("pg-1", &slow);
+            story.update("pg-2", &slow);
         }
-        assert!(runs.iter().any(|run| run.code == Some(0)), "{runs:?}");
-        let running = ["pg-1", "pg-2"].map(|name| story.running(name));
-        assert_eq!(running[0], running[1], "round {round}");
-        // The build that it came with keeps its tag, and a pin has none.
-        let is_whole = |build: &Pushed| running[0][0].ends_with(&build.digest);
-        assert!(builds.iter().any(is_whole), "{running:?}");
+        let now = running(&story);
+        let others: Vec<_> = plans.iter().filter(|(_, it)| !now.ends_with(it)).collect();
+        let (runs, digests): (Vec<Started>, Vec<&String>) = others
+            .into_iter()
+            .map(|(file, digest)| {
+                let wait: &[&str] = if round < 5 {
+                    &["--lock-timeout", "3m"]
+                } else {
+                    &[]
+                };
+                let args = ["apply", "--auto-approve", "-f", file];
+                (story.start(&[&args, wait].concat()), digest)
+            })
+            .unzip();
+        let runs: Vec<Run> = runs.into_iter().map(Started::wait).collect();
+        let (done, refused): (Vec<&Run>, Vec<&Run>) =
+            runs.iter().partition(|run| run.code == Some(0));
+        assert_eq!(refused.len(), usize::from(round >= 5), "{round}: {runs:?}");
+        for run in done {
+            run.says(&["Apply complete! Resources:", "2 changed"]);
+        }
+        for run in refused {
+            run.says(&["is locked", "runs `imgstack apply`", "nothing was done"]);
+            run.says(&["--lock-timeout", "imgstack unlock --force"]);
+        }
+        let now = running(&story);
+        let is_whole = digests.iter().any(|digest| now.ends_with(*digest));
+        assert!(is_whole, "{round}: {now}, {digests:?}");
     }
-    assert!(refused > 0, "the lock was in nobody's way");
     // Every release is told, and they left no lock.
-    assert_eq!(results(&story), vec!["done"; done]);
-    assert!(done >= 5);
-    let locks = story.configs();
-    assert!(
-        !locks.iter().any(|it| it.starts_with("imgstack.lock.")),
-        "{locks:?}"
-    );
+    assert_eq!(results(&story), ["done"; 15]);
+    let configs = story.configs();
+    assert_eq!(configs.len(), 15, "{configs:?}");
+}
+
+/// The image that both services run.
+#[track_caller]
+fn running(story: &Story) -> String {
+    let [mut one, two] = ["pg-1", "pg-2"].map(|name| story.running(name));
+    assert_eq!((one.len(), &one), (1, &two));
+    one.remove(0)
 }
 
 /// A rollout of two services, stopped in its middle: the first takes its time.
