@@ -16,6 +16,7 @@ imgstack_tests::both! {
     a_name_filters_by_its_beginning,
     what_is_used_is_not_removed,
     a_removal_asks_for_no_version,
+    a_label_may_be_long,
     what_cannot_be_a_config_is_refused,
 }
 
@@ -208,6 +209,20 @@ async fn a_removal_asks_for_no_version(world: World) {
     config(&stage, &second).await.expect(200);
     stage.manager.delete(&path(&second)).await.expect(204);
     config(&stage, &second).await.expect(404);
+}
+
+/// How a release ended stands in a label of its page.
+async fn a_label_may_be_long(world: World) {
+    let stage = Stage::new(&world, "longlabel").await;
+    let id = created(&stage, "configs", "page", json!({"kind": "page"})).await;
+    let read = config(&stage, &id).await.json();
+    let version = read["Version"]["Index"].as_u64().unwrap();
+    let long = "ü\"".repeat(100_000);
+    let spec = json!({"Name": stage.name("page"), "Labels": {"kind": "page", "end": long}});
+    let path = format!("/configs/{id}/update?version={version}");
+    stage.manager.post(&path, &spec).await.expect(200);
+    let read = config(&stage, &id).await.json();
+    assert_eq!(read["Spec"]["Labels"], spec["Labels"]);
 }
 
 async fn what_cannot_be_a_config_is_refused(world: World) {

@@ -112,8 +112,9 @@ impl std::fmt::Display for Thing {
     }
 }
 
-/// Removes the services of a story, its configs and secrets. What of one kind
-/// cannot go does not keep the others.
+/// Removes the services of a story, its configs and secrets, and the configs that
+/// imgstack has made for its stack. What of one kind cannot go does not keep the
+/// others.
 ///
 /// # Errors
 /// What docker says of the first that cannot be removed.
@@ -124,7 +125,25 @@ fn sweep(world: &World, story: &str) -> Result<(), String> {
         let listed = world.try_docker_on(1, &[kind, "ls", "-q", "--filter", &filter])?;
         remove(world, 1, &[kind, "rm"], &listed)
     });
-    swept.into_iter().collect()
+    let own = configs(world, story);
+    let own = own.and_then(|own| remove(world, 1, &["config", "rm"], &own.join("\n")));
+    swept.into_iter().chain([own]).collect()
+}
+
+/// The configs that imgstack has made for the stack of that name: its lock and
+/// its journal.
+///
+/// # Errors
+/// What docker says when it fails.
+pub fn configs(world: &World, stack: &str) -> Result<Vec<String>, String> {
+    let mut names = Vec::new();
+    for label in ["dev.imgstack.lock", "dev.imgstack.release"] {
+        let filter = format!("label={label}={stack}");
+        let args = ["config", "ls", "--filter", &filter, "--format", "{{.Name}}"];
+        let listed = world.try_docker_on(1, &args)?;
+        names.extend(listed.lines().map(str::to_owned));
+    }
+    Ok(names)
 }
 
 /// Removes the containers of a job from all nodes, and those that were under

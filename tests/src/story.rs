@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::build::{Build, Destination, Kind, Login, Pushed, push};
-use crate::loan::{Loan, Thing};
+use crate::loan::{self, Loan, Thing};
 use crate::screen;
 use crate::world::{World, imgstack};
 
@@ -418,6 +418,15 @@ impl Story {
             .world
             .docker(&["service", "ps", "-q", "--no-trunc", &self.service(name)]);
         text.lines().map(str::to_owned).collect()
+    }
+
+    /// The configs that imgstack has made for the stack of this story, by name.
+    ///
+    /// # Panics
+    /// When docker fails.
+    pub fn configs(&self) -> Vec<String> {
+        let configs = loan::configs(&self.world, &self.name);
+        configs.unwrap_or_else(|words| panic!("docker config ls: {words}"))
     }
 }
 

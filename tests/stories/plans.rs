@@ -313,8 +313,8 @@ async fn ndjson_is_one_event_a_line_from_the_plan_to_the_end(world: World) {
         .collect();
     assert_eq!(types[..2], ["apply_started", "step_started"]);
     assert_eq!(
-        types[types.len() - 2..],
-        ["step_succeeded", "apply_finished"]
+        types[types.len() - 3..],
+        ["step_succeeded", "release_written", "apply_finished"]
     );
     // The update is last; nodes pull side by side and end as they do.
     assert_eq!(of("step_started"), ids);

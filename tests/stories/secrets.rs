@@ -356,6 +356,10 @@ fn everything(stage: &Stage, ran: &mut Ran, round: usize) {
         stage.run(ran, "tags", &[source, "--all", "--details"], 0);
         stage.run(ran, "tags", &[source, "-o", "json"], 0);
     }
+    stage.run(ran, "history", &[], 0);
+    stage.run(ran, "history", &["-o", "json"], 0);
+    stage.run(ran, "history", &["1"], 0);
+    stage.run(ran, "unlock", &[], 0);
     stage.run(ran, "plan", &["--detailed-exitcode"], 0);
     // A plan that is stale says what moved.
     stage.run(ran, "apply", &["p.json"], 1);
@@ -405,6 +409,8 @@ fn in_the_cluster(story: &Story, since: jiff::Timestamp) -> Vec<(String, String)
         let tasks = story.world.docker(&[&inspect[..], &tasks].concat());
         shown.push((format!("tasks of {name}"), tasks));
     }
+    // The journal is there, so that its absence is no reason to pass.
+    assert!(story.configs().len() >= 2, "{:?}", story.configs());
     let configs = story.world.docker(&["config", "ls", "-q"]);
     for id in configs.lines() {
         // Another story may just have removed it.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use imgstack_spec::{Address, Tag};
@@ -33,6 +34,10 @@ pub(crate) enum Command {
     Build(BuildArgs),
     /// Build an image anew: start its GitHub workflow, and follow the run
     Rebuild(RebuildArgs),
+    /// Show past applies, from the cluster: who, when, what, and how it ended
+    History(HistoryArgs),
+    /// Remove the lock of an apply whose process is gone
+    Unlock(UnlockArgs),
     /// Check a spec without a cluster
     Validate(ValidateArgs),
     /// Print the JSON Schema of the spec
@@ -128,6 +133,10 @@ pub(crate) struct DoingArgs {
     /// Do not ask
     #[arg(long)]
     pub(crate) auto_approve: bool,
+    /// Wait so long for somebody else who works on the stack, such as `10m`
+    /// [default: do not wait]
+    #[arg(long, value_name = "DURATION", value_parser = imgstack_spec::parse_duration)]
+    pub(crate) lock_timeout: Option<Duration>,
     /// The form of the output; `ndjson` is one event a line, and never asks
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: ApplyOutput,
@@ -171,6 +180,27 @@ pub(crate) struct TagsArgs {
     /// The form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct HistoryArgs {
+    /// Show this release with its steps
+    #[arg(value_name = "N")]
+    pub(crate) number: Option<u64>,
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct UnlockArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Remove the lock also of an apply that goes on: it stops before its next step
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Args, Debug)]
@@ -362,6 +392,22 @@ mod tests {
             assert_eq!(plan.out, Some(PathBuf::from("p.json")), "{line}");
             assert!(plan.detailed_exitcode, "{line}");
             assert_eq!(plan.making.target[0].to_string(), "service.a");
+        }
+    }
+
+    #[test]
+    fn a_wait_is_a_duration() {
+        let Command::Apply(apply) = parsed("imgstack apply -lock-timeout 1h30m")
+            .unwrap()
+            .command
+        else {
+            panic!("not an apply")
+        };
+        assert_eq!(apply.doing.lock_timeout, Some(Duration::from_secs(5_400)));
+        for (wrong, words) in [("10", "write the unit: `10s`"), ("soon", "such as `90s`")] {
+            let line = format!("imgstack apply --lock-timeout {wrong}");
+            let error = parsed(&line).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
         }
     }
 

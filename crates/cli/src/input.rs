@@ -31,6 +31,11 @@ pub(crate) fn stacks(args: &SpecArgs) -> Result<StackSet, Problem> {
     ))?)
 }
 
+/// The files and folders that the specs are read from.
+pub(crate) fn named(args: &SpecArgs) -> Vec<PathBuf> {
+    paths(&args.file, std::env::var_os(VARIABLE)).0
+}
+
 /// With who named them, where nobody typed them.
 fn paths(typed: &[PathBuf], variable: Option<OsString>) -> (Vec<PathBuf>, Option<&'static str>) {
     if !typed.is_empty() {

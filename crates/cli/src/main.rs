@@ -6,9 +6,11 @@
 mod args;
 mod build;
 mod commands;
+mod commit;
 mod demo;
 mod exit;
 mod generate;
+mod holds;
 mod image;
 mod input;
 mod interrupt;
@@ -72,6 +74,12 @@ fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
         }
         Command::Tags(args) => {
             online(async |cancel| until(cancel, commands::tags::run(args, printer)).await)
+        }
+        Command::History(args) => {
+            online(async |cancel| until(cancel, commands::history::run(args, printer)).await)
+        }
+        Command::Unlock(args) => {
+            online(async |cancel| commands::unlock::run(args, printer, cancel).await)
         }
         Command::Demo(args) => run(interrupt::watch_to_the_end, async |cancel| {
             commands::demo::run(&args, printer, cancel).await

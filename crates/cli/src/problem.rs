@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use imgstack_planner::{Moved, TargetError, Unseen};
+use imgstack_executor::lock::LockError;
+use imgstack_planner::{Moved, TargetError, Trouble, Unseen};
 use imgstack_registry::oci::EndpointsError;
-use imgstack_spec::Diagnostics;
+use imgstack_spec::{Diagnostics, StackName};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use thiserror::Error;
 
@@ -15,6 +16,7 @@ use crate::generate::workflow::WorkflowError;
 use crate::image::UnknownImage;
 use crate::rebuild::RebuildError;
 use crate::views::fold::prose;
+use crate::views::lock;
 use crate::views::style::{BAD, inline, paint};
 
 /// Why a command did not do what it should.
@@ -84,6 +86,20 @@ pub(crate) enum Problem {
     /// No workflow can be made of the image.
     #[error(transparent)]
     Workflow(#[from] WorkflowError),
+    /// Somebody else works on the stack, or whether is not known.
+    #[error("{}", lock::refusal(.0))]
+    Lock(LockError),
+    /// A manager that a command cannot do without.
+    #[error("the Swarm of the stack {stack} cannot be asked: {}", trouble.why)]
+    Manager {
+        /// The stack.
+        stack: StackName,
+        /// Why.
+        trouble: Trouble,
+    },
+    /// The journal has no such release.
+    #[error("the journal has no release {0}")]
+    NoRelease(u64),
     /// The runtime or stdout failed.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -134,6 +150,9 @@ impl Problem {
                  with all that is above"
                     .to_owned(),
             ),
+            Self::Lock(error) => lock::hint(error),
+            Self::Manager { trouble, .. } => trouble.hint.clone(),
+            Self::NoRelease(_) => Some("see which there are: imgstack history".to_owned()),
             Self::CloudInit(error) => Some(error.hint()),
             Self::UnknownImage(error) => Some(error.hint()),
             Self::Rebuild(error) => Some(error.hint()),

@@ -29,19 +29,37 @@ pub(crate) struct Seen {
     pub(crate) engines: BTreeMap<NodeName, NodeEngine>,
 }
 
-/// Connects to the managers and observes, one stack after another; within a
-/// stack everything is read side by side.
+/// Connects to the managers, and observes.
 pub(crate) async fn look(
     set: &StackSet,
     details: Details,
     width: WidthArgs,
 ) -> Result<Vec<Seen>, EndpointsError> {
+    Ok(observe_all(connect_all(set).await?, details, width).await)
+}
+
+/// Connects to the managers, one stack after another.
+pub(crate) async fn connect_all(set: &StackSet) -> Result<Vec<Connected>, EndpointsError> {
     let endpoints = endpoints()?;
+    let mut all: Vec<Connected> = Vec::with_capacity(set.stacks.len());
+    for stack in &set.stacks {
+        let connected = connect(stack, &all, &endpoints).await;
+        all.push(connected);
+    }
+    Ok(all)
+}
+
+/// Observes, one stack after another; within a stack everything is read side by
+/// side.
+pub(crate) async fn observe_all(
+    all: Vec<Connected>,
+    details: Details,
+    width: WidthArgs,
+) -> Vec<Seen> {
     let engines = Engines::new(Environment::of_process());
     let observer = owner();
-    let mut seen: Vec<Seen> = Vec::with_capacity(set.stacks.len());
-    for stack in &set.stacks {
-        let connected = connect(stack, &seen, &endpoints).await;
+    let mut seen: Vec<Seen> = Vec::with_capacity(all.len());
+    for connected in all {
         let sources = Sources {
             manager: connected.manager.as_ref(),
             endpoint: &connected.endpoint,
@@ -51,7 +69,7 @@ pub(crate) async fn look(
             now: now(),
             observer: &observer,
         };
-        let observed = observe(stack, sources, details).await;
+        let observed = observe(&connected.stack, sources, details).await;
         seen.push(Seen {
             connected,
             inventory: observed.inventory,
@@ -59,7 +77,7 @@ pub(crate) async fn look(
         });
     }
     tell_one_another(&mut seen);
-    Ok(seen)
+    seen
 }
 
 /// What a stack wants is nothing that another stack's clean-up may take.
@@ -131,6 +149,7 @@ pub(crate) fn plan_all(seen: &[Seen], options: &Options) -> Plan {
         format_version: FORMAT_VERSION.to_owned(),
         imgstack_version: env!("CARGO_PKG_VERSION").to_owned(),
         created_at: now(),
+        commit: None,
         stacks: seen.iter().map(|seen| seen.plan(options)).collect(),
     }
 }
@@ -149,25 +168,33 @@ pub(crate) fn now() -> Timestamp {
 
 /// Who types the command, for people that look at the Swarm meanwhile.
 pub(crate) fn owner() -> String {
-    let user = ["USER", "LOGNAME"]
-        .into_iter()
-        .find_map(|key| std::env::var(key).ok());
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned();
-    format!("{}@{host}", user.as_deref().unwrap_or("somebody"))
+    format!("{}@{}", user(), host())
 }
 
-async fn connect(stack: &Stack, before: &[Seen], endpoints: &Endpoints) -> Connected {
+/// The account that the command is typed in.
+pub(crate) fn user() -> String {
+    let mut keys = ["USER", "LOGNAME"].into_iter();
+    let user = keys.find_map(|key| std::env::var(key).ok());
+    user.unwrap_or_else(|| "somebody".to_owned())
+}
+
+/// The machine that the command is typed on.
+pub(crate) fn host() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+async fn connect(stack: &Stack, before: &[Connected], endpoints: &Endpoints) -> Connected {
     let (manager, endpoint) =
         match Target::find(stack.endpoint.as_ref(), &Environment::of_process()) {
             Err(error) => (Err(trouble(&error.into())), "no engine found".to_owned()),
             Ok(target) => {
                 let words = format!("{}, from {}", target.endpoint, target.source);
-                let known = before.iter().find(|seen| seen.connected.endpoint == words);
+                let known = before.iter().find(|known| known.endpoint == words);
                 let manager = match known {
-                    Some(seen) => seen.connected.manager.clone(),
+                    Some(known) => known.manager.clone(),
                     None => Manager::connect(&target)
                         .await
                         .map_err(|error| trouble(&error)),
@@ -181,7 +208,6 @@ async fn connect(stack: &Stack, before: &[Seen], endpoints: &Endpoints) -> Conne
         endpoint,
         registry: before
             .iter()
-            .map(|seen| &seen.connected)
             .find(|known| known.stack.registries == stack.registries)
             .map_or_else(
                 || registry(stack, endpoints),
@@ -251,7 +277,7 @@ impl Connected {
     }
 }
 
-fn trouble(error: &Error) -> Trouble {
+pub(crate) fn trouble(error: &Error) -> Trouble {
     Trouble {
         why: error.to_string(),
         hint: error.hint(),

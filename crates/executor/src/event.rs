@@ -4,7 +4,10 @@ use std::fmt;
 
 use imgstack_planner::{Moved, StepId};
 use imgstack_spec::{Address, ByteSize, StackName};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::journal::ReleaseResult;
+use crate::lock::Holder;
 
 /// Something that happened. In `-o ndjson` each is one line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,6 +65,48 @@ pub enum Event {
         service: String,
         /// Why.
         why: String,
+    },
+    /// The stack is locked by somebody else, who is waited for.
+    LockWaited {
+        /// The stack.
+        stack: StackName,
+        /// By whom.
+        holder: Box<Holder>,
+    },
+    /// The lock of somebody who gave no sign of life any more was taken over.
+    LockTakenOver {
+        /// The stack.
+        stack: StackName,
+        /// Who had it.
+        holder: Box<Holder>,
+    },
+    /// The lock is no longer ours: nothing further is begun.
+    LockLost {
+        /// The stack.
+        stack: StackName,
+        /// How, as a lower-case fragment.
+        why: String,
+        /// Who has it now, if somebody does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        holder: Option<Box<Holder>>,
+    },
+    /// The journal has what was done.
+    ReleaseWritten {
+        /// The stack.
+        stack: StackName,
+        /// The number that `imgstack history` knows it by.
+        number: u64,
+        /// How it ended.
+        result: ReleaseResult,
+    },
+    /// The journal could not be written.
+    JournalFailed {
+        /// The stack.
+        stack: StackName,
+        /// Why.
+        why: String,
+        /// Nothing was begun, since it could not be begun either.
+        nothing_done: bool,
     },
     /// The plan of a stack has ended, well or not.
     ApplyFinished {
@@ -133,7 +178,7 @@ pub struct Failure {
 }
 
 /// The kinds of failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// The service is not as the plan saw it; nothing was sent.
@@ -193,7 +238,7 @@ pub struct Outcome {
 }
 
 /// What became of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepOutcome {
     /// Done and converged.

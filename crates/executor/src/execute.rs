@@ -6,6 +6,7 @@
 //! and the first that fails stops all that is not begun.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt as _};
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, Failure, FailureKind, Outcome, StepOutcome};
+use crate::lock::Lock;
 use crate::steps::{End, leftover, login, pull, remove, rotate, update};
 
 /// Where a plan is carried out.
@@ -45,7 +47,8 @@ pub struct Credentials {
     pub logins: BTreeMap<RegistryHost, Login>,
 }
 
-/// Carries out the plan of one stack.
+/// Carries out the plan of one stack, without a lock and a journal: for who has
+/// the Swarm to itself. All others take [`crate::apply`].
 ///
 /// When `cancel` is cancelled, the calls in flight are finished and nothing new
 /// is begun; a rollout that the Swarm has begun goes on without us, and is
@@ -56,6 +59,31 @@ pub async fn execute(
     cancel: &CancellationToken,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Outcome {
+    let outcome = carry_out(plan, world, Under::Nothing, cancel, tell).await;
+    tell(Event::ApplyFinished {
+        stack: plan.stack.name.clone(),
+        outcome: outcome.clone(),
+    });
+    outcome
+}
+
+/// What keeps others away meanwhile.
+#[derive(Clone, Copy)]
+pub(crate) enum Under<'a> {
+    /// Nothing.
+    Nothing,
+    /// The lock of the stack.
+    Lock(&'a Lock),
+}
+
+/// The steps, from the first event to before the last.
+pub(crate) async fn carry_out(
+    plan: &StackPlan,
+    world: &World<'_>,
+    under: Under<'_>,
+    cancel: &CancellationToken,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Outcome {
     tell(Event::ApplyStarted {
         stack: plan.stack.name.clone(),
         steps: plan.steps.len(),
@@ -63,9 +91,11 @@ pub async fn execute(
     let run = Run {
         plan,
         world,
+        under,
         cancel,
         tell,
         ended: Mutex::default(),
+        lost: AtomicBool::new(false),
     };
     run.side_by_side(Round::Leftovers).await;
     run.side_by_side(Round::Nodes).await;
@@ -73,12 +103,7 @@ pub async fn execute(
     if !run.has_failed(Round::Services) {
         run.side_by_side(Round::Removals).await;
     }
-    let outcome = run.outcome();
-    tell(Event::ApplyFinished {
-        stack: plan.stack.name.clone(),
-        outcome: outcome.clone(),
-    });
-    outcome
+    run.outcome()
 }
 
 /// One plan that is being carried out.
@@ -87,7 +112,10 @@ pub(crate) struct Run<'a> {
     pub(crate) world: &'a World<'a>,
     pub(crate) cancel: &'a CancellationToken,
     tell: &'a (dyn Fn(Event) + Sync),
+    under: Under<'a>,
     ended: Mutex<BTreeMap<StepId, StepOutcome>>,
+    /// The lock is ours no more.
+    lost: AtomicBool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -146,7 +174,7 @@ impl Run<'_> {
 
     /// Nodes that pull one image through one service.
     async fn group(&self, pulls: &[(&Step, &PullImage)]) {
-        if self.cancel.is_cancelled() {
+        if !self.may_begin().await {
             return;
         }
         let started = Instant::now();
@@ -181,13 +209,42 @@ impl Run<'_> {
     /// Does a step, unless somebody asked to stop or it needs one that is not
     /// done.
     async fn one(&self, step: &Step) {
-        if self.cancel.is_cancelled() || !self.is_free(step) {
+        if !self.is_free(step) || !self.may_begin().await {
             return;
         }
         let started = Instant::now();
         self.begin(step);
         let end = self.act(step).await;
         self.end(step, end, started);
+    }
+
+    /// Whether nobody asked to stop, and the lock is still ours.
+    async fn may_begin(&self) -> bool {
+        let is_lost = || self.lost.load(Ordering::Relaxed);
+        if self.cancel.is_cancelled() || is_lost() {
+            return false;
+        }
+        let Under::Lock(lock) = self.under else {
+            return true;
+        };
+        let checked = tokio::select! {
+            checked = lock.check() => checked,
+            () = self.cancel.cancelled() => return false,
+        };
+        match checked {
+            Ok(()) => !self.cancel.is_cancelled() && !is_lost(),
+            Err(lost) => {
+                // Steps that are side by side find it out together.
+                if !self.lost.swap(true, Ordering::Relaxed) {
+                    (self.tell)(Event::LockLost {
+                        stack: self.plan.stack.name.clone(),
+                        why: lost.to_string(),
+                        holder: lost.into_holder(),
+                    });
+                }
+                false
+            }
+        }
     }
 
     fn is_free(&self, step: &Step) -> bool {

@@ -5,18 +5,34 @@
 //! the documented interface between doing and showing; how it ended is the
 //! [`Outcome`].
 //!
+//! [`execute`] does the steps and no more. [`apply`] does them under the stack's
+//! [`lock`], and keeps what was done in its [`journal`]; both live in the
+//! cluster.
+//!
 //! Deliberately absent: output of any kind, and every choice of what to do.
 
+mod apply;
 mod converge;
 mod event;
 mod evidence;
 mod execute;
+pub mod journal;
+pub mod lock;
 mod send;
 mod steps;
 mod verdict;
 
+use imgstack_spec::StackName;
+
+pub use apply::apply;
 pub use event::{
     ByteProgress, Event, Failure, FailureKind, NodeProgress, Outcome, Progress, StepOutcome,
     TaskFailure, TaskProgress,
 };
 pub use execute::{Credentials, World, execute};
+
+/// A stack as names and labels in the Swarm have it: in small letters, since
+/// the Swarm's names are one in any case, and so are those of stacks.
+fn stack_key(stack: &StackName) -> String {
+    stack.as_str().to_lowercase()
+}

@@ -44,7 +44,9 @@ pub use inventory::{
     UpdateSettings, UpdateState, UpdateStatus, same_content,
 };
 pub use observed::{Known, Observed, Trouble};
-pub use plan::{FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan, Summary};
+pub use plan::{
+    Commit, FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan, Summary,
+};
 pub use planner::{Only, Options, plan};
 pub use report::{Code, Finding, Report, Severity};
 pub use step::{

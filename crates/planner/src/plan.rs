@@ -27,10 +27,23 @@ pub struct Plan {
     pub format_version: String,
     /// Version of the program that made it.
     pub imgstack_version: String,
-    /// When it was made: the only value that does not follow from the input.
+    /// When it was made. This and the commit do not follow from the input.
     pub created_at: Timestamp,
+    /// The commit of the folder of the spec, where git knows one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<Commit>,
     /// One for each stack, in the order of the files.
     pub stacks: Vec<StackPlan>,
+}
+
+/// A commit of git's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Commit {
+    /// All of its hexadecimal digits.
+    pub id: String,
+    /// Whether something was not as in the commit.
+    pub dirty: bool,
 }
 
 /// The plan of one stack.

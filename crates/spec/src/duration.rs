@@ -63,6 +63,14 @@ impl DurationError {
     }
 }
 
+/// Reads a duration as the spec writes it, such as `90s` or `1h30m`.
+///
+/// # Errors
+/// What is wrong with it and what would be right, in words.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    parse(text).map_err(|error| format!("{error}; {}", error.remedy(text)))
+}
+
 /// Reads a duration.
 pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     if text.starts_with('-') {

@@ -64,9 +64,9 @@ pub enum Error {
         /// The newest API that it speaks.
         api: String,
     },
-    /// Compare-and-swap said no: the service's version index moved since it
-    /// was read. Nothing was changed.
-    #[error("the service was changed since it was read ({message})")]
+    /// Compare-and-swap said no: the version index of the service, or of the
+    /// config, moved since it was read. Nothing was changed.
+    #[error("it was changed since it was read ({message})")]
     OutOfSequence {
         /// The engine's words.
         message: String,

@@ -129,6 +129,25 @@ impl Http {
         })
     }
 
+    /// A change of what has a version index, which the query names; as
+    /// [`Http::post`].
+    pub(crate) async fn swap(
+        &self,
+        call: &str,
+        path: &str,
+        query: &[(&str, String)],
+        body: &Value,
+        auth: Option<HeaderValue>,
+    ) -> Result<Response, Error> {
+        let answer = self.post(call, path, query, body, auth).await;
+        answer.map_err(|error| match error {
+            Error::Refused { message, .. } if message.contains("update out of sequence") => {
+                Error::OutOfSequence { message }
+            }
+            other => other,
+        })
+    }
+
     /// Writes a service's spec, once; the engine's warnings.
     pub(crate) async fn update_service(
         &self,
@@ -140,13 +159,7 @@ impl Http {
         let call = format!("the update of service {}", service.short());
         let path = format!("/services/{service}/update");
         let query = [("version", version.to_string())];
-        let answer = self.post(&call, &path, &query, spec, auth).await;
-        let response = answer.map_err(|error| match error {
-            Error::Refused { message, .. } if message.contains("update out of sequence") => {
-                Error::OutOfSequence { message }
-            }
-            other => other,
-        })?;
+        let response = self.swap(&call, &path, &query, spec, auth).await?;
         // The status has said that it is done; warnings are an extra.
         let warnings: Option<Value> = response.json().await.ok();
         let warnings = warnings.as_ref().and_then(|answer| answer.get("Warnings"));

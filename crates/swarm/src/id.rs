@@ -53,6 +53,11 @@ id! {
     TaskId
 }
 id! {
+    /// A config's identifier. One that was removed and made again under the same
+    /// name has another.
+    ConfigId
+}
+id! {
     /// An image's identifier on one engine, such as `sha256:96cd…`: the digest
     /// of what lies there, not the one that a registry knows it by.
     ImageId

@@ -13,6 +13,7 @@
 //! planner's, when to stop waiting is the executor's.
 
 mod auth;
+mod config;
 mod context;
 mod digest;
 pub mod engine;
@@ -27,6 +28,7 @@ mod node;
 mod patch;
 pub mod placement;
 pub mod prepull;
+mod previous;
 mod pull_failure;
 pub mod rollout;
 mod service;
@@ -35,16 +37,18 @@ mod task;
 mod transport;
 
 pub use auth::RegistryAuth;
+pub use config::{Config, NewConfig};
 pub use digest::spec_digest;
 pub use engine::NodeEngine;
 pub use error::{ConnectFailure, Error};
 pub use event::{Event, EventStream, Subject};
 pub use fields::open_fields;
-pub use id::{ImageId, NodeId, ServiceId, TaskId};
+pub use id::{ConfigId, ImageId, NodeId, ServiceId, TaskId};
 pub use logs::{LogLine, LogStream};
 pub use manager::{API_FLOOR, Cluster, Manager, UpdateOutcome};
 pub use node::{Availability, Node, NodeRole, NodeState};
 pub use patch::{PatchError, ServicePatch};
+pub use previous::PreviousSpec;
 pub use pull_failure::{PullFailure, PullFailureKind};
 pub use service::{
     FailureAction, RawService, ServiceMode, UpdateConfig, UpdateOrder, UpdateState, UpdateStatus,

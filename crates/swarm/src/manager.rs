@@ -1,5 +1,5 @@
-//! A connected manager: everything that is asked of a Swarm, and the one thing
-//! that is done to it.
+//! A connected manager: everything that is asked of a Swarm, and what is done
+//! to it. Configs have a file of their own.
 //!
 //! Two clients share one socket. bollard reads what its models hold whole: the
 //! engine's version and info, and the nodes. Services, tasks, events and logs
@@ -7,6 +7,8 @@
 //! unknown word in any task makes it refuse the list, its event stream cannot
 //! say when it has begun, and its log reader aborts on the engine's own error
 //! frames.
+
+mod configs;
 
 use std::sync::Arc;
 use std::time::Duration;

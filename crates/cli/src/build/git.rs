@@ -35,8 +35,8 @@ pub(crate) struct Commit {
 
 /// What is known of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Tree {
-    pub(super) commit: Commit,
+pub(crate) struct Tree {
+    pub(crate) commit: Commit,
     /// Where it was cloned from, as a link for people; without credentials.
     pub(super) source: Option<String>,
 }
@@ -54,7 +54,7 @@ impl Commit {
 
 /// Asks git about a folder and about a file that is built from. The error is
 /// why nothing is known, in words.
-pub(super) async fn look(folder: &Path, dockerfile: &Path) -> Result<Tree, String> {
+pub(crate) async fn look(folder: &Path, dockerfile: &Path) -> Result<Tree, String> {
     let hash = git(folder, &["rev-parse", "--verify", "HEAD^{commit}"]).await?;
     if !hash.success {
         return Err(no_commit(folder, &hash));

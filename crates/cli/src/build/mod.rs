@@ -17,7 +17,7 @@ mod base;
 mod docker;
 mod dockerfile;
 mod error;
-mod git;
+pub(crate) mod git;
 mod labels;
 mod login;
 mod names;

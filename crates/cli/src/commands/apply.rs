@@ -4,23 +4,38 @@ use std::io::{self, BufRead};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use imgstack_executor::{Event, Outcome, StepOutcome, World, execute};
+use imgstack_executor::journal::{Commit, Occasion};
+use imgstack_executor::lock::LockError;
+use imgstack_executor::{Event, Outcome, World, apply};
 use imgstack_observer::Details;
-use imgstack_planner::{Drift, Only, Options, Plan, drift};
+use imgstack_planner::{Drift, Only, Options, Plan, StackPlan, check_targets, drift};
 use imgstack_spec::StackSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{ApplyArgs, ApplyOutput, DoingArgs, Output, WidthArgs};
 use crate::commands::plan;
 use crate::exit::Exit;
+use crate::holds::Holds;
 use crate::patience::waiting;
 use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::views::apply::ApplyView;
 use crate::views::ending::{closing, failure};
 use crate::views::events;
-use crate::world::{self, Seen};
+use crate::world::{self, Connected, Seen};
 use crate::{image, input, saved};
+
+/// How a command changes the world.
+pub(crate) struct Doing<'a> {
+    /// What was typed, for the lock and the journal.
+    pub(crate) command: &'static str,
+    pub(crate) how: DoingArgs,
+    pub(crate) width: WidthArgs,
+    /// Nobody is to be asked.
+    pub(crate) approved: bool,
+    pub(crate) printer: Printer,
+    pub(crate) cancel: &'a CancellationToken,
+}
 
 pub(crate) async fn run(
     args: ApplyArgs,
@@ -29,57 +44,82 @@ pub(crate) async fn run(
 ) -> Result<Exit, Problem> {
     let approved = args.doing.auto_approve || args.plan.is_some();
     may_ask(args.doing.output, approved)?;
-    proceed(
-        prepare(&args, printer),
-        args.doing,
-        args.making.width,
+    let doing = Doing {
+        command: "imgstack apply",
+        how: args.doing,
+        width: args.making.width,
         approved,
         printer,
         cancel,
-    )
-    .await
+    };
+    if let Some(path) = &args.plan {
+        let saved = saved::read(path)?;
+        let set = StackSet {
+            stacks: saved.stacks.iter().map(|plan| plan.stack.clone()).collect(),
+        };
+        let hold = async |connected| {
+            let held = waiting(printer, hold_to(saved, connected, args.making.width)).await;
+            let held = held.or_else(|stale| refuse(*stale, args.doing.output, printer))?;
+            introduce(&held.0, args.doing.output, printer)?;
+            Ok(held)
+        };
+        return proceed(&set, hold, &doing).await;
+    }
+    let mut set = input::stacks(&args.spec)?;
+    image::allow_major(&mut set, &args.allow.allow_major)?;
+    check_targets(&args.making.target, &set)?;
+    let make = async |connected| {
+        let making = plan::make(connected, &args.making, Only::Everything, &args.spec);
+        let made = waiting(printer, making).await?;
+        introduce(&made.0, args.doing.output, printer)?;
+        Ok(made)
+    };
+    proceed(&set, make, &doing).await
 }
 
-/// Makes a plan, asks whether it is wanted unless that is known, and carries
-/// it out.
+/// Locks the stacks, makes a plan of what is so then, asks whether it is wanted
+/// unless that is known, and carries it out. Whatever comes of it, the locks go.
 pub(crate) async fn proceed(
+    set: &StackSet,
+    prepare: impl AsyncFnOnce(Vec<Connected>) -> Result<(Plan, Vec<Seen>), Problem>,
+    doing: &Doing<'_>,
+) -> Result<Exit, Problem> {
+    let connected = tokio::select! {
+        connected = waiting(doing.printer, world::connect_all(set)) => connected?,
+        () = doing.cancel.cancelled() => return Ok(nothing_done(doing.printer)),
+    };
+    let holds = match Holds::take(&connected, doing).await {
+        Ok(holds) => holds,
+        Err(LockError::Interrupted) => return Ok(nothing_done(doing.printer)),
+        Err(error) => return Err(Problem::Lock(error)),
+    };
+    let result = under_locks(prepare(connected), &holds, doing).await;
+    holds.release(doing.printer).await;
+    result
+}
+
+async fn under_locks(
     prepare: impl Future<Output = Result<(Plan, Vec<Seen>), Problem>>,
-    how: DoingArgs,
-    width: WidthArgs,
-    approved: bool,
-    printer: Printer,
-    cancel: &CancellationToken,
+    holds: &Holds,
+    doing: &Doing<'_>,
 ) -> Result<Exit, Problem> {
     // Nothing is changed before the carrying out, so it may stop anywhere.
     let prepared = tokio::select! {
         prepared = prepare => prepared?,
-        () = cancel.cancelled() => return Ok(nothing_done(printer)),
+        () = doing.cancel.cancelled() => return Ok(nothing_done(doing.printer)),
     };
     let (plan, seen) = prepared;
-    if !plan.is_empty() && !approved {
-        match ask(printer, cancel).await? {
+    if !plan.is_empty() && !doing.approved {
+        match ask(doing.printer, doing.cancel).await? {
             Answer::Yes => {}
-            Answer::Interrupted => return Ok(nothing_done(printer)),
+            Answer::Interrupted => return Ok(nothing_done(doing.printer)),
         }
-    } else if !plan.is_empty() && how.output == ApplyOutput::Human {
+    } else if !plan.is_empty() && doing.how.output == ApplyOutput::Human {
         // Between what will be done and what is done.
-        printer.notice("\n");
+        doing.printer.notice("\n");
     }
-    let applied = carry_out(&plan, &seen, how, width, printer, cancel).await;
-    finish(&plan, &applied, how.output, printer)
-}
-
-async fn prepare(args: &ApplyArgs, printer: Printer) -> Result<(Plan, Vec<Seen>), Problem> {
-    if let Some(path) = &args.plan {
-        let held = hold_to(saved::read(path)?, args, printer).await?;
-        introduce(&held.0, args.doing.output, printer)?;
-        return Ok(held);
-    }
-    let mut set = input::stacks(&args.spec)?;
-    image::allow_major(&mut set, &args.allow.allow_major)?;
-    let made = plan::make(&set, &args.making, Only::Everything, printer).await?;
-    introduce(&made.0, args.doing.output, printer)?;
-    Ok(made)
+    let applied = carry_out(&plan, &seen, holds, doing).await;
+    finish(&plan, &applied, doing.how.output, doing.printer)
 }
 
 fn nothing_done(printer: Printer) -> Exit {
@@ -105,14 +145,10 @@ pub(crate) fn may_ask(output: ApplyOutput, approved: bool) -> Result<(), Problem
 /// Makes sure that a saved plan still fits the world (invariant 6).
 async fn hold_to(
     saved: Plan,
-    args: &ApplyArgs,
-    printer: Printer,
-) -> Result<(Plan, Vec<Seen>), Problem> {
-    let set = StackSet {
-        stacks: saved.stacks.iter().map(|plan| plan.stack.clone()).collect(),
-    };
-    let looking = world::look(&set, Details::WhereNeeded, args.making.width);
-    let seen = waiting(printer, looking).await?;
+    connected: Vec<Connected>,
+    width: WidthArgs,
+) -> Result<(Plan, Vec<Seen>), Box<Stale>> {
+    let seen = world::observe_all(connected, Details::WhereNeeded, width).await;
     let mut drifted = Drift::default();
     let mut fresh = Vec::with_capacity(seen.len());
     for (then, seen) in saved.stacks.iter().zip(&seen) {
@@ -133,25 +169,30 @@ async fn hold_to(
         created_at: world::now(),
         ..saved
     };
-    refuse(drifted, &fresh, args.doing.output, printer)
+    Err(Box::new(Stale {
+        drift: drifted,
+        fresh,
+    }))
 }
 
-fn refuse<T>(
+/// A saved plan that fits no more, and the plan as it is now.
+struct Stale {
     drift: Drift,
-    fresh: &Plan,
-    output: ApplyOutput,
-    printer: Printer,
-) -> Result<T, Problem> {
+    fresh: Plan,
+}
+
+fn refuse<T>(stale: Stale, output: ApplyOutput, printer: Printer) -> Result<T, Problem> {
+    let Stale { drift, fresh } = stale;
     let is_human = output == ApplyOutput::Human;
     if !is_human {
-        printer.data(&events::refusal(&drift, fresh))?;
+        printer.data(&events::refusal(&drift, &fresh))?;
     }
     if drift.moved.is_empty() {
         return Err(Problem::Unchecked(drift.unknown));
     }
     if is_human {
         printer.notice("The plan as it would be now:\n\n");
-        plan::show(fresh, Output::Human, printer)?;
+        plan::show(&fresh, Output::Human, printer)?;
     }
     Err(Problem::Stale {
         moved: drift.moved,
@@ -200,18 +241,12 @@ async fn ask(printer: Printer, cancel: &CancellationToken) -> Result<Answer, Pro
 }
 
 /// Carries the plans out, one stack after another, until one does not go well.
-async fn carry_out(
-    plan: &Plan,
-    seen: &[Seen],
-    how: DoingArgs,
-    width: WidthArgs,
-    printer: Printer,
-    cancel: &CancellationToken,
-) -> Applied {
+async fn carry_out(plan: &Plan, seen: &[Seen], holds: &Holds, doing: &Doing<'_>) -> Applied {
+    let (printer, output) = (doing.printer, doing.how.output);
     let view = Mutex::new(ApplyView::new(printer));
     let failures = Mutex::new(Vec::new());
     let tell = |event: Event| {
-        match how.output {
+        match output {
             // Progress is for people, whatever is printed for programs.
             ApplyOutput::Human | ApplyOutput::Json => lock(&view).show(&event),
             ApplyOutput::Ndjson => {
@@ -219,47 +254,39 @@ async fn carry_out(
                 let _ = printer.data(&events::line(&event));
             }
         }
-        if matches!(event, Event::StepFailed { .. } | Event::LeftBehind { .. }) {
+        if is_failure(&event) {
             lock(&failures).push(event);
         }
     };
-    if how.output == ApplyOutput::Ndjson {
+    if output == ApplyOutput::Ndjson {
         let _ = printer.data(&events::header(plan));
+        holds.told().iter().cloned().for_each(tell);
     }
     let mut outcomes = Vec::with_capacity(plan.stacks.len());
+    let commit = &plan.commit;
     let work = async {
         for (plan, seen) in plan.stacks.iter().zip(seen) {
-            let stopped = outcomes
-                .last()
-                .is_some_and(|outcome: &Outcome| !outcome.is_complete());
-            outcomes.push(match &seen.connected.manager {
-                Ok(manager) if !stopped && !plan.steps.is_empty() => {
-                    let credentials = seen.connected.credentials().await;
-                    let world = World {
-                        manager,
-                        engines: &seen.engines,
-                        credentials: &credentials,
-                        parallelism: width.nodes(),
-                        owner: world::owner(),
-                    };
-                    execute(plan, &world, cancel, &tell).await
+            let mut before = outcomes.iter();
+            let stopped = before.any(|outcome: &Outcome| !outcome.is_complete());
+            let outcome = match stopped || plan.steps.is_empty() {
+                false => one_stack((plan, commit), seen, holds, doing, &tell).await,
+                true => None,
+            };
+            outcomes.push(outcome.unwrap_or_else(|| {
+                let outcome = Outcome::not_started(plan);
+                if output == ApplyOutput::Ndjson {
+                    tell(Event::ApplyFinished {
+                        stack: plan.stack.name.clone(),
+                        outcome: outcome.clone(),
+                    });
                 }
-                _ => {
-                    let outcome = not_started(plan);
-                    if how.output == ApplyOutput::Ndjson {
-                        tell(Event::ApplyFinished {
-                            stack: plan.stack.name.clone(),
-                            outcome: outcome.clone(),
-                        });
-                    }
-                    outcome
-                }
-            });
+                outcome
+            }));
         }
     };
     tokio::select! {
         () = work => {}
-        () = heartbeat(&view, cancel) => {}
+        () = heartbeat(&view, doing.cancel) => {}
     }
     drop(view);
     Applied {
@@ -267,6 +294,51 @@ async fn carry_out(
         failures: failures
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner),
+    }
+}
+
+/// None: the manager could not be reached, so nothing was planned either.
+async fn one_stack(
+    (plan, commit): (&StackPlan, &Option<Commit>),
+    seen: &Seen,
+    holds: &Holds,
+    doing: &Doing<'_>,
+    tell: &(dyn Fn(Event) + Sync),
+) -> Option<Outcome> {
+    let manager = seen.connected.manager.as_ref().ok()?;
+    let lock = holds.of(&plan.stack.name)?;
+    let world = World {
+        manager,
+        engines: &seen.engines,
+        credentials: &seen.connected.credentials().await,
+        parallelism: doing.width.nodes(),
+        owner: world::owner(),
+    };
+    let occasion = Occasion {
+        owner: world::user(),
+        host: world::host(),
+        command: doing.command.to_owned(),
+        imgstack_version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: commit.clone(),
+    };
+    Some(apply(plan, &world, lock, &occasion, doing.cancel, tell).await)
+}
+
+/// What a program hears of in the one document, too.
+fn is_failure(event: &Event) -> bool {
+    match event {
+        Event::StepFailed { .. }
+        | Event::LeftBehind { .. }
+        | Event::LockLost { .. }
+        | Event::JournalFailed { .. } => true,
+        Event::ApplyStarted { .. }
+        | Event::StepStarted { .. }
+        | Event::StepProgress { .. }
+        | Event::StepSucceeded { .. }
+        | Event::LockWaited { .. }
+        | Event::LockTakenOver { .. }
+        | Event::ReleaseWritten { .. }
+        | Event::ApplyFinished { .. } => false,
     }
 }
 
@@ -287,16 +359,6 @@ async fn heartbeat(view: &Mutex<ApplyView>, cancel: &CancellationToken) {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     // A view that panicked half-way still shows what it can.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn not_started(plan: &imgstack_planner::StackPlan) -> Outcome {
-    let steps = plan.steps.iter();
-    Outcome {
-        steps: steps
-            .map(|step| (step.id.clone(), StepOutcome::NotStarted))
-            .collect(),
-        interrupted: false,
-    }
 }
 
 fn finish(

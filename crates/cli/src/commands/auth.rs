@@ -1,11 +1,12 @@
 //! `imgstack auth check` and `imgstack auth rotate`
 
 use imgstack_observer::Details;
-use imgstack_planner::{Only, Options};
+use imgstack_planner::{Only, Options, check_targets};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Auth, AuthCheckArgs, AuthRotateArgs, Output};
-use crate::commands::{apply, plan};
+use crate::commands::apply::{self, Doing};
+use crate::commands::plan;
 use crate::exit::Exit;
 use crate::patience::waiting;
 use crate::printer::Printer;
@@ -59,14 +60,23 @@ async fn rotate(
     printer: Printer,
     cancel: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    let how = args.doing;
-    apply::may_ask(how.output, how.auto_approve)?;
-    let prepare = async {
-        let set = input::stacks(&args.spec)?;
-        let made = plan::make(&set, &args.making, Only::Credentials, printer).await?;
-        apply::introduce(&made.0, how.output, printer)?;
+    let approved = args.doing.auto_approve;
+    apply::may_ask(args.doing.output, approved)?;
+    let set = input::stacks(&args.spec)?;
+    check_targets(&args.making.target, &set)?;
+    let doing = Doing {
+        command: "imgstack auth rotate",
+        how: args.doing,
+        width: args.making.width,
+        approved,
+        printer,
+        cancel,
+    };
+    let make = async |connected| {
+        let making = plan::make(connected, &args.making, Only::Credentials, &args.spec);
+        let made = waiting(printer, making).await?;
+        apply::introduce(&made.0, args.doing.output, printer)?;
         Ok(made)
     };
-    let approved = how.auto_approve;
-    apply::proceed(prepare, how, args.making.width, approved, printer, cancel).await
+    apply::proceed(&set, make, &doing).await
 }

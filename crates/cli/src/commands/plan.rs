@@ -2,19 +2,25 @@
 
 use imgstack_observer::Details;
 use imgstack_planner::{Only, Options, Plan, check_target_nodes, check_targets};
-use imgstack_spec::StackSet;
 
-use crate::args::{Output, PlanArgs, PlanningArgs};
+use crate::args::{Output, PlanArgs, PlanningArgs, SpecArgs};
 use crate::exit::Exit;
 use crate::patience::waiting;
 use crate::printer::Printer;
 use crate::problem::Problem;
-use crate::{image, input, saved, views, world};
+use crate::world::{self, Connected, Seen};
+use crate::{commit, image, input, saved, views};
 
 pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Problem> {
     let mut set = input::stacks(&args.spec)?;
     image::allow_major(&mut set, &args.allow.allow_major)?;
-    let (plan, _) = make(&set, &args.making, Only::Everything, printer).await?;
+    check_targets(&args.making.target, &set)?;
+    let making = async {
+        let connected = world::connect_all(&set).await?;
+        let made = make(connected, &args.making, Only::Everything, &args.spec).await;
+        made.map(|(plan, _)| plan)
+    };
+    let plan = waiting(printer, making).await?;
     show(&plan, args.output, printer)?;
     if let Some(path) = &args.out {
         saved::write(&plan, path)?;
@@ -28,24 +34,26 @@ pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Proble
     Ok(exit(&plan, args.detailed_exitcode))
 }
 
-/// Observes and plans.
+/// Observes and plans. That the targets are in the spec was checked.
 pub(crate) async fn make(
-    set: &StackSet,
+    connected: Vec<Connected>,
     making: &PlanningArgs,
     only: Only,
-    printer: Printer,
-) -> Result<(Plan, Vec<world::Seen>), Problem> {
+    spec: &SpecArgs,
+) -> Result<(Plan, Vec<Seen>), Problem> {
     let targets = &making.target;
-    check_targets(targets, set)?;
-    let looking = world::look(set, Details::WhereNeeded, making.width);
-    let seen = waiting(printer, looking).await?;
+    let looking = world::observe_all(connected, Details::WhereNeeded, making.width);
+    let (seen, commit) = tokio::join!(looking, commit::of(spec));
     let inventories: Vec<_> = seen.iter().map(|seen| &seen.inventory).collect();
     check_target_nodes(targets, &inventories)?;
     let options = Options {
         targets: targets.clone(),
         only,
     };
-    let plan = world::plan_all(&seen, &options);
+    let plan = Plan {
+        commit,
+        ..world::plan_all(&seen, &options)
+    };
     Ok((plan, seen))
 }
 

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use imgstack_executor::{ByteProgress, Event, Progress};
 use imgstack_planner::StepId;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 
+use super::lock;
 use super::steps::named;
 use super::style::{BAD, WARN, inline, lasting, paint};
 use crate::printer::{Printer, harmless};
@@ -51,7 +53,9 @@ impl ApplyView {
     /// Shows one event.
     pub(crate) fn show(&mut self, event: &Event) {
         match event {
-            Event::ApplyStarted { .. } | Event::ApplyFinished { .. } => {}
+            Event::ApplyStarted { .. }
+            | Event::ApplyFinished { .. }
+            | Event::ReleaseWritten { .. } => {}
             Event::StepStarted { step, action, .. } => self.begin(step, words(action)),
             Event::StepProgress { step, progress, .. } => self.progress(step, progress),
             Event::StepSucceeded { step, .. } => {
@@ -70,6 +74,14 @@ impl ApplyView {
                     self.say(&format!("{}: {failed} after {took}", current.name));
                 }
             }
+            Event::LockWaited { .. }
+            | Event::LockTakenOver { .. }
+            | Event::LockLost { .. }
+            | Event::JournalFailed { .. } => {
+                if let Some(text) = lock::told(event, Timestamp::now()) {
+                    self.say_all(&text);
+                }
+            }
             Event::LeftBehind { service, why } => {
                 let warning = paint(WARN, "Warning:");
                 let (service, why) = (inline(service), inline(why));
@@ -78,6 +90,11 @@ impl ApplyView {
                 ));
             }
         }
+    }
+
+    /// What befalls the lock and the journal.
+    fn say_all(&self, lines: &str) {
+        lines.lines().for_each(|line| self.say(line));
     }
 
     /// To be called now and then: in a pipe, tells what is still going on.

@@ -7,6 +7,8 @@ pub(crate) mod build;
 pub(crate) mod ending;
 pub(crate) mod events;
 pub(crate) mod fold;
+pub(crate) mod history;
+pub(crate) mod lock;
 pub(crate) mod plan;
 pub(crate) mod rebuild;
 pub(crate) mod status;

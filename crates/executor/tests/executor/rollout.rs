@@ -34,7 +34,14 @@ async fn steps_are_told_in_their_order() {
         | Event::StepProgress { address, .. }
         | Event::StepSucceeded { address, .. }
         | Event::StepFailed { address, .. } => Some(address.clone()),
-        Event::ApplyStarted { .. } | Event::LeftBehind { .. } | Event::ApplyFinished { .. } => None,
+        Event::ApplyStarted { .. }
+        | Event::LeftBehind { .. }
+        | Event::LockWaited { .. }
+        | Event::LockTakenOver { .. }
+        | Event::LockLost { .. }
+        | Event::ReleaseWritten { .. }
+        | Event::JournalFailed { .. }
+        | Event::ApplyFinished { .. } => None,
     };
     let mut addresses: Vec<_> = told.events.iter().filter_map(of).collect();
     addresses.dedup();
