@@ -223,12 +223,16 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "BOOL", action = ArgAction::Set, default_value_t = true)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) push: bool,
-    /// For a trial: push under this tag alone
+    /// For a trial: push under this tag alone, which nobody relies on; one that
+    /// is there is moved only if `trial` is a part of its name
     #[arg(long, value_name = "TAG")]
     pub(crate) tag: Option<Tag>,
     /// Push under the tag of the commit also what is not as in the commit
     #[arg(long)]
     pub(crate) allow_dirty: bool,
+    /// Move the tag back, from a newer commit's build to this one
+    #[arg(long)]
+    pub(crate) allow_older: bool,
     /// The form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,

@@ -101,6 +101,15 @@ impl Policy {
         }
     }
 
+    /// Whether [`choose`] takes the tag into account, were it there.
+    #[must_use]
+    pub fn may_choose(&self, tag: &Tag) -> bool {
+        match self.place(tag) {
+            Place::At(_) | Place::ByDate => true,
+            Place::Outside(_) | Place::Unordered | Place::Elsewhere => false,
+        }
+    }
+
     /// Where a tag that runs stands among the candidates, also when it is none
     /// itself: out of the range, or of another variant.
     fn measure(&self, running: &Tag) -> Option<Rank> {

@@ -17,7 +17,7 @@ pub(crate) struct Base {
     pub(crate) name: ImageRef,
     pub(crate) digest: Digest,
     /// The Dockerfile itself says so, whatever the tag leads to.
-    pinned: bool,
+    pub(super) pinned: bool,
 }
 
 /// The base that the spec names, if the Dockerfile builds on it and the

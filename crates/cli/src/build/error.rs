@@ -12,7 +12,7 @@ pub(crate) enum BuildError {
     /// The spec does not say from what.
     #[error("the image `{0}` has no `build` in the spec, which says from what it is built")]
     NoSource(ImageName),
-    /// No tag is there to be moved.
+    /// No tag is there to be moved, and none was typed.
     #[error("the image `{0}` follows a policy, so there is no tag that a build moves")]
     NoTag(ImageName),
     /// No such folder or file.
@@ -28,9 +28,29 @@ pub(crate) enum BuildError {
     /// A tag that cannot be one.
     #[error("the build cannot be named: {0}")]
     Name(#[from] ReferenceError),
-    /// A trial that services would follow.
-    #[error("`{0}` is the tag that services follow, and not one for a trial")]
-    TrialMoves(Tag),
+    /// A trial under a tag that somebody relies on.
+    #[error("`{tag}` is not for a trial: {}", by.words(image))]
+    Relied {
+        tag: Tag,
+        /// Whose tag it is.
+        image: ImageName,
+        by: Reliance,
+        /// The tag that the services of the built image follow.
+        followed: Option<Tag>,
+    },
+    /// Whether a tag is there is refused to be told.
+    #[error("whether `{tag}` leads to a build already is not known: {cause}")]
+    Unreadable { tag: Tag, cause: Box<oci::Error> },
+    /// The tag would go back.
+    #[error(
+        "commit {here} is older than {there}, of which the build is that `{tag}` leads to ({digest})"
+    )]
+    Older {
+        tag: Tag,
+        here: String,
+        there: String,
+        digest: Digest,
+    },
     /// A tag that never moves leads to another build.
     #[error(
         "`{tag}` leads to another build already ({digest}{facts}), and such a tag is never overwritten"
@@ -94,8 +114,32 @@ pub(crate) enum Same {
     Commit,
     /// The day.
     Day,
-    /// The name that was typed.
+    /// The name alone.
     Name,
+}
+
+/// How an image relies on a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reliance {
+    /// Its services follow it.
+    Followed,
+    /// The spec holds it.
+    Pinned,
+    /// Its builds are named so, and such a name never moves.
+    Audit,
+    /// Its policy may choose it.
+    Policy,
+}
+
+impl Reliance {
+    fn words(self, image: &ImageName) -> String {
+        match self {
+            Self::Followed => format!("it is the tag that services of `{image}` follow"),
+            Self::Pinned => format!("`{image}` is pinned to it"),
+            Self::Audit => format!("builds of `{image}` are named so, and never overwritten"),
+            Self::Policy => format!("the policy of `{image}` may choose it"),
+        }
+    }
 }
 
 impl BuildError {
@@ -106,14 +150,23 @@ impl BuildError {
                 "write it at the image, such as `build: {context: docker}`".to_owned()
             }
             Self::NoTag(_) => {
-                "its builds are named by who pushes them; or let the spec follow a `tag`".to_owned()
+                "for a trial name one: --tag NAME; or let the spec follow a `tag`".to_owned()
             }
             Self::NotThere { .. } => {
                 "`context` is relative to the spec, and `dockerfile` to the context".to_owned()
             }
             Self::Epoch(_) => "unset it, or let it be a time such as 1770609600".to_owned(),
             Self::Name(_) | Self::Interrupted => return None,
-            Self::TrialMoves(tag) => format!("write another name, such as --tag {tag}-trial"),
+            Self::Relied { followed, .. } => format!(
+                "write another name, such as --tag {}",
+                trial_name(followed.as_ref())
+            ),
+            Self::Unreadable { .. } => {
+                "let the credential read what it pushes; nothing was built".to_owned()
+            }
+            Self::Older { tag, .. } => format!(
+                "check out the newest commit; or, if `{tag}` is to go back, add --allow-older"
+            ),
             Self::Taken {
                 image, tag, same, ..
             } => taken(image, tag, *same),
@@ -150,15 +203,23 @@ fn taken(image: &ImageName, tag: &Tag, same: Same) -> String {
     let trial = format!("try this build under a name of its own: imgstack build {image} --tag");
     match same {
         Same::Commit => format!(
-            "commit what has changed, or, to build the same again, an empty commit \
-             (`git commit --allow-empty`); or {trial} NAME"
+            "give the build a commit of its own (`git commit --allow-empty`, if nothing has \
+             changed); or {trial} NAME"
         ),
         Same::Day => format!(
-            "a day (UTC) has one build: push the next one tomorrow, or remove `{tag}` in the \
-             registry if nobody needs that build; or {trial} NAME"
+            "a day (UTC) has one commit's build: push the next one tomorrow; or {trial} NAME"
         ),
-        Same::Name => format!("write another name: imgstack build {image} --tag NAME"),
+        Same::Name => format!(
+            "write another name than `{tag}`; one with `trial` in it may be moved, such as \
+             --tag {}",
+            trial_name(None)
+        ),
     }
+}
+
+/// A name that may be moved.
+fn trial_name(followed: Option<&Tag>) -> String {
+    followed.map_or("trial".to_owned(), |tag| format!("{tag}-trial"))
 }
 
 /// The engine passes on what a registry says, in words alone.

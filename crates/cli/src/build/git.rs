@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use super::ignored::DockerIgnore;
 use super::program::{Said, ask};
 
 /// Git reads a large work tree in less.
@@ -23,6 +24,8 @@ const ELSEWHERE: [&str; 5] = [
 ];
 /// As many digits as GitHub's workflows and people write.
 const SHORT: usize = 7;
+/// What a commit is called with changes since.
+pub(super) const DIRTY: &str = "-dirty";
 
 /// A commit, and what has changed since.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,19 @@ pub(crate) struct Tree {
     pub(crate) commit: Commit,
     /// Where it was cloned from, as a link for people; without credentials.
     pub(super) source: Option<String>,
+}
+
+/// How the commit of a folder stands to another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is the same, or newer.
+    Level,
+    /// The other one was made upon it.
+    Older,
+    /// Neither was made upon the other.
+    Apart,
+    /// The other one is not known here.
+    Unknown,
 }
 
 impl Commit {
@@ -59,26 +75,87 @@ pub(crate) async fn look(folder: &Path, dockerfile: &Path) -> Result<Tree, Strin
     if !hash.success {
         return Err(no_commit(folder, &hash));
     }
-    let file = dockerfile.to_string_lossy();
-    let status = ["status", "--porcelain", "--untracked-files=normal", "--"];
-    let status = git(folder, &[&status[..], &[".", &file]].concat()).await?;
-    if !status.success {
-        return Err(format!(
-            "git does not tell what changed: {}",
-            status.complaint()
-        ));
-    }
+    let changed = changed(folder, dockerfile).await?;
     let remote = git(folder, &["remote", "get-url", "origin"]).await?;
-    let changed = status.stdout.lines().filter_map(|line| line.get(3..));
     Ok(Tree {
         commit: Commit {
             hash: hash.stdout.trim().to_owned(),
-            changed: changed.map(str::to_owned).collect(),
+            changed,
         },
         source: Some(remote)
             .filter(|remote| remote.success)
             .and_then(|remote| link(remote.stdout.trim())),
     })
+}
+
+/// What is built and is not as in the commit. A file that git ignores is built
+/// all the same, unless docker ignores it as well.
+async fn changed(folder: &Path, dockerfile: &Path) -> Result<Vec<String>, String> {
+    let file = dockerfile.to_string_lossy();
+    let status = [
+        "-c",
+        "core.quotePath=false",
+        "status",
+        "--porcelain",
+        "--untracked-files=normal",
+        "--ignored=matching",
+        "--",
+    ];
+    let status = git(folder, &[&status[..], &[".", &file]].concat()).await?;
+    let prefix = git(folder, &["rev-parse", "--show-prefix"]).await?;
+    if let Some(failed) = [&status, &prefix].into_iter().find(|said| !said.success) {
+        let complaint = failed.complaint();
+        return Err(format!("git does not tell what changed: {complaint}"));
+    }
+    let prefix = prefix.stdout.trim_end_matches('\n');
+    let ignored = DockerIgnore::of(folder, dockerfile);
+    let is_built = |line: &&str| match line.strip_prefix("!! ") {
+        Some(path) => path
+            .strip_prefix(prefix)
+            .is_none_or(|path| !ignored.leaves_out(path)),
+        None => true,
+    };
+    let lines = status.stdout.lines().filter(is_built);
+    let paths = lines.filter_map(|line| line.get(3..));
+    Ok(paths.map(str::to_owned).collect())
+}
+
+/// How `own` stands to what another build says of its commit.
+pub(super) async fn compare(folder: &Path, own: &Commit, other: &str) -> Standing {
+    let other = other.strip_suffix(DIRTY).unwrap_or(other);
+    // Not a word that git would take for an option or a branch.
+    if other.len() < SHORT || !other.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Standing::Unknown;
+    }
+    let wanted = format!("{other}^{{commit}}");
+    let other = match git(folder, &["rev-parse", "--verify", "--quiet", &wanted]).await {
+        Ok(said) if said.success => said.stdout.trim().to_owned(),
+        Ok(_) | Err(_) => return Standing::Unknown,
+    };
+    if other == own.hash {
+        return Standing::Level;
+    }
+    let (ours, theirs) = (own.hash.as_str(), other.as_str());
+    match (
+        is_ancestor(folder, ours, theirs).await,
+        is_ancestor(folder, theirs, ours).await,
+    ) {
+        (Some(true), _) => Standing::Older,
+        (_, Some(true)) => Standing::Level,
+        (Some(false), Some(false)) => Standing::Apart,
+        (None, _) | (_, None) => Standing::Unknown,
+    }
+}
+
+/// None: git does not tell.
+async fn is_ancestor(folder: &Path, first: &str, later: &str) -> Option<bool> {
+    let arguments = ["merge-base", "--is-ancestor", first, later];
+    let said = git(folder, &arguments).await.ok()?;
+    // "No" is told by the exit code alone, and an error with words.
+    match said.success {
+        true => Some(true),
+        false => said.stderr.trim().is_empty().then_some(false),
+    }
 }
 
 async fn git(folder: &Path, args: &[&str]) -> Result<Said, String> {

@@ -4,7 +4,7 @@
 use imgstack_spec::{Digest, ImageRef, Tag};
 use jiff::Timestamp;
 
-use super::git::Commit;
+use super::git::{Commit, DIRTY};
 
 /// What the names of all of them begin with.
 pub(super) const PREFIX: &str = "org.opencontainers.image.";
@@ -36,7 +36,7 @@ pub(super) fn labels(told: &Told<'_>) -> [(&'static str, String); 6] {
 /// The commit; with changes since it is another text than that of any commit.
 pub(super) fn revision(commit: &Commit) -> String {
     match commit.is_dirty() {
-        true => format!("{}-dirty", commit.short()),
+        true => format!("{}{DIRTY}", commit.short()),
         false => commit.hash.clone(),
     }
 }

@@ -1,8 +1,10 @@
 //! A build, made by hand: from a folder to three tags in a registry.
 //!
 //! - `work`: the whole way, as a table of contents;
-//! - `git`: which commit the folder is, and whether it is just that;
-//! - `names`: under which tags; `taken`: whether they are free;
+//! - `git`: which commit the folder is, and whether it is just that; `ignored`:
+//!   what docker does not get to see of it;
+//! - `names`: under which tags; `taken`: whether they are free; `older`: whether
+//!   the one that moves would go back;
 //! - `dockerfile`, `base`, `labels`: what a build tells of itself;
 //! - `docker`: who builds and pushes, and the arguments for it; `login`: the
 //!   credential for that;
@@ -18,13 +20,15 @@ mod docker;
 mod dockerfile;
 mod error;
 pub(crate) mod git;
+mod ignored;
 mod labels;
 mod login;
 mod names;
+mod older;
 mod program;
 mod push;
 mod taken;
 mod work;
 
 pub(crate) use error::BuildError;
-pub(crate) use work::{Job, Outcome, Progress, TagState, Wish, run};
+pub(crate) use work::{Goal, Job, Outcome, Progress, TagState, Wish, run};

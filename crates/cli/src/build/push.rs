@@ -1,11 +1,15 @@
 //! The tags of a build that is in the registry: one after another, and the one
 //! that moves last, so that it never leads to a build without the others.
+//!
+//! An answer may get lost after the tag was given. So what failed is looked at
+//! once more, and what cannot be seen then is told as not known.
 
 use imgstack_registry::oci::Client;
 use imgstack_spec::{Digest, Repository, Tag};
 use tokio_util::sync::CancellationToken;
 
 use super::error::BuildError;
+use super::names::Names;
 use super::taken::leads_to;
 use super::work::{Progress, TagState};
 
@@ -20,10 +24,7 @@ pub(super) struct Tagged {
 pub(super) struct Tagging<'a> {
     pub(super) repository: &'a Repository,
     pub(super) digest: &'a Digest,
-    /// In the order in which they may be there.
-    pub(super) tags: &'a [Tag],
-    /// Those among them that may lead to another build until now.
-    pub(super) may_move: &'a Tag,
+    pub(super) names: &'a Names,
 }
 
 /// Gives the build its tags, those that it has already excepted.
@@ -33,24 +34,37 @@ pub(super) async fn tag(
     tell: &(dyn Fn(Progress) + Sync),
     cancel: &CancellationToken,
 ) -> Tagged {
-    let (mut tags, mut failure) = (Vec::new(), None);
-    for tag in what.tags {
+    let left = what.names.left.iter();
+    let mut tags: Vec<_> = left
+        .map(|(tag, digest)| (tag.clone(), TagState::Left(digest.clone())))
+        .collect();
+    let (mut failure, mut answers) = (None, true);
+    for tag in what.names.in_order() {
         let state = match &failure {
-            Some(_) => TagState::Missing,
-            None => match one(what, tag, registry, cancel).await {
+            Some(_) if answers => seen(what, &tag, registry, TagState::NotGiven).await,
+            Some(_) => TagState::NotGiven,
+            None => match one(what, &tag, registry, cancel).await {
                 Ok(state) => state,
-                Err(error) => {
+                Err(Failed { error, state }) => {
+                    // Nobody waits for a registry that is away, or after a stop.
+                    answers = !matches!(state, TagState::NotKnown | TagState::NotGiven);
                     failure = Some(error);
-                    TagState::Missing
+                    state
                 }
             },
         };
         if state == TagState::Pushed {
             tell(Progress::Pushed(tag.clone()));
         }
-        tags.push((tag.clone(), state));
+        tags.push((tag, state));
     }
     Tagged { tags, failure }
+}
+
+/// A tag that was not given, and what is known of it.
+struct Failed {
+    error: BuildError,
+    state: TagState,
 }
 
 async fn one(
@@ -58,18 +72,34 @@ async fn one(
     tag: &Tag,
     registry: &Client,
     cancel: &CancellationToken,
-) -> Result<TagState, BuildError> {
+) -> Result<TagState, Failed> {
+    let failed = |error, state| Err(Failed { error, state });
     if cancel.is_cancelled() {
-        return Err(BuildError::Interrupted);
+        return failed(BuildError::Interrupted, TagState::NotGiven);
     }
-    match leads_to(registry, what.repository, tag).await? {
-        Some(digest) if digest == *what.digest => return Ok(TagState::There),
-        Some(digest) if tag != what.may_move => {
+    match leads_to(registry, what.repository, tag).await {
+        Ok(Some(digest)) if digest == *what.digest => return Ok(TagState::There),
+        Ok(Some(digest)) if what.names.moving.as_ref() != Some(tag) => {
             let tag = tag.clone();
-            return Err(BuildError::Overtaken { tag, digest });
+            return failed(BuildError::Overtaken { tag, digest }, TagState::Missing);
         }
-        Some(_) | None => {}
+        Ok(Some(_) | None) => {}
+        Err(error) => return failed(error.into(), TagState::NotGiven),
     }
-    registry.tag(what.repository, what.digest, tag).await?;
-    Ok(TagState::Pushed)
+    let Err(error) = registry.tag(what.repository, what.digest, tag).await else {
+        return Ok(TagState::Pushed);
+    };
+    match seen(what, tag, registry, TagState::NotKnown).await {
+        TagState::There => Ok(TagState::There),
+        state => failed(error.into(), state),
+    }
+}
+
+/// Whether a tag leads to the build; `otherwise` if that is not told.
+async fn seen(what: &Tagging<'_>, tag: &Tag, registry: &Client, otherwise: TagState) -> TagState {
+    match leads_to(registry, what.repository, tag).await {
+        Ok(Some(digest)) if digest == *what.digest => TagState::There,
+        Ok(Some(_) | None) => TagState::Missing,
+        Err(_) => otherwise,
+    }
 }

@@ -16,8 +16,9 @@ use super::git::{self, Commit};
 use super::labels::{Told, labels};
 use super::login::Settings;
 use super::names::Names;
+use super::older;
 use super::push::{Tagged, Tagging, tag};
-use super::taken::{self, Todo, leads_to};
+use super::taken::{self, Todo, leads_to_if_any};
 
 /// When a build counts as made, for builds that can be made again.
 const EPOCH: &str = "SOURCE_DATE_EPOCH";
@@ -27,8 +28,9 @@ const NAMED: usize = 3;
 /// What is to be built, and where it goes.
 pub(crate) struct Job<'a> {
     pub(crate) image: &'a Image,
-    /// The tag that services follow, and that every build moves.
-    pub(crate) tag: &'a Tag,
+    pub(crate) goal: Goal<'a>,
+    /// All images of the spec with this repository, this one included.
+    pub(crate) siblings: &'a [&'a Image],
     /// What the spec says of the image's registry.
     pub(crate) registry: Option<&'a Registry>,
     pub(crate) client: &'a Client,
@@ -36,15 +38,34 @@ pub(crate) struct Job<'a> {
     pub(crate) now: Timestamp,
 }
 
-/// What was asked for.
+/// Under which tags the build goes.
 #[derive(Clone, Debug)]
+pub(crate) enum Goal<'a> {
+    /// Under three, of which this one moves: services follow it.
+    Release(&'a Tag),
+    /// Under this one alone.
+    Trial(Tag),
+}
+
+impl Goal<'_> {
+    /// The one that it is named after.
+    pub(crate) fn tag(&self) -> &Tag {
+        match self {
+            Self::Release(tag) => tag,
+            Self::Trial(tag) => tag,
+        }
+    }
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Wish {
     /// The build leaves for the registry.
     pub(crate) push: bool,
-    /// One tag instead of three.
-    pub(crate) trial: Option<Tag>,
     /// The tag of the commit also where something has changed since.
     pub(crate) allow_dirty: bool,
+    /// The moving tag may go back to an older commit.
+    pub(crate) allow_older: bool,
 }
 
 /// What happens meanwhile.
@@ -76,14 +97,20 @@ pub(crate) struct Facts {
 }
 
 /// What became of a tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TagState {
     /// It was given now.
     Pushed,
-    /// The build had it already.
+    /// It leads to the build, since before or as far as one can see.
     There,
     /// It does not lead to the build.
     Missing,
+    /// It was to be given, and no answer came: it may lead to the build.
+    NotKnown,
+    /// It was not given, since something failed before.
+    NotGiven,
+    /// It stays with an earlier build of the same commit, this one.
+    Left(Digest),
     /// Only the engine knows it.
     Local,
 }
@@ -114,22 +141,13 @@ pub(crate) async fn run(
         facts = facts(job, &place, tell) => facts?,
         () = cancel.cancelled() => return Err(BuildError::Interrupted),
     };
-    let commit = facts.commit.as_ref();
-    let named = commit.filter(|commit| !commit.is_dirty() || job.wish.allow_dirty);
-    let names = match &job.wish.trial {
-        Some(trial) => Names {
-            audit: Vec::new(),
-            moving: trial.clone(),
-        },
-        None => Names::of(job.tag, named.map(Commit::short), facts.created)?,
-    };
     let todo = tokio::select! {
-        todo = free(job, &names, &facts) => todo?,
+        todo = todo(job, &place, &facts, tell) => todo?,
         () = cancel.cancelled() => return Err(BuildError::Interrupted),
     };
     match todo {
-        Todo::Build => make(job, &place, facts, &names, tell, cancel).await,
-        Todo::Finish(digest) => {
+        Todo::Build(names) => make(job, &place, facts, &names, tell, cancel).await,
+        Todo::Finish(digest, names) => {
             tell(Progress::Found(digest.clone()));
             let done = tag_all(job, &names, &digest, tell, cancel).await;
             Ok(outcome(facts, digest, done))
@@ -183,7 +201,7 @@ async fn facts(
 ) -> Result<Facts, BuildError> {
     let created = created(job.now)?;
     let tree = git::look(&place.context, &place.dockerfile).await;
-    let wants_commit = job.wish.trial.is_none();
+    let wants_commit = matches!(job.goal, Goal::Release(_));
     match &tree {
         Err(why) if wants_commit => {
             let why = format!("{why}: there will be no tag of a commit");
@@ -219,7 +237,7 @@ fn dirty(job: &Job<'_>, commit: &Commit) -> Progress {
         more => format!(" and {more} more"),
     };
     let (named, short) = (named.join(", "), commit.short());
-    let tag = format!("`{}-{short}`", job.tag);
+    let tag = format!("`{}-{short}`", job.goal.tag());
     match job.wish.allow_dirty {
         true => Progress::Warning(
             format!(
@@ -229,7 +247,10 @@ fn dirty(job: &Job<'_>, commit: &Commit) -> Progress {
         ),
         false => Progress::Warning(
             format!("not in commit {short}: {named}{more}; there will be no tag {tag}"),
-            Some("commit first; or, if it is to be so, add --allow-dirty".to_owned()),
+            Some(
+                "commit it, or name it in .dockerignore; or, if it is to be so, add --allow-dirty"
+                    .to_owned(),
+            ),
         ),
     }
 }
@@ -246,21 +267,33 @@ fn created(now: Timestamp) -> Result<Timestamp, BuildError> {
     time.ok_or(BuildError::Epoch(text))
 }
 
-/// Whether the build may be pushed under its names; before it is made, since
-/// that may take long.
-async fn free(job: &Job<'_>, names: &Names, facts: &Facts) -> Result<Todo, BuildError> {
-    let Job { image, client, .. } = job;
-    let repository = &image.repository;
-    if !job.wish.push {
-        return Ok(Todo::Build);
+/// Whether the build may be pushed, and under which names; before it is made,
+/// since that may take long.
+async fn todo(
+    job: &Job<'_>,
+    place: &Place,
+    facts: &Facts,
+    tell: &(dyn Fn(Progress) + Sync),
+) -> Result<Todo, BuildError> {
+    if job.wish.push {
+        job.client.may_push(&job.image.repository).await?;
     }
-    client.may_push(repository).await?;
-    match &job.wish.trial {
-        Some(tag) => {
-            taken::trial(&image.name, repository, job.tag, tag, client).await?;
-            Ok(Todo::Build)
+    match &job.goal {
+        Goal::Trial(tag) => {
+            if job.wish.push {
+                taken::trial(job, tag).await?;
+            }
+            Ok(Todo::Build(Names::trial(tag)))
         }
-        None => taken::look(&image.name, repository, names, facts, client).await,
+        Goal::Release(tag) if job.wish.push => {
+            let moving = older::check(job, tag, &place.context, facts, tell).await?;
+            taken::look(job, tag, facts, moving.as_ref(), tell).await
+        }
+        Goal::Release(tag) => {
+            let commit = facts.commit.as_ref();
+            let named = commit.filter(|commit| !commit.is_dirty() || job.wish.allow_dirty);
+            Ok(Todo::Build(Names::of(tag, named, facts.created)?))
+        }
     }
 }
 
@@ -283,13 +316,13 @@ async fn make(
     let base = facts.base.as_ref();
     let labels = labels(&Told {
         created: facts.created,
-        version: job.tag,
+        version: job.image.tag().unwrap_or(job.goal.tag()),
         commit: facts.commit.as_ref(),
         source: facts.source.as_deref(),
         base: base.map(|base| (&base.name, &base.digest)),
     });
-    // There is always one that moves.
-    let first = tags.first().unwrap_or(&names.moving);
+    // There is always one.
+    let first = tags.first().unwrap_or(job.goal.tag());
     let order = Order {
         context: &place.context,
         dockerfile: &place.dockerfile,
@@ -315,7 +348,10 @@ async fn make(
     base::still(base, job.client).await?;
     let digest = match built {
         Built::InRegistry(digest) => digest,
-        Built::InEngine(_) => push_first(job, first, &docker, tell, cancel).await?,
+        Built::InEngine(_) => {
+            let moves = names.moving.as_ref() == Some(first);
+            push_first(job, first, moves, &docker, tell, cancel).await?
+        }
     };
     let mut done = tag_all(job, names, &digest, tell, cancel).await;
     if docker.builder != Builder::BuildxApart {
@@ -331,14 +367,13 @@ async fn make(
 async fn push_first(
     job: &Job<'_>,
     first: &Tag,
+    moves: bool,
     docker: &Docker<'_>,
     tell: &(dyn Fn(Progress) + Sync),
     cancel: &CancellationToken,
 ) -> Result<Digest, BuildError> {
     let repository = &job.image.repository;
-    if job.wish.trial.is_none()
-        && let Some(digest) = leads_to(job.client, repository, first).await?
-    {
+    if !moves && let Some(digest) = leads_to_if_any(job.client, repository, first).await? {
         let tag = first.clone();
         return Err(BuildError::Overtaken { tag, digest });
     }
@@ -359,8 +394,7 @@ async fn tag_all(
     let what = Tagging {
         repository: &job.image.repository,
         digest,
-        tags: &names.in_order(),
-        may_move: &names.moving,
+        names,
     };
     tag(&what, job.client, tell, cancel).await
 }

@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{BuildArgs, Output};
-use crate::build::{self, BuildError, Job, Outcome, Wish};
+use crate::build::{self, BuildError, Goal, Job, Outcome, Wish};
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::problem::Problem;
@@ -18,18 +18,25 @@ pub(crate) async fn run(
     let set = input::stacks(&args.image.spec)?;
     let (stack, image) = image::find(&set, &args.image.name)?;
     let client = world::registries(stack)?;
-    let tag = image
-        .tag()
-        .ok_or_else(|| BuildError::NoTag(image.name.clone()))?;
+    let goal = match (args.tag, image.tag()) {
+        (Some(trial), _) => Goal::Trial(trial),
+        (None, Some(tag)) => Goal::Release(tag),
+        (None, None) => return Err(BuildError::NoTag(image.name.clone()).into()),
+    };
+    let images = set.stacks.iter().flat_map(|stack| &stack.images);
+    let siblings: Vec<_> = images
+        .filter(|it| it.repository == image.repository)
+        .collect();
     let job = Job {
         image,
-        tag,
+        goal,
+        siblings: &siblings,
         registry: stack.registry(image.repository.host()),
         client: &client,
         wish: Wish {
             push: args.push,
-            trial: args.tag,
             allow_dirty: args.allow_dirty,
+            allow_older: args.allow_older,
         },
         now: world::now(),
     };
@@ -38,7 +45,7 @@ pub(crate) async fn run(
         Ok(outcome) => {
             let page = Page {
                 image,
-                tag,
+                goal: &job.goal,
                 outcome: &outcome,
                 spec: &args.image.spec.file,
             };
@@ -46,10 +53,17 @@ pub(crate) async fn run(
             end(outcome)
         }
         Err(BuildError::Interrupted) => {
-            printer.notice(&format!("\nInterrupted; `{tag}` was not moved.\n"));
+            printer.notice(&interrupted(&job.goal));
             Ok(Exit::Interrupted)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+fn interrupted(goal: &Goal<'_>) -> String {
+    match goal {
+        Goal::Release(tag) => format!("\nInterrupted; `{tag}` was not moved.\n"),
+        Goal::Trial(_) => "\nInterrupted.\n".to_owned(),
     }
 }
 

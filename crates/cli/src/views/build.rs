@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::fold::prose;
 use super::style::{BOLD, DIM, WARN, inline, lasting, paint, short};
-use crate::build::{Outcome, Progress, TagState};
+use crate::build::{Goal, Outcome, Progress, TagState};
 
 /// What happens, as it happens.
 pub(crate) fn progress(image: &ImageName, it: &Progress) -> String {
@@ -49,8 +49,7 @@ pub(crate) fn progress(image: &ImageName, it: &Progress) -> String {
 /// A build that was made, and what comes next.
 pub(crate) struct Page<'a> {
     pub(crate) image: &'a Image,
-    /// The tag that services follow.
-    pub(crate) tag: &'a Tag,
+    pub(crate) goal: &'a Goal<'a>,
     pub(crate) outcome: &'a Outcome,
     /// The files of the spec, as they were typed, for the next command.
     pub(crate) spec: &'a [PathBuf],
@@ -73,7 +72,7 @@ impl<'a> Page<'a> {
         let widths = outcome.tags.iter().map(|(tag, _)| tag.as_str().len());
         let width = widths.max().unwrap_or_default();
         for (tag, state) in &outcome.tags {
-            let _ = writeln!(out, "    {:<width$}  {}", tag.as_str(), words(*state));
+            let _ = writeln!(out, "    {:<width$}  {}", tag.as_str(), words(state));
         }
         if let Some(next) = self.next() {
             let _ = writeln!(out, "\n{}", prose(&next, 0));
@@ -82,20 +81,75 @@ impl<'a> Page<'a> {
     }
 
     fn next(&self) -> Option<String> {
-        let Self { tag, outcome, .. } = self;
-        if outcome.failure.is_some() {
-            return Some(format!(
-                "`{tag}` leads to what it did before. When the cause is mended, run the same \
-                 command again: what is there stays."
-            ));
+        if self.outcome.failure.is_some() {
+            return Some(format!("{} {}", self.moved(), self.again()));
         }
-        let follows = outcome.digest.is_some() && outcome.tags.iter().any(|(it, _)| it == *tag);
+        let Goal::Release(tag) = self.goal else {
+            return None;
+        };
+        let tags = &self.outcome.tags;
+        let follows = self.outcome.digest.is_some() && tags.iter().any(|(it, _)| it == *tag);
         let files: String = self
             .spec
             .iter()
             .map(|file| format!(" -f {}", file.display()))
             .collect();
         follows.then(|| format!("To see what it changes: imgstack plan{files}"))
+    }
+
+    /// What the tag that was to be moved leads to, after a failure.
+    fn moved(&self) -> String {
+        let tag = self.goal.tag();
+        let state = self.outcome.tags.iter().find(|(it, _)| it == tag);
+        match state.map(|(_, state)| state) {
+            Some(TagState::Pushed | TagState::There | TagState::Local) => {
+                format!("`{tag}` leads to the build.")
+            }
+            Some(TagState::NotKnown) => format!(
+                "Whether `{tag}` leads to the build by now is not known: its registry did not \
+                 answer."
+            ),
+            Some(TagState::Missing | TagState::NotGiven | TagState::Left(_)) | None => {
+                format!("`{tag}` leads to what it did before.")
+            }
+        }
+    }
+
+    /// What to do after a failure. Only a commit's build is found again.
+    fn again(&self) -> String {
+        let Self { image, outcome, .. } = self;
+        let commit = outcome.facts.commit.as_ref();
+        let is_found = matches!(self.goal, Goal::Release(_))
+            && commit.is_some_and(|commit| !commit.is_dirty());
+        if is_found {
+            return "When the cause is mended, run the same command again: what is there stays."
+                .to_owned();
+        }
+        let moving = self.goal.tag();
+        let is_given = |(tag, state): &(Tag, TagState)| {
+            tag != moving && matches!(state, TagState::Pushed | TagState::There)
+        };
+        let Some(digest) = outcome
+            .digest
+            .as_ref()
+            .filter(|_| outcome.tags.iter().any(is_given))
+        else {
+            return "When the cause is mended, run the same command again: it builds anew."
+                .to_owned();
+        };
+        let lacking = outcome.tags.iter().filter(|(_, state)| match state {
+            TagState::Missing | TagState::NotKnown | TagState::NotGiven => true,
+            TagState::Pushed | TagState::There | TagState::Left(_) | TagState::Local => false,
+        });
+        let repository = &image.repository;
+        let tags: String = lacking
+            .map(|(tag, _)| format!(" --tag {repository}:{tag}"))
+            .collect();
+        format!(
+            "Without a commit the same command would not find this build, and stop at the tags \
+             that it has. Give it the others: docker buildx imagetools create{tags} \
+             {repository}@{digest}"
+        )
     }
 
     /// The same for programs.
@@ -105,13 +159,22 @@ impl<'a> Page<'a> {
     }
 }
 
-fn words(state: TagState) -> &'static str {
-    match state {
+fn words(state: &TagState) -> String {
+    let text = match state {
         TagState::Pushed => "pushed",
-        TagState::There => "was there",
+        TagState::There => "there",
         TagState::Missing => "missing",
+        TagState::NotKnown => "not known",
+        TagState::NotGiven => "not given",
+        TagState::Left(digest) => {
+            return format!(
+                "stays with {}, an earlier build of the commit",
+                short(digest)
+            );
+        }
         TagState::Local => "in the engine alone",
-    }
+    };
+    text.to_owned()
 }
 
 /// A build, for programs.
@@ -137,8 +200,11 @@ pub(crate) struct BuildDocument<'a> {
 #[serde(rename_all = "camelCase")]
 struct BuiltTag<'a> {
     tag: &'a Tag,
-    /// `pushed`, `there`, `missing` or `local`.
+    /// `pushed`, `there`, `missing`, `notKnown`, `notGiven`, `left` or `local`.
     state: &'static str,
+    /// What a tag leads to that was left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leads_to: Option<&'a Digest>,
 }
 
 #[derive(Debug, Serialize)]
@@ -171,7 +237,19 @@ fn document<'a>(image: &'a Image, outcome: &'a Outcome) -> BuildDocument<'a> {
             TagState::Pushed => "pushed",
             TagState::There => "there",
             TagState::Missing => "missing",
+            TagState::NotKnown => "notKnown",
+            TagState::NotGiven => "notGiven",
+            TagState::Left(_) => "left",
             TagState::Local => "local",
+        },
+        leads_to: match state {
+            TagState::Left(digest) => Some(digest),
+            TagState::Pushed
+            | TagState::There
+            | TagState::Missing
+            | TagState::NotKnown
+            | TagState::NotGiven
+            | TagState::Local => None,
         },
     };
     BuildDocument {

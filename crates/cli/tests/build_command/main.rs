@@ -5,7 +5,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod again;
+mod failures;
 mod place;
+mod trial;
 
 use std::process::Command;
 
@@ -183,7 +186,7 @@ async fn a_tag_that_never_moves_stops_a_build_before_it_is_made() {
     // (the commit of the build that is there, its age, its tags, what is said)
     let table = [
         (
-            head.as_str(),
+            "9b1d2e7",
             DAY,
             vec![commit.clone()],
             "`git commit --allow-empty`",
@@ -194,7 +197,12 @@ async fn a_tag_that_never_moves_stops_a_build_before_it_is_made() {
             vec![commit.clone()],
             "`git commit --allow-empty`",
         ),
-        ("9b1d2e7", HOUR, vec![by_day()], "a day (UTC) has one build"),
+        (
+            "9b1d2e7",
+            HOUR,
+            vec![by_day()],
+            "a day (UTC) has one commit's build",
+        ),
     ];
     for (sha, age, tags, hint) in table {
         let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
@@ -205,7 +213,7 @@ async fn a_tag_that_never_moves_stops_a_build_before_it_is_made() {
             &format!("`{}` leads to another build already", tags[0]),
             hint,
         ]);
-        run.says(&[
+        run.never_says("remove").says(&[
             &there,
             &format!("from {shown}"),
             "imgstack build db --tag NAME",
@@ -335,28 +343,6 @@ async fn without_git_there_is_no_tag_of_a_commit_and_that_is_said() {
     run.says(&["is in no git repository: there will be no tag of a commit"]);
     assert_eq!(place.puts(), [by_day(), "16".to_owned()]);
     assert!(place.told().last().unwrap().contains("image.revision= "));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_trial_has_one_tag_which_is_none_that_others_rely_on() {
-    let place = Place::new().await;
-    let digest = place.will_build();
-    let run = place.build(&["--tag", "16-trial"]).expect(0);
-    assert_eq!(place.puts(), ["16-trial"]);
-    assert!(!run.stdout.contains("imgstack plan"));
-    // It may move.
-    place.commit("two");
-    let second = place.will_build();
-    assert_ne!(digest, second);
-    place.build(&["--tag", "16-trial"]).expect(0);
-    assert_eq!(place.leads_to("16-trial"), Some(second));
-    let run = place.build(&["--tag", "16"]).expect(1);
-    run.says(&["`16` is the tag that services follow", "--tag 16-trial"]);
-    place.push("9b1d2e7", DAY, &["16-9b1d2e7"]);
-    place.stage("told", "");
-    let run = place.build(&["--tag", "16-9b1d2e7"]).expect(1);
-    run.says(&["leads to another build already"]);
-    assert!(!place.has_built());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -493,7 +479,9 @@ async fn what_cannot_be_built_is_said_with_what_to_write() {
         .unwrap();
     let git = String::from_utf8(git.stdout).unwrap();
     std::os::unix::fs::symlink(git.trim(), only_git.join("git")).unwrap();
-    place.registry.delete_tag("acme/db", &place.by_commit());
+    for tag in [&place.by_commit(), "16"] {
+        place.registry.delete_tag("acme/db", tag);
+    }
     let run: place::Run = command.env("PATH", &only_git).output().unwrap().into();
     run.expect(1).says(&["docker's client is not installed"]);
 }

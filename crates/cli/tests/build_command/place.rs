@@ -8,9 +8,11 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use imgstack_sim::registry::{Build, Manner, Registry, Settings, User};
-use imgstack_sim::{Layout, World};
+use imgstack_sim::swarm::{NodeSetup, Role};
+use imgstack_sim::{Fault, Layout, Trigger, World};
 use imgstack_spec::Tag;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 use tempfile::TempDir;
 
 pub const SECRET: &str = "hunter2-of-publisher";
@@ -30,6 +32,25 @@ impl Run {
         let (stdout, stderr) = (&self.stdout, &self.stderr);
         assert_eq!(self.code, Some(code), "{stdout}\n{stderr}");
         assert!(!stdout.contains(SECRET) && !stderr.contains(SECRET));
+        self
+    }
+
+    /// The tags and what became of each, of `-o json`.
+    pub fn states(&self) -> Vec<(String, String)> {
+        let document: Value = serde_json::from_str(&self.stdout).unwrap();
+        let text = |it: &Value| it.as_str().unwrap().to_owned();
+        let tags = document["tags"].as_array().unwrap();
+        let states = tags.iter();
+        states
+            .map(|it| (text(&it["tag"]), text(&it["state"])))
+            .collect()
+    }
+
+    #[track_caller]
+    pub fn never_says(&self, word: &str) -> &Self {
+        let all = format!("{} {}", self.stdout, self.stderr);
+        let flat = all.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(!flat.contains(word), "`{word}` is in:\n{all}");
         self
     }
 
@@ -69,6 +90,11 @@ impl Place {
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut layout = Layout::new(Timestamp::now(), SignedDuration::ZERO, 1);
+        layout.add_node(NodeSetup {
+            hostname: "n1".to_owned(),
+            role: Role::Manager,
+            ..NodeSetup::default()
+        });
         let registry = layout
             .add_local_registry(Settings::new(Manner::Ghcr))
             .unwrap();
@@ -182,6 +208,34 @@ impl Place {
         digest
     }
 
+    /// The same, and it says on what it was built.
+    pub fn will_build_on(&self, base: &str, digest: &str) -> String {
+        let digest = self.push_on(SignedDuration::ZERO, (base, digest), &[]);
+        self.stage("digest", &digest);
+        digest
+    }
+
+    /// A build of the commit that there is now, upon a base.
+    pub fn push_on(&self, age: SignedDuration, base: (&str, &str), tags: &[&str]) -> String {
+        let label = |name: &str| format!("org.opencontainers.image.base.{name}");
+        let mut build = Build::new("acme/db", &self.head(), Timestamp::now() - age);
+        build.labels.insert(label("name"), base.0.to_owned());
+        build.labels.insert(label("digest"), base.1.to_owned());
+        self.registry.push_build(&build, tags).digest
+    }
+
+    /// Requests of that method with that part in their path, but for the first
+    /// ones, go wrong from now on.
+    pub fn fault(&self, method: &str, path: &str, skip: usize, fault: Fault) {
+        let trigger = Trigger {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            skip,
+            ..Trigger::default()
+        };
+        self.world.server.faults.set(trigger, fault);
+    }
+
     pub fn leads_to(&self, tag: &str) -> Option<String> {
         self.registry.digest("acme/db", tag)
     }
@@ -213,6 +267,13 @@ impl Place {
     pub fn build(&self, args: &[&str]) -> Run {
         let all = [&["build", "db"][..], args].concat();
         self.command(&all).output().unwrap().into()
+    }
+
+    pub fn plan(&self) -> Run {
+        let socket = self.world.socket("n1");
+        let mut command = self.command(&["plan"]);
+        command.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+        command.output().unwrap().into()
     }
 
     /// Begins a build, and comes back when docker waits there.
@@ -253,6 +314,16 @@ impl Place {
                 .to_owned()
         };
         puts.map(|it| tag(&it.path)).collect()
+    }
+}
+
+/// What GHCR says to who may not read.
+pub fn denied() -> Fault {
+    Fault::Answer {
+        status: 403,
+        headers: Vec::new(),
+        body: r#"{"errors":[{"code":"DENIED","message":"permission_denied: read_package"}]}"#
+            .to_owned(),
     }
 }
 
