@@ -13,7 +13,9 @@
 //!
 //! A tag of a commit or of a day is not overwritten here either. But a weekly
 //! build has the commit of the last one, and must be pushed all the same: it
-//! goes without the name that is taken.
+//! goes without the name that is taken. The tag that moves does not go back to an
+//! older commit, so that an old run may be run again. No tag is given when the
+//! base moved during the build, whose label would name another one.
 //!
 //! Deliberately absent: builds for several platforms, which the spec does not
 //! name, and signatures.
@@ -250,9 +252,10 @@ fn preamble(parts: &Parts<'_>, source: &BuildSource) -> String {
         out,
         " and pushes it.\n# Made by: imgstack generate workflow {name}\n#\n\
          # It belongs to {place}, as {file}.\n#\n\
-         # `{tag}` is moved to every build, last of all. `{tag}-<commit>` and `{tag}-<yyyymmdd>`\n\
-         # stay with the first build that has them: a second build of a commit or of a\n\
-         # day (UTC) goes without, and with neither it is named after its run.\n"
+         # `{tag}` is moved to every build, last of all, unless it leads to a newer commit's.\n\
+         # `{tag}-<commit>` and `{tag}-<yyyymmdd>` stay with the first build that has them: a\n\
+         # second build of a commit or of a day (UTC) goes without, and with neither it is\n\
+         # named after its run.\n"
     );
     if let Access::Secret(user) = parts.access {
         let secrets = match user {
@@ -331,7 +334,13 @@ fn job(out: &mut String, parts: &Parts<'_>) {
         scalar(parts.tag.as_str()),
         scalar(&base),
     );
-    step(out, &CHECKOUT, &[("persist-credentials", "false".into())]);
+    // Which of two commits is newer is in the history; of old files nothing is needed.
+    let checkout = [
+        ("persist-credentials", "false".to_owned()),
+        ("fetch-depth", "0".to_owned()),
+        ("filter", "blob:none".to_owned()),
+    ];
+    step(out, &CHECKOUT, &checkout);
     step(out, &BUILDX, &[]);
     step(out, &LOGIN, &login(parts));
     script(out, "Facts of the build", &["id: facts"], &[], FACTS);
@@ -339,6 +348,7 @@ fn job(out: &mut String, parts: &Parts<'_>) {
     let variables = [
         ("CREATED", "${{ steps.facts.outputs.created }}"),
         ("DIGEST", "${{ steps.build.outputs.digest }}"),
+        ("BASE_DIGEST", "${{ steps.facts.outputs.base }}"),
     ];
     script(out, "Tags", &[], &variables, TAGS);
 }
