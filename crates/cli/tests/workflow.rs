@@ -325,7 +325,7 @@ case "$2 $3" in
 	case $5 in
 	*Image*) cat "$here/images/${6##*@sha256:}"; exit ;;
 	esac
-	[ -e "$here/tags/${6##*:}" ] || { echo "ERROR: $6: not found" >&2; exit 1; }
+	[ -e "$here/tags/${6##*:}" ] || { printf 'a warning\nERROR: %s: not found\n' "$6" >&2; exit 1; }
 	echo "WARNING: a builder is old" >&2
 	printf '"%s"\n' "$(cat "$here/tags/${6##*:}")"
 	[ ! -e "$here/then" ] || { . "$here/then"; } ;;
@@ -438,7 +438,8 @@ fn a_registry_that_does_not_answer_ends_the_run_before_any_tag_moves() {
     for words in [
         "ERROR: connection refused",
         "ERROR: lookup ghcr.io: host not found",
-        "ERROR: ghcr.io/acme/db:16: not found in time",
+        "ERROR: ghcr.io/acme/db:16-abc1234: not found in time",
+        "ERROR: the builder was not found",
     ] {
         fs::write(runner.path("down"), words).unwrap();
         let output = runner.tag("sha256:new");

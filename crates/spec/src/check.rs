@@ -24,6 +24,7 @@ mod order;
 mod policy;
 mod registry;
 mod service;
+mod workflow;
 
 pub(crate) use names::Names;
 
@@ -42,6 +43,7 @@ pub(crate) fn stack(
     let endpoint = endpoint(spec, context);
     let registries = registry::all(spec, context);
     let images = image::all(spec, context);
+    workflow::check(spec, context);
     let nodes = node::all(spec, context);
     let services = service::all(document, spec, names, context);
     Some(Stack {

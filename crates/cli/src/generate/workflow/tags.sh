@@ -3,7 +3,7 @@ leads_to() {
   local told="$RUNNER_TEMP/told" wrong="$RUNNER_TEMP/wrong"
   if docker buildx imagetools inspect --format '{{json .Manifest.Digest}}' "$1" >"$told" 2>"$wrong"; then
     tr -d '"' <"$told"
-  elif ! grep -qxF "ERROR: $1: not found" "$wrong"; then
+  elif [[ $(tail -n 1 "$wrong") != "ERROR: "*"$1: not found" ]]; then
     cat "$wrong" >&2
     return 1
   fi
