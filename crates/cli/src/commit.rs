@@ -69,8 +69,10 @@ mod tests {
         let clean = commit(&[one.clone(), two.clone()]).await.unwrap();
         assert_eq!((clean.id.len(), clean.dirty), (40, false));
         assert_eq!(commit(&[file("one")]).await.unwrap(), clean);
-        // What lies elsewhere does not count.
+        // What lies elsewhere does not count, nor what git ignores.
         std::fs::write(file("notes"), "").unwrap();
+        std::fs::write(file(".git/info/exclude"), "*.log\n").unwrap();
+        std::fs::write(file("one/a.log"), "").unwrap();
         assert!(!commit(std::slice::from_ref(&one)).await.unwrap().dirty);
         std::fs::write(&one, "a: 2\n").unwrap();
         let dirty = commit(&[two, one]).await.unwrap();

@@ -68,19 +68,20 @@ impl Commit {
     }
 }
 
-/// Asks git about a folder and about a file that is built from. The error is
+/// Asks git about a folder and about a file that belongs to it. The error is
 /// why nothing is known, in words.
-pub(crate) async fn look(folder: &Path, dockerfile: &Path) -> Result<Tree, String> {
+pub(crate) async fn look(folder: &Path, file: &Path) -> Result<Tree, String> {
     let hash = git(folder, &["rev-parse", "--verify", "HEAD^{commit}"]).await?;
     if !hash.success {
         return Err(no_commit(folder, &hash));
     }
-    let changed = changed(folder, dockerfile).await?;
+    let status = status(folder, file, "--ignored=no").await?;
     let remote = git(folder, &["remote", "get-url", "origin"]).await?;
+    let changed = status.lines().filter_map(|line| line.get(3..));
     Ok(Tree {
         commit: Commit {
             hash: hash.stdout.trim().to_owned(),
-            changed,
+            changed: changed.map(str::to_owned).collect(),
         },
         source: Some(remote)
             .filter(|remote| remote.success)
@@ -88,36 +89,49 @@ pub(crate) async fn look(folder: &Path, dockerfile: &Path) -> Result<Tree, Strin
     })
 }
 
-/// What is built and is not as in the commit. A file that git ignores is built
-/// all the same, unless docker ignores it as well.
-async fn changed(folder: &Path, dockerfile: &Path) -> Result<Vec<String>, String> {
-    let file = dockerfile.to_string_lossy();
-    let status = [
+/// The same for a folder that is built: a file that git ignores is built all
+/// the same, unless docker ignores it as well.
+pub(super) async fn look_built(context: &Path, dockerfile: &Path) -> Result<Tree, String> {
+    let mut tree = look(context, dockerfile).await?;
+    let status = status(context, dockerfile, "--ignored=matching").await?;
+    let prefix = git(context, &["rev-parse", "--show-prefix"]).await?;
+    if !prefix.success {
+        return Err(silent(&prefix));
+    }
+    let prefix = prefix.stdout.trim_end_matches('\n');
+    let docker = DockerIgnore::of(context, dockerfile);
+    let is_built = |path: &&str| match path.strip_prefix(prefix) {
+        Some(path) => !docker.leaves_out(path),
+        None => true,
+    };
+    let ignored = status.lines().filter_map(|line| line.strip_prefix("!! "));
+    let built = ignored.filter(is_built).map(str::to_owned);
+    tree.commit.changed.extend(built);
+    Ok(tree)
+}
+
+async fn status(folder: &Path, file: &Path, ignored: &str) -> Result<String, String> {
+    let file = file.to_string_lossy();
+    let said = [
         "-c",
         "core.quotePath=false",
         "status",
         "--porcelain",
         "--untracked-files=normal",
-        "--ignored=matching",
+        ignored,
         "--",
+        ".",
+        &file,
     ];
-    let status = git(folder, &[&status[..], &[".", &file]].concat()).await?;
-    let prefix = git(folder, &["rev-parse", "--show-prefix"]).await?;
-    if let Some(failed) = [&status, &prefix].into_iter().find(|said| !said.success) {
-        let complaint = failed.complaint();
-        return Err(format!("git does not tell what changed: {complaint}"));
+    let said = git(folder, &said).await?;
+    match said.success {
+        true => Ok(said.stdout),
+        false => Err(silent(&said)),
     }
-    let prefix = prefix.stdout.trim_end_matches('\n');
-    let ignored = DockerIgnore::of(folder, dockerfile);
-    let is_built = |line: &&str| match line.strip_prefix("!! ") {
-        Some(path) => path
-            .strip_prefix(prefix)
-            .is_none_or(|path| !ignored.leaves_out(path)),
-        None => true,
-    };
-    let lines = status.stdout.lines().filter(is_built);
-    let paths = lines.filter_map(|line| line.get(3..));
-    Ok(paths.map(str::to_owned).collect())
+}
+
+fn silent(said: &Said) -> String {
+    format!("git does not tell what changed: {}", said.complaint())
 }
 
 /// How `own` stands to what another build says of its commit.

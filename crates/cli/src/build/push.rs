@@ -43,15 +43,13 @@ pub(super) async fn tag(
         let state = match &failure {
             Some(_) if answers => seen(what, &tag, registry, TagState::NotGiven).await,
             Some(_) => TagState::NotGiven,
-            None => match one(what, &tag, registry, cancel).await {
-                Ok(state) => state,
-                Err(Failed { error, state }) => {
-                    // Nobody waits for a registry that is away, or after a stop.
-                    answers = !matches!(state, TagState::NotKnown | TagState::NotGiven);
-                    failure = Some(error);
-                    state
-                }
-            },
+            None => {
+                let (state, error) = one(what, &tag, registry, cancel).await;
+                // Nobody waits for a registry that is away, or after a stop.
+                answers = !matches!(state, TagState::NotKnown | TagState::NotGiven);
+                failure = error;
+                state
+            }
         };
         if state == TagState::Pushed {
             tell(Progress::Pushed(tag.clone()));
@@ -61,37 +59,33 @@ pub(super) async fn tag(
     Tagged { tags, failure }
 }
 
-/// A tag that was not given, and what is known of it.
-struct Failed {
-    error: BuildError,
-    state: TagState,
-}
-
+/// Gives the build one tag: what becomes of it, and why if that is not what was
+/// wished.
 async fn one(
     what: &Tagging<'_>,
     tag: &Tag,
     registry: &Client,
     cancel: &CancellationToken,
-) -> Result<TagState, Failed> {
-    let failed = |error, state| Err(Failed { error, state });
+) -> (TagState, Option<BuildError>) {
     if cancel.is_cancelled() {
-        return failed(BuildError::Interrupted, TagState::NotGiven);
+        return (TagState::NotGiven, Some(BuildError::Interrupted));
     }
     match leads_to(registry, what.repository, tag).await {
-        Ok(Some(digest)) if digest == *what.digest => return Ok(TagState::There),
+        Ok(Some(digest)) if digest == *what.digest => return (TagState::There, None),
         Ok(Some(digest)) if what.names.moving.as_ref() != Some(tag) => {
             let tag = tag.clone();
-            return failed(BuildError::Overtaken { tag, digest }, TagState::Missing);
+            let error = BuildError::Overtaken { tag, digest };
+            return (TagState::Missing, Some(error));
         }
         Ok(Some(_) | None) => {}
-        Err(error) => return failed(error.into(), TagState::NotGiven),
+        Err(error) => return (TagState::NotGiven, Some(error.into())),
     }
     let Err(error) = registry.tag(what.repository, what.digest, tag).await else {
-        return Ok(TagState::Pushed);
+        return (TagState::Pushed, None);
     };
     match seen(what, tag, registry, TagState::NotKnown).await {
-        TagState::There => Ok(TagState::There),
-        state => failed(error.into(), state),
+        TagState::There => (TagState::There, None),
+        state => (state, Some(error.into())),
     }
 }
 

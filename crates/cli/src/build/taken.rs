@@ -39,19 +39,8 @@ pub(super) async fn look(
     moving: Option<&Build>,
     tell: &(dyn Fn(Progress) + Sync),
 ) -> Result<Todo, BuildError> {
-    let commit = facts.commit.as_ref();
-    let named = commit.filter(|commit| !commit.is_dirty() || job.wish.allow_dirty);
-    let commit = commit.filter(|commit| !commit.is_dirty());
-    let mut wanted = Vec::new();
-    let by_commit = named.map(|commit| by_commit(tag, commit)).transpose()?;
-    let by_day = by_day(tag, facts.created)?;
-    let by_commit = by_commit.map(|name| (name, Same::Commit));
-    for (name, same) in by_commit.into_iter().chain([(by_day, Same::Day)]) {
-        match found_under(job, &name).await? {
-            Some(there) if !is_of(&there, commit) => return Err(taken(job, name, there, same)),
-            there => wanted.push((name, there)),
-        }
-    }
+    let commit = facts.commit.as_ref().filter(|commit| !commit.is_dirty());
+    let wanted = wanted(job, tag, facts, commit).await?;
     let builds = wanted.iter().filter_map(|(_, there)| there.as_ref());
     let latest = builds
         .chain(moving.filter(|build| is_of(build, commit)))
@@ -91,6 +80,31 @@ pub(super) async fn look(
         });
     }
     Ok(Todo::Finish(done.digest, names))
+}
+
+/// The names that never move, and which build of the same commit each leads to.
+///
+/// # Errors
+/// One leads to another commit's.
+async fn wanted(
+    job: &Job<'_>,
+    tag: &Tag,
+    facts: &Facts,
+    clean: Option<&Commit>,
+) -> Result<Vec<(Tag, Option<Build>)>, BuildError> {
+    let named = facts.commit.as_ref();
+    let named = named.filter(|commit| !commit.is_dirty() || job.wish.allow_dirty);
+    let by_commit = named.map(|commit| by_commit(tag, commit)).transpose()?;
+    let by_commit = by_commit.map(|name| (name, Same::Commit));
+    let by_day = (by_day(tag, facts.created)?, Same::Day);
+    let mut wanted = Vec::new();
+    for (name, same) in by_commit.into_iter().chain([by_day]) {
+        match found_under(job, &name).await? {
+            Some(there) if !is_of(&there, clean) => return Err(taken(job, name, there, same)),
+            there => wanted.push((name, there)),
+        }
+    }
+    Ok(wanted)
 }
 
 /// The name of one more build of a commit on a day.

@@ -200,7 +200,7 @@ async fn facts(
     tell: &(dyn Fn(Progress) + Sync),
 ) -> Result<Facts, BuildError> {
     let created = created(job.now)?;
-    let tree = git::look(&place.context, &place.dockerfile).await;
+    let tree = git::look_built(&place.context, &place.dockerfile).await;
     let wants_commit = matches!(job.goal, Goal::Release(_));
     match &tree {
         Err(why) if wants_commit => {
