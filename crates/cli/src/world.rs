@@ -219,14 +219,17 @@ async fn connect(stack: &Stack, before: &[Connected], endpoints: &Endpoints) -> 
 /// A client of the registries, as the spec describes them; stacks that describe
 /// them alike share one, its answers and its limits. What a digest names
 /// never changes, so that is kept on disk; without a place for it, it is not,
-/// nor when hosts are asked elsewhere: a simulated world leaves nothing behind,
-/// least of all under a real host's name.
+/// nor where a registry is asked elsewhere: a simulated world leaves nothing
+/// behind, least of all under a real host's name.
 pub(crate) fn registry(stack: &Stack, endpoints: &Endpoints) -> Client {
     let mut options = ClientOptions::new(stack.registries.clone());
     options.endpoints = endpoints.clone();
-    options.cache = match endpoints.is_empty() {
-        true => cache_folder().map(CacheOptions::at),
-        false => None,
+    let bases = stack.images.iter().filter_map(|image| image.base.as_ref());
+    let repositories = stack.images.iter().map(|image| &image.repository);
+    let mut asked = repositories.chain(bases.map(|base| &base.repository));
+    options.cache = match asked.any(|repository| endpoints.moves(repository.host())) {
+        true => None,
+        false => cache_folder().map(CacheOptions::at),
     };
     Client::new(options)
 }

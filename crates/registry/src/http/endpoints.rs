@@ -40,10 +40,10 @@ impl Endpoints {
         entries.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether every host is asked at its own address.
+    /// Whether requests to that host go elsewhere.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub fn moves(&self, host: &RegistryHost) -> bool {
+        self.of(host).is_some()
     }
 
     /// Where a host is asked instead; ends with a slash.
