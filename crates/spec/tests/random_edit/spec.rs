@@ -123,22 +123,24 @@ fn document(page: &mut Page, stack: usize, images: &mut Vec<Image>) {
         page.put("-");
         let plan = plan(page, &format!("web-{stack}-{index}"), &bases);
         let has_pin = plan.keys.contains(&"pin");
-        if let Some(anchor) = plan.anchor.clone() {
-            bases.push(Base {
-                anchor,
-                image: images.len(),
-                has_pin,
-            });
-        }
         let base = plan
             .merges
             .as_ref()
             .and_then(|name| bases.iter().find(|it| &it.anchor == name));
+        let inherits_pin = base.is_some_and(|base| base.has_pin);
         // Another image's pin is this one's as well, or would be.
-        let entangled = base.is_some_and(|base| base.has_pin || !has_pin);
+        let entangled = inherits_pin || base.is_some() && !has_pin;
         if let Some(base) = base.filter(|_| !has_pin) {
             let base = base.image;
             images[base].entangled = true;
+        }
+        if let Some(anchor) = plan.anchor.clone() {
+            bases.push(Base {
+                anchor,
+                image: images.len(),
+                // A merge hands on what it was handed.
+                has_pin: has_pin || inherits_pin,
+            });
         }
         let mut image = image(page, dash, plan, &name);
         image.entangled |= entangled;
