@@ -33,7 +33,7 @@ mod service;
 mod step;
 mod target;
 
-pub use choice::{choice, running_builds, undated};
+pub use choice::{choice, running_builds, undated, unled};
 pub use drift::{Drift, Moved, Unseen, drift};
 
 pub use inventory::{
