@@ -35,6 +35,7 @@ mod target;
 
 pub use choice::{choice, running_builds, undated, unled};
 pub use drift::{Drift, Moved, Unseen, drift};
+pub use freshness::freshest;
 
 pub use inventory::{
     Acceptance, Availability, BaseState, Build, Disk, Evidence, FailureAction, Freshness,
