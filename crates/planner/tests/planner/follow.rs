@@ -324,6 +324,43 @@ fn a_tag_that_names_a_young_build_waits() {
     }
 }
 
+/// (what runs by a bare tag, what is said of the service): nothing holds it.
+#[test]
+fn a_bare_tag_is_not_fine_while_a_build_waits() {
+    let words = |tag: &str| {
+        format!(
+            "attention service.pg-1: runs a tag without a digest: a restart takes what `{tag}` \
+             means then"
+        )
+    };
+    let cases = [
+        (format!("{REPOSITORY}:16"), Some(words("16"))),
+        (format!("{REPOSITORY}:16.1"), Some(words("16.1"))),
+        (REPOSITORY.to_owned(), Some(words("latest"))),
+        ("postgres:16-alpine".to_owned(), Some(words("16-alpine"))),
+        (image("16", 'a'), None),
+        (format!("postgres@{}", digest('a')), None),
+    ];
+    for (running, expected) in cases {
+        let mut world = World::new('b');
+        world.both("pg-1", &[], &running);
+        world.minimum_age(24);
+        world.built('b', 1);
+        let plan = world.planned();
+        assert_eq!(ids(&plan), Vec::<String>::new(), "{running}");
+        let mut told = said(&plan);
+        told.retain(|it| it.contains("service.pg-1"));
+        assert_eq!(told, Vec::from_iter(expected.clone()), "{running}");
+        if expected.is_some() {
+            let help = "write `pin:` with its tag or digest for image.pg in the spec";
+            assert!(hint(&plan).ends_with(help), "{}", hint(&plan));
+        }
+        // Once it need not wait, it comes to have one.
+        world.built('b', 25);
+        assert_eq!(ids(&world.planned()), ["update service.pg-1"]);
+    }
+}
+
 /// A minute that is told is one at which it goes.
 #[test]
 fn the_time_that_is_told_is_rounded_up() {
