@@ -143,12 +143,8 @@ fn references<'a>(
     image: &'a Image,
     inventory: &'a Inventory,
 ) -> impl Iterator<Item = ImageRef> + use<'a> {
-    let services = users(stack, image, inventory);
-    let written = services.flat_map(|service| {
-        let tasks = service.tasks.iter().map(|task| &task.image);
-        tasks.chain([&service.image])
-    });
-    let references = written.filter_map(|text| text.parse::<ImageRef>().ok());
+    let users = users(stack, image, inventory);
+    let references = users.flat_map(ObservedService::references).flatten();
     references.filter(|it| it.repository == image.repository)
 }
 

@@ -733,6 +733,55 @@ fn a_saved_plan_is_stale_when_the_policy_comes_to_another_tag() {
     assert!(drift(&saved, &world.planned()).is_empty());
 }
 
+/// The policy comes to nothing that services could move to: that is known.
+#[test]
+fn a_saved_plan_is_stale_when_services_keep_what_they_run() {
+    let mut world = world(&image("3.3.3", 'a'));
+    world.both("pg-2", &[], &image("3.3.4", 'c'));
+    world.tags(&[("3.3.5", 'b')]);
+    let saved = world.planned();
+    let b = digest('b');
+    world.tags(&[("3.3.2", 'e')]);
+    let several = world.planned();
+    assert!(several.images[0].keeps_several());
+    let back = drift(&saved, &several);
+    assert_eq!(back.unknown, []);
+    assert_eq!(
+        moved(&back),
+        [format!(
+            "image.pg {REPOSITORY}: 3.3.5@{b} -> what each service runs"
+        )]
+    );
+    assert!(drift(&several, &world.planned()).is_empty());
+    world.list(TagList::Incomplete("503".to_owned()));
+    let blind = drift(&several, &world.planned());
+    assert_eq!((blind.moved.len(), blind.unknown.len()), (0, 1));
+    let unknown = world.planned();
+    assert!(!unknown.images[0].kept);
+    world.tags(&[("3.3.2", 'e')]);
+    assert_eq!(
+        moved(&drift(&unknown, &world.planned())),
+        [format!(
+            "image.pg {REPOSITORY}: unknown (the list of tags is incomplete: 503) -> what each service runs"
+        )]
+    );
+    world.tags(&[("3.3.5", 'b')]);
+    assert_eq!(
+        moved(&drift(&several, &world.planned())),
+        [format!(
+            "image.pg {REPOSITORY}: what each service runs -> 3.3.5@{b}"
+        )]
+    );
+    // All keep the same one.
+    let image = image("3.3.4", 'c');
+    world.service("pg-1").tasks[0].image.clone_from(&image);
+    world.service("pg-1").image = image;
+    world.tags(&[("3.3.2", 'e')]);
+    let plan = world.planned();
+    assert!(plan.images[0].kept && !plan.images[0].keeps_several());
+    assert_eq!(plan.images[0].wants, Observed::Present(digest('c')));
+}
+
 /// A plan that let a build wait is none to apply once it has waited.
 #[test]
 fn a_plan_that_waits_is_stale_when_the_time_has_come() {
