@@ -121,7 +121,7 @@ fn running_build(running: &RunningBuild, image: &PlannedImage, now: Timestamp) -
 }
 
 /// The words on a build: version, commit, age.
-pub(crate) fn facts(build: Option<&Build>, now: Timestamp) -> String {
+fn facts(build: Option<&Build>, now: Timestamp) -> String {
     let Some(build) = build else {
         return String::new();
     };

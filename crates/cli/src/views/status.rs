@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use imgstack_planner::{
-    Disk, FORMAT_VERSION, Inventory, Known, Observed, ObservedEngine, PlannedImage, Report,
-    StackPlan, StoredBuild,
+    Disk, FORMAT_VERSION, Inventory, Known, ObservedEngine, PlannedImage, Report, StackPlan,
+    StoredBuild,
 };
 use imgstack_spec::{Address, ByteSize, Digest, ImageRef, NodeName, Service};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::fold::{beside, listed};
-use super::plan::{facts, findings, image_heading, wanted};
-use super::style::{BAD, BOLD, DIM, GOOD, WARN, inline, paint, short, shortest};
+use super::plan::{findings, image_heading, wanted};
+use super::style::{BAD, BOLD, DIM, GOOD, WARN, inline, paint, shortest};
 use super::table::Table;
 
 /// What `status` shows, and prints as JSON.
