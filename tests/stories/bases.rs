@@ -242,7 +242,7 @@ async fn a_build_that_waits_has_come(world: World) {
     story.spec_with(image, &[("pg", "")]);
     story.imgstack(&["apply", "--auto-approve"]).expect(0).says(&[
         "and `maximumAge` is 8 days: no newer one came",
-        "help: imgstack build pg --tag NAME, with a new name that the policy semver \"~3.3\" chooses",
+        "help: build it again and push it under a new tag that the policy semver \"~3.3\" chooses",
     ]);
     story.push_version("3.3.5", "abc1234", days(2)).await;
     let plan = story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);

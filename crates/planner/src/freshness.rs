@@ -110,13 +110,14 @@ impl About<'_> {
         }
     }
 
-    /// A tag that is followed moves with a build; a policy takes a new one.
+    /// A tag that is followed moves with a build. A policy takes a new one, which
+    /// `imgstack build` leaves to whoever names its builds.
     fn by_hand(&self) -> String {
         let name = &self.image.name;
         match &self.image.follow {
             Follow::Tag(_) => format!("imgstack build {name}"),
             Follow::Policy { policy, .. } => format!(
-                "imgstack build {name} --tag NAME, with a new name that the policy {} chooses",
+                "build it again and push it under a new tag that the policy {} chooses",
                 policy.written()
             ),
         }

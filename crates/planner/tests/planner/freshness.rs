@@ -183,7 +183,7 @@ fn versions() -> Policy {
 /// There is no tag that `imgstack build` alone would move.
 #[test]
 fn the_command_names_a_new_tag_where_a_policy_chooses() {
-    let by_hand = "imgstack build pg --tag NAME, with a new name that the policy semver \"~3.3\" \
+    let by_hand = "build it again and push it under a new tag that the policy semver \"~3.3\" \
                    chooses";
     for (github, hint) in [(true, "imgstack rebuild pg"), (false, by_hand)] {
         let mut world = World::new('a');
