@@ -13,6 +13,8 @@ imgstack_tests::both! {
     a_base_whose_registry_never_answers_is_not_waited_for,
     one_head_a_base_however_many_images_are_built_on_it,
     a_build_that_is_overdue_is_told_of,
+    a_build_that_waits_has_come,
+    a_build_that_a_policy_keeps_is_judged,
     a_build_made_again_with_the_same_content_is_told_and_deployed,
 }
 
@@ -226,6 +228,56 @@ async fn a_build_that_is_overdue_is_told_of(world: World) {
     story.spec_with(&format!("tag: \"16\"\n      {young}"), &[("pg", "")]);
     let plan = story.imgstack(&["plan"]).expect(0);
     plan.never_says(&["maximumAge"]);
+}
+
+/// What is followed is old, and the newer build is too young to be.
+async fn a_build_that_waits_has_come(world: World) {
+    let story = Story::new(&world, "overdue-waits");
+    let today = jiff::Zoned::now().date();
+    let days = |days: i64| today - jiff::Span::new().days(days);
+    story.push_version("3.3.4", "9b1d2e7", days(9)).await;
+    story.create_with("pg", &format!("{}:3.3.4", story.repository()), &[]);
+    let image = "policy: {semver: \"~3.3\"}\n      minimumAge: 7d\n      \
+                 build: {context: ., maximumAge: 8d}";
+    story.spec_with(image, &[("pg", "")]);
+    story.imgstack(&["apply", "--auto-approve"]).expect(0).says(&[
+        "and `maximumAge` is 8 days: no newer one came",
+        "help: build it again and push it under a new tag that the policy semver \"~3.3\" chooses",
+    ]);
+    story.push_version("3.3.5", "abc1234", days(2)).await;
+    let plan = story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
+    plan.says(&["`3.3.5` is younger than `minimumAge`, and waits until"])
+        .never_says(&["maximumAge"]);
+}
+
+/// The tag that runs went, and what is left is below.
+async fn a_build_that_a_policy_keeps_is_judged(world: World) {
+    let ground = Ground::new(&world, "base-kept");
+    let story = &ground.0;
+    let first = ground.push_base("b000001", 1).await;
+    ground
+        .push("9b1d2e7", 2, ("b000001", &first), Note::ProvenanceV1)
+        .await;
+    story.create_with("pg", &format!("{}:16-9b1d2e7", story.repository()), &[]);
+    ground.spec("");
+    story.imgstack(&["apply", "--auto-approve"]).expect(0);
+    ground.push_base("b000002", 6).await;
+    let old = Build::new(&story.path(), Kind::Good, "abc1234", date(2026, 1, 1));
+    let old = Build {
+        major: "edge".to_owned(),
+        ..old
+    };
+    Story::push_build(world.anonymous(), old, None).await;
+    let image = format!(
+        "policy: {{newest: edge}}\n      base: {}\n      build: {{context: ., maximumAge: 1d}}",
+        ground.base()
+    );
+    story.spec_with(&image, &[("pg", "")]);
+    story.imgstack(&["plan"]).expect(1).says(&[
+        "is older: what runs stays",
+        &format!("! image.pg: base {} moved", ground.base()),
+        "! image.pg: the build that runs is ",
+    ]);
 }
 
 async fn a_build_made_again_with_the_same_content_is_told_and_deployed(world: World) {

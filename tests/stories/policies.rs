@@ -11,6 +11,7 @@ imgstack_tests::both! {
     a_young_build_waits_until_it_is_old_enough,
     a_node_gets_what_runs_while_another_build_waits,
     a_pin_holds_a_build_against_the_policy,
+    a_pin_by_digest_leaves_nothing_that_goes_down,
 }
 
 const POLICY: &str = "policy: {semver: \"~3.3\"}";
@@ -156,4 +157,39 @@ async fn a_node_gets_what_runs_while_another_build_waits(world: World) {
     story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
     let runs = format!("{}:3@{}", story.repository(), old.digest);
     assert_eq!(story.running("pg"), [runs]);
+}
+
+/// The build that was pinned is the latest, and none of the tags leads to it.
+async fn a_pin_by_digest_leaves_nothing_that_goes_down(world: World) {
+    let policies = [
+        "policy: {newest: \"16-.*\"}",
+        "policy: {regex: '16-(\\d{8})', order: date}",
+        "policy: {semver: \">=16\"}",
+    ];
+    for (number, policy) in policies.into_iter().enumerate() {
+        let story = Story::new(&world, &format!("unpinned-{number}"));
+        let old = story.push_version("16", "9b1d2e7", day() - 7.days()).await;
+        story.create_with("pg", &format!("{}:16-9b1d2e7", story.repository()), &[]);
+        // Under a name that no policy means.
+        let young = story.push_version("edge", "abc1234", day()).await;
+        assert_ne!(young.digest, old.digest);
+        let pinned = format!("{policy}\n      pin: {}", young.digest);
+        story.spec_with(&pinned, &[("pg", "")]);
+        story.imgstack(&["apply", "--auto-approve"]).expect(0);
+        let runs = format!("{}@{}", story.repository(), young.digest);
+        assert_eq!(story.running("pg"), [&*runs]);
+
+        story.spec_with(policy, &[("pg", "")]);
+        let refused = story.imgstack(&["apply", "--auto-approve"]).expect(1);
+        refused.says(&[
+            "runs; `16",
+            "is older: what runs stays",
+            "`allowDowngrade: true` for image.pg",
+        ]);
+        assert_eq!(story.running("pg"), [runs]);
+        let down = format!("{policy}\n      allowDowngrade: true");
+        story.spec_with(&down, &[("pg", "")]);
+        story.imgstack(&["apply", "--auto-approve"]).expect(0);
+        assert!(story.running("pg")[0].ends_with(&old.digest));
+    }
 }

@@ -454,6 +454,54 @@ fn a_tag_that_stays_where_it_is_is_not_called_a_new_build() {
     )]);
 }
 
+/// What a rebuild says if the registry refuses until its run has begun.
+fn refused_until_it_runs(args: &[&str]) -> (Said, String) {
+    let stage = Stage::new();
+    let faults = stage.world.server.faults.clone();
+    for method in ["HEAD", "GET"] {
+        let trigger = Trigger {
+            times: None,
+            ..Trigger::once(method, "/v2/acme/stacks/db")
+        };
+        let fault = Fault::Answer {
+            status: 403,
+            headers: Vec::new(),
+            body: String::new(),
+        };
+        faults.set(trigger, fault);
+    }
+    let mut command = stage.command(args);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let patience = std::time::Instant::now() + Duration::from_secs(10);
+    while stage.github.runs().is_empty() {
+        assert!(std::time::Instant::now() < patience, "nothing was started");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    faults.clear();
+    let said = Said::of(child.wait_with_output().unwrap()).ends(0);
+    (said, stage.now())
+}
+
+#[test]
+fn what_the_tag_led_to_before_is_not_guessed() {
+    let (said, now) = refused_until_it_runs(&["database"]);
+    assert!(!said.all().contains("Rebuilt"), "{}", said.all());
+    said.says(&[
+        &format!(
+            "run 1 succeeded, and ghcr.io/acme/stacks/db:16 leads to {}…",
+            short(&now)
+        ),
+        "whether that is new is not known, since what it led to before could not be read:",
+    ]);
+    let (said, now) = refused_until_it_runs(&["database", "-o", "json"]);
+    let document: Value = serde_json::from_str(&said.stdout).unwrap();
+    let rebuild = &document["rebuild"];
+    assert_eq!(rebuild["outcome"]["is"], "doubtful", "{rebuild}");
+    assert_eq!(rebuild["outcome"]["digest"], now);
+    assert_eq!(rebuild["before"], Value::Null);
+}
+
 #[test]
 fn what_cannot_be_built_anew_is_told_before_anything_is_asked() {
     let stage = Stage::new();

@@ -10,7 +10,7 @@ use imgstack_planner::{
     Build, Inventory, Known, ObservedNode, ObservedService, PlatformContent, PullSize, Trouble,
 };
 use imgstack_registry::oci::{self, Client, ErrorKind};
-use imgstack_spec::{Digest, Image, ImageRef, Platform, Repository, Stack};
+use imgstack_spec::{Digest, Image, Platform, Repository, Stack};
 
 use crate::images::{CONCURRENT, trouble};
 use crate::observe::Details;
@@ -87,7 +87,7 @@ fn questions(stack: &Stack, inventory: &Inventory, details: Details) -> Question
             .collect();
         let of = |digest: &Digest| (image.repository.clone(), digest.clone());
         let moves = wanted.is_some_and(|wanted| moves(image, wanted, &users));
-        let running = references(&users).flatten();
+        let running = users.iter().flat_map(|it| it.references()).flatten();
         let running = running.filter(|it| it.repository == image.repository);
         let running: BTreeSet<Digest> = running.filter_map(|it| it.digest).collect();
         // A service that waits keeps the build that it has, and so do nodes.
@@ -112,20 +112,10 @@ fn questions(stack: &Stack, inventory: &Inventory, details: Details) -> Question
     questions
 }
 
-/// What services and their tasks say that they run.
-fn references<'a>(
-    users: &'a [&ObservedService],
-) -> impl Iterator<Item = Option<ImageRef>> + use<'a> {
-    let written = users.iter().flat_map(|service| {
-        let tasks = service.tasks.iter().map(|task| &task.image);
-        tasks.chain([&service.image])
-    });
-    written.map(|image| image.parse().ok())
-}
-
 /// Whether something runs another build than the wanted one.
 fn moves(image: &Image, wanted: &Digest, users: &[&ObservedService]) -> bool {
-    references(users).any(|reference| {
+    let mut references = users.iter().flat_map(|it| it.references());
+    references.any(|reference| {
         reference.is_none_or(|it| {
             it.repository != image.repository || it.digest.as_ref() != Some(wanted)
         })

@@ -1,4 +1,4 @@
-//! How fresh the wanted builds are: their age, and whether their base has moved.
+//! How fresh the newest builds are: their age, and whether their base has moved.
 //!
 //! Asked only of images that the spec names a base or a greatest age for: one
 //! HEAD of each base's tag, and what digests name, which is kept; and where a
@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use imgstack_planner::{
-    BaseState, Evidence, Freshness, Known, LastRun, MovedBase, ObservedImage, RunState, Trouble,
+    BaseState, Evidence, Freshness, Inventory, Known, LastRun, MovedBase, RunState, Trouble,
+    freshest,
 };
 use imgstack_registry::github::{self, Conclusion, Run};
 use imgstack_registry::oci::{self, Client};
@@ -27,21 +28,29 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Asks for every image that the spec wants it known of.
 pub(crate) async fn freshness(
     stack: &Stack,
-    images: &BTreeMap<ImageName, ObservedImage>,
+    inventory: &Inventory,
     registry: &Client,
-    now: Timestamp,
 ) -> BTreeMap<ImageName, Freshness> {
     let asked = stack.images.iter().filter_map(|image| {
-        let wanted = images.get(&image.name)?.digest.present()?;
-        is_wanted(image).then_some((image, wanted))
+        let newest = is_wanted(image).then(|| freshest(stack, image, inventory));
+        Some((image, newest??))
     });
     stream::iter(asked)
-        .map(|(image, wanted)| async move {
-            let (created, base) = tokio::join!(
-                created(image, wanted, registry),
-                base(image, wanted, registry)
-            );
-            let last_run = match overdue(image, &created, now) {
+        .map(|(image, newest)| async move {
+            let (created, base) = match &newest {
+                Known::Known(newest) => tokio::join!(
+                    created(image, newest, registry),
+                    base(image, newest, registry)
+                ),
+                Known::Unknown(trouble) => (
+                    Known::Unknown(trouble.clone()),
+                    image
+                        .base
+                        .as_ref()
+                        .map(|_| BaseState::Unknown(trouble.clone())),
+                ),
+            };
+            let last_run = match overdue(image, &created, inventory.observed_at) {
                 Some(workflow) => Some(last_run(workflow, registry).await),
                 None => None,
             };
@@ -62,8 +71,8 @@ fn is_wanted(image: &Image) -> bool {
     image.base.is_some() || greatest.is_some()
 }
 
-async fn created(image: &Image, wanted: &Digest, registry: &Client) -> Known<Option<Timestamp>> {
-    let asked = timeout(PATIENCE, registry.created(&image.repository, wanted));
+async fn created(image: &Image, newest: &Digest, registry: &Client) -> Known<Option<Timestamp>> {
+    let asked = timeout(PATIENCE, registry.created(&image.repository, newest));
     match asked.await {
         Ok(Ok(created)) => Known::Known(created),
         Ok(Err(error)) => Known::Unknown(trouble(&error)),
@@ -71,9 +80,9 @@ async fn created(image: &Image, wanted: &Digest, registry: &Client) -> Known<Opt
     }
 }
 
-async fn base(image: &Image, wanted: &Digest, registry: &Client) -> Option<BaseState> {
+async fn base(image: &Image, newest: &Digest, registry: &Client) -> Option<BaseState> {
     let base = image.base.as_ref()?;
-    let asked = timeout(PATIENCE, registry.base(&image.repository, wanted, base));
+    let asked = timeout(PATIENCE, registry.base(&image.repository, newest, base));
     Some(match asked.await {
         Ok(state) => known(state),
         Err(_) => BaseState::Unknown(no_answer(base.repository.host().as_str())),

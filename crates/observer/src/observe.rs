@@ -94,7 +94,7 @@ pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> O
     follow(stack, &mut inventory, sources.registry).await;
     let (builds, freshness, credentials) = tokio::join!(
         builds(stack, &inventory, sources.registry, details),
-        freshness(stack, &inventory.images, sources.registry, sources.now),
+        freshness(stack, &inventory, sources.registry),
         check(stack, &inventory, sources.registry),
     );
     inventory.builds.extend(builds);

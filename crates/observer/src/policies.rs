@@ -8,6 +8,7 @@
 use futures_util::stream::{self, StreamExt as _};
 use imgstack_planner::{
     Build, Inventory, Known, Observed, ObservedImage, Trouble, choice, running_builds, undated,
+    unled,
 };
 use imgstack_registry::oci::Client;
 use imgstack_spec::policy::Choice;
@@ -20,6 +21,9 @@ use crate::images::{CONCURRENT, resolve};
 /// Nobody pushes so many within that time; builds without dates there may be.
 const MOST_ROUNDS: usize = 100;
 
+/// Says which tags have to be asked for.
+type Wanted = fn(&Stack, &Image, &Inventory) -> Vec<Tag>;
+
 /// Asks for what the policies of the stack need to choose, and where the tags
 /// lead that they choose.
 pub(crate) async fn follow(stack: &Stack, inventory: &mut Inventory, registry: &Client) {
@@ -30,17 +34,23 @@ pub(crate) async fn follow(stack: &Stack, inventory: &mut Inventory, registry: &
         .collect();
     running(stack, &images, inventory, registry).await;
     for round in 0.. {
-        let tags = images.iter().flat_map(|image| {
-            let tags = undated(stack, image, inventory).into_iter();
-            tags.map(|tag| (*image, tag))
-        });
-        let tags: Vec<(&Image, Tag)> = tags.collect();
-        if tags.is_empty() {
+        let of_all = |wanted: Wanted| -> Vec<(&Image, Tag)> {
+            let tags = images.iter().flat_map(|image| {
+                let tags = wanted(stack, image, inventory).into_iter();
+                tags.map(|tag| (*image, tag))
+            });
+            tags.collect()
+        };
+        let (tags, names) = (of_all(undated), of_all(unled));
+        if tags.is_empty() && names.is_empty() {
             break;
         }
         match round < MOST_ROUNDS {
-            true => dates(tags, inventory, registry).await,
-            false => give_up(tags, inventory),
+            true => {
+                lead_all(names, inventory, registry).await;
+                dates(tags, inventory, registry).await;
+            }
+            false => give_up(tags.into_iter().chain(names), inventory),
         }
     }
     let chosen = images.iter().filter_map(|image| {
@@ -80,8 +90,12 @@ async fn running(stack: &Stack, images: &[&Image], inventory: &mut Inventory, re
     learn(builds, inventory, registry).await;
 }
 
-/// Where those tags lead, and when what is there was built.
-async fn dates(tags: Vec<(&Image, Tag)>, inventory: &mut Inventory, registry: &Client) {
+/// Where those tags lead. The digests are those of builds.
+async fn lead_all(
+    tags: Vec<(&Image, Tag)>,
+    inventory: &mut Inventory,
+    registry: &Client,
+) -> Vec<(Repository, Digest)> {
     let answers: Vec<_> = stream::iter(tags)
         .map(|(image, tag)| async move {
             let digest = resolve(&image.tagged(&tag), registry).await;
@@ -92,13 +106,18 @@ async fn dates(tags: Vec<(&Image, Tag)>, inventory: &mut Inventory, registry: &C
         .await;
     let mut builds = Vec::new();
     for (image, tag, digest) in answers {
-        if let Some(digest) = digest.present()
-            && !inventory.builds.contains_key(digest)
-        {
+        if let Some(digest) = digest.present() {
             builds.push((image.repository.clone(), digest.clone()));
         }
         lead(inventory, image, tag, digest);
     }
+    builds
+}
+
+/// Where those tags lead, and when what is there was built.
+async fn dates(tags: Vec<(&Image, Tag)>, inventory: &mut Inventory, registry: &Client) {
+    let mut builds = lead_all(tags, inventory, registry).await;
+    builds.retain(|(_, digest)| !inventory.builds.contains_key(digest));
     builds.sort();
     builds.dedup();
     learn(builds, inventory, registry).await;
@@ -116,7 +135,7 @@ async fn learn(builds: Vec<(Repository, Digest)>, inventory: &mut Inventory, reg
     inventory.builds.extend(answers);
 }
 
-fn give_up(tags: Vec<(&Image, Tag)>, inventory: &mut Inventory) {
+fn give_up<'a>(tags: impl Iterator<Item = (&'a Image, Tag)>, inventory: &mut Inventory) {
     for (image, tag) in tags {
         let why = format!("it was not asked for after {MOST_ROUNDS} others");
         lead(inventory, image, tag, Observed::Unknown(Trouble::new(why)));

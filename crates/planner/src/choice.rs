@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use imgstack_spec::policy::{
-    BuildDate, Choice, Policy, Rules, Running, TagList, World, choose, wanted_dates,
+    BuildDate, Choice, Rules, Running, TagList, World, choose, wanted_dates, wanted_leads,
 };
 use imgstack_spec::{Digest, Image, ImageRef, Stack, Tag};
 use jiff::Timestamp;
@@ -34,25 +34,37 @@ pub fn undated(stack: &Stack, image: &Image, inventory: &Inventory) -> Vec<Tag> 
         .unwrap_or_default()
 }
 
+/// The tags of which the policy of an image needs to know where they lead, and
+/// nothing else: one of them may lead to what runs.
+#[must_use]
+pub fn unled(stack: &Stack, image: &Image, inventory: &Inventory) -> Vec<Tag> {
+    Facts::of(stack, image, inventory)
+        .map(|(rules, facts)| wanted_leads(&rules, &facts.world()))
+        .unwrap_or_default()
+}
+
 /// The builds that run whose dates the policy of an image turns on.
 #[must_use]
 pub fn running_builds(stack: &Stack, image: &Image, inventory: &Inventory) -> BTreeSet<Digest> {
     match image.rules() {
-        Some(rules) if turns_on_dates(&rules) => references(stack, image, inventory)
+        Some(rules) => references(stack, image, inventory)
+            .filter(|reference| turns_on_date(&rules, reference.tag.as_ref()))
             .filter_map(|reference| reference.digest)
             .collect(),
-        Some(_) | None => BTreeSet::new(),
+        None => BTreeSet::new(),
     }
 }
 
-fn turns_on_dates(rules: &Rules<'_>) -> bool {
-    rules.minimum_age.is_some() || matches!(rules.policy, Policy::Newest { .. })
+/// Of a tag that the policy orders the date does not matter, but for its age.
+fn turns_on_date(rules: &Rules<'_>, tag: Option<&Tag>) -> bool {
+    rules.minimum_age.is_some() || !tag.is_some_and(|tag| rules.policy.orders(tag))
 }
 
 /// What a policy chooses from.
 struct Facts<'i> {
     list: &'i TagList,
     dates: BTreeMap<Tag, BuildDate>,
+    leads: BTreeMap<Tag, Option<Digest>>,
     running: Vec<Running>,
     now: Timestamp,
 }
@@ -68,6 +80,7 @@ impl<'i> Facts<'i> {
         let facts = Self {
             list: &tags.list,
             dates: dates(tags, image, inventory),
+            leads: leads(tags),
             running: running(stack, image, inventory),
             now: inventory.observed_at,
         };
@@ -78,6 +91,7 @@ impl<'i> Facts<'i> {
         World {
             tags: self.list,
             dates: &self.dates,
+            leads: &self.leads,
             running: &self.running,
             now: self.now,
         }
@@ -98,17 +112,24 @@ fn dates(tags: &ObservedTags, image: &Image, inventory: &Inventory) -> BTreeMap<
     dates.collect()
 }
 
-/// What the services of the image run, by tag.
+fn leads(tags: &ObservedTags) -> BTreeMap<Tag, Option<Digest>> {
+    let leads = tags.digests.iter();
+    leads
+        .map(|(tag, digest)| (tag.clone(), digest.present().cloned()))
+        .collect()
+}
+
+/// What the services of the image run.
 fn running(stack: &Stack, image: &Image, inventory: &Inventory) -> Vec<Running> {
     let mut running: Vec<Running> = Vec::new();
     for reference in references(stack, image, inventory) {
-        let Some(tag) = reference.tag else { continue };
         let built = match &reference.digest {
             Some(digest) => date(digest, image, inventory),
             None => Some(BuildDate::Unknown("it runs without a digest".to_owned())),
         };
         let built = built.unwrap_or_else(|| BuildDate::Unknown("it was not asked for".to_owned()));
-        let one = Running { tag, built };
+        let ImageRef { tag, digest, .. } = reference;
+        let one = Running { tag, digest, built };
         if !running.contains(&one) {
             running.push(one);
         }
@@ -122,12 +143,8 @@ fn references<'a>(
     image: &'a Image,
     inventory: &'a Inventory,
 ) -> impl Iterator<Item = ImageRef> + use<'a> {
-    let services = users(stack, image, inventory);
-    let written = services.flat_map(|service| {
-        let tasks = service.tasks.iter().map(|task| &task.image);
-        tasks.chain([&service.image])
-    });
-    let references = written.filter_map(|text| text.parse::<ImageRef>().ok());
+    let users = users(stack, image, inventory);
+    let references = users.flat_map(ObservedService::references).flatten();
     references.filter(|it| it.repository == image.repository)
 }
 
@@ -169,12 +186,13 @@ fn stored(digest: &Digest, image: &Image, inventory: &Inventory) -> Option<Times
     builds.find(|it| it.digest == *digest)?.created
 }
 
-/// Whether a date of what runs is not known, and the policy cannot do without.
-pub(crate) fn is_blind(stack: &Stack, image: &Image, inventory: &Inventory) -> bool {
-    let Some((rules, facts)) = Facts::of(stack, image, inventory) else {
-        return false;
-    };
-    let turns = matches!(rules.policy, Policy::Newest { .. }) && !rules.allow_downgrade;
-    let unknown = |it: &Running| matches!(it.built, BuildDate::Unknown(_));
-    turns && facts.running.iter().any(unknown)
+/// Whether the policy could choose if it might go down.
+pub(crate) fn may_go_down(stack: &Stack, image: &Image, inventory: &Inventory) -> bool {
+    Facts::of(stack, image, inventory).is_some_and(|(rules, facts)| {
+        let rules = Rules {
+            allow_downgrade: true,
+            ..rules
+        };
+        !matches!(choose(&rules, &facts.world()), Choice::Unknown { .. })
+    })
 }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgstack_spec::{Address, Digest, ImageRef};
+use imgstack_spec::Address;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::plan::{Seen, StackPlan};
+use crate::plan::{PlannedImage, Seen, StackPlan};
 use crate::planner::PLAN_LABEL;
 use crate::report::{Code, Finding, Severity};
 use crate::step::{Action, Step, StepId};
@@ -59,27 +59,7 @@ pub fn drift(saved: &StackPlan, fresh: &StackPlan) -> Drift {
         None => drift.moved.extend(swarm(saved, fresh)),
     }
     for (then, now) in saved.images.iter().zip(&fresh.images) {
-        let address = then.address.clone();
-        match (&then.wants, &now.wants) {
-            (then, now) if is_same(then, now) => {}
-            (_, Observed::Unknown(trouble)) => drift.unknown.push(Unseen {
-                address,
-                trouble: trouble.clone(),
-            }),
-            (before, after) if then.reference == now.reference => drift.moved.push(Moved {
-                address,
-                field: then.reference.to_string(),
-                from: wants(before),
-                to: wants(after),
-            }),
-            // A policy has come to another tag.
-            (before, after) => drift.moved.push(Moved {
-                address,
-                field: then.reference.repository.to_string(),
-                from: named(&then.reference, before),
-                to: named(&now.reference, after),
-            }),
-        }
+        image(then, now, &mut drift);
     }
     if drift.is_empty() {
         drift.moved = tasks(saved, fresh);
@@ -95,6 +75,33 @@ impl Drift {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.moved.is_empty() && self.unknown.is_empty()
+    }
+}
+
+fn image(then: &PlannedImage, now: &PlannedImage, drift: &mut Drift) {
+    let address = then.address.clone();
+    let several = (then.keeps_several(), now.keeps_several());
+    match (&then.wants, &now.wants) {
+        (before, after) if several.0 == several.1 && is_same(before, after) => {}
+        (_, Observed::Unknown(trouble)) if !several.1 => drift.unknown.push(Unseen {
+            address,
+            trouble: trouble.clone(),
+        }),
+        (before, after) if then.reference == now.reference && several == (false, false) => {
+            drift.moved.push(Moved {
+                address,
+                field: then.reference.to_string(),
+                from: wants(before),
+                to: wants(after),
+            });
+        }
+        // A policy has come to another tag, or to none.
+        _ => drift.moved.push(Moved {
+            address,
+            field: then.reference.repository.to_string(),
+            from: named(then),
+            to: named(now),
+        }),
     }
 }
 
@@ -255,10 +262,11 @@ fn wants<T: ToString>(observed: &Observed<T>) -> String {
 }
 
 /// `3.3.4@sha256:…`
-fn named(reference: &ImageRef, observed: &Observed<Digest>) -> String {
-    match (&reference.tag, observed.present()) {
+fn named(image: &PlannedImage) -> String {
+    match (&image.reference.tag, image.wants.present()) {
+        _ if image.keeps_several() => "what each service runs".to_owned(),
         (Some(tag), Some(digest)) => format!("{tag}@{digest}"),
-        (None, _) | (Some(_), None) => wants(observed),
+        (None, _) | (Some(_), None) => wants(&image.wants),
     }
 }
 

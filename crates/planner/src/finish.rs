@@ -6,7 +6,7 @@ use imgstack_spec::{Address, Image, ServiceName, Stack};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::follow::Following;
+use crate::follow::{Following, Target};
 use crate::plan::{PlannedImage, RunningBuild, Seen, StackPlan};
 use crate::planner::{Draft, Only, PLAN_LABEL};
 use crate::service::observed;
@@ -89,6 +89,9 @@ fn planned_image(
         purpose: image.purpose.clone(),
         pinned: image.pin.is_some(),
         runs,
+        kept: following
+            .get(&image.name)
+            .is_some_and(|it| matches!(it.target, Target::Kept)),
         build: wants.present().and_then(|d| inventory.build(d)).cloned(),
         wants,
     }

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use imgstack_spec::policy::{Age, Choice, TagList, Waiting};
+use imgstack_spec::policy::{Age, Choice, Running, TagList, Waiting};
 use imgstack_spec::{Address, Digest, Follow, Image, ImageName, ImageRef, Pin, Stack, Tag};
 use jiff::Timestamp;
 
-use crate::choice::{choice, date, is_blind, users};
+use crate::choice::{choice, date, may_go_down, users};
 use crate::inventory::{ObservedImage, ObservedService};
 use crate::report::{Code, Finding, Severity};
 use crate::service::finding;
@@ -300,11 +300,11 @@ fn held(about: &Address, message: String, hint: String) -> Finding {
     }
 }
 
-fn downgrade(image: &Image, from: &Tag, to: &Tag, why: &str) -> Finding {
+fn downgrade(image: &Image, from: &Running, to: &Tag, why: &str) -> Finding {
     let about = Address::Image(image.name.clone());
     Finding {
         hint: Some(format!(
-            "to go down from `{from}` to `{to}`, write `allowDowngrade: true` for {about} in the spec"
+            "to go down from {from} to `{to}`, write `allowDowngrade: true` for {about} in the spec"
         )),
         ..finding(
             Severity::Blocked,
@@ -345,7 +345,7 @@ fn undecided(
     if let TagList::Incomplete(_) = tags.list {
         return tags.hint.clone();
     }
-    is_blind(stack, image, inventory).then(|| {
+    may_go_down(stack, image, inventory).then(|| {
         format!(
             "if it may be followed by an older one, write `allowDowngrade: true` for image.{} in the spec",
             image.name

@@ -1,24 +1,30 @@
-//! Wanted builds that are behind: their base has moved, or no newer one came.
+//! Builds that are behind: their base has moved, or no newer one came.
 //!
+//! Judged is the newest build that is known of: one that waits for its age is
+//! there, and where a policy leads below what runs, that is what stays.
 //! Nothing here blocks or makes a step: what is deployed is what the tag leads
 //! to, and a newer build is somebody else's to make. That nothing is known of a
 //! base is said, and never taken for "it has not moved".
 
-use imgstack_spec::{Address, Image, ImageRef};
+use imgstack_spec::policy::Choice;
+use imgstack_spec::{Address, Digest, Follow, Image, ImageRef, Stack};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::choice::choice;
 use crate::inventory::{BaseState, Freshness, LastRun, MovedBase, RunState};
 use crate::report::{Code, Finding, Severity};
 use crate::service::finding;
 use crate::target::Scope;
-use crate::{Inventory, Known};
+use crate::{Inventory, Known, Trouble};
 
 /// What is to be said of the images of the scope.
 pub(crate) fn report(scope: Scope<'_>, inventory: &Inventory) -> Vec<Finding> {
     let known = scope.images().filter_map(|image| {
         let freshness = inventory.freshness.get(&image.name)?;
+        let (which, _) = newest(scope.stack, image, inventory)?;
         Some(About {
             image,
+            which,
             freshness,
             now: inventory.observed_at,
         })
@@ -28,9 +34,51 @@ pub(crate) fn report(scope: Scope<'_>, inventory: &Inventory) -> Vec<Finding> {
         .collect()
 }
 
+/// The build whose age, and whose base, is to be judged. None: nobody can say
+/// which it is, and something else is said of that.
+#[must_use]
+pub fn freshest(stack: &Stack, image: &Image, inventory: &Inventory) -> Option<Known<Digest>> {
+    newest(stack, image, inventory).map(|(_, digest)| digest)
+}
+
+/// What is judged.
+#[derive(Clone, Copy)]
+enum Which {
+    Wanted,
+    Waiting,
+    Running,
+}
+
+fn newest(stack: &Stack, image: &Image, inventory: &Inventory) -> Option<(Which, Known<Digest>)> {
+    let asked = inventory.images.get(&image.name)?;
+    let wanted = || Some((Which::Wanted, Known::Known(asked.digest.present()?.clone())));
+    let waiting = match choice(stack, image, inventory) {
+        None | Some(Choice::Chosen { waiting: None, .. }) => return wanted(),
+        Some(Choice::NoMatch { .. } | Choice::Unknown { .. }) => return None,
+        Some(Choice::Downgrade { from, .. }) => {
+            let digest = from.digest.clone().map_or_else(
+                || Known::Unknown(Trouble::new(format!("{from} runs without a digest"))),
+                Known::Known,
+            );
+            return Some((Which::Running, digest));
+        }
+        Some(
+            Choice::Chosen {
+                waiting: Some(waiting),
+                ..
+            }
+            | Choice::Held { waiting, .. },
+        ) => waiting,
+    };
+    // Its date is known, and so is where it leads.
+    let digest = asked.tags.as_ref()?.digests.get(&waiting.tag)?;
+    Some((Which::Waiting, Known::Known(digest.present()?.clone())))
+}
+
 /// One image.
 struct About<'a> {
     image: &'a Image,
+    which: Which,
     freshness: &'a Freshness,
     now: Timestamp,
 }
@@ -53,12 +101,25 @@ impl About<'_> {
             (None, Some(build)) if build.github.is_some() => {
                 (Severity::Attention, format!("imgstack rebuild {name}"))
             }
-            (None, Some(_)) => (Severity::Attention, format!("imgstack build {name}")),
+            (None, Some(_)) => (Severity::Attention, self.by_hand()),
             (None, None) => (Severity::Attention, "build it again and push it".to_owned()),
         };
         Finding {
             hint: Some(hint),
             ..self.say(severity, code, message)
+        }
+    }
+
+    /// A tag that is followed moves with a build. A policy takes a new one, which
+    /// `imgstack build` leaves to whoever names its builds.
+    fn by_hand(&self) -> String {
+        let name = &self.image.name;
+        match &self.image.follow {
+            Follow::Tag(_) => format!("imgstack build {name}"),
+            Follow::Policy { policy, .. } => format!(
+                "build it again and push it under a new tag that the policy {} chooses",
+                policy.written()
+            ),
         }
     }
 
@@ -119,7 +180,10 @@ impl About<'_> {
             ..self.say(
                 Severity::Note,
                 Code::BuildAgeUnknown,
-                format!("whether the build is older than `maximumAge` is not known: {why}"),
+                format!(
+                    "whether {} is older than `maximumAge` is not known: {why}",
+                    self.which.words()
+                ),
             )
         };
         let created = match &self.freshness.created {
@@ -139,7 +203,8 @@ impl About<'_> {
         };
         let run = self.last_run().map(|run| format!("; {run}"));
         let message = format!(
-            "the build is {old} old, and `maximumAge` is {allowed}: {missing}{}",
+            "{} is {old} old, and `maximumAge` is {allowed}: {missing}{}",
+            self.which.words(),
             run.unwrap_or_default()
         );
         Some(self.is_behind(Code::BuildOverdue, message))
@@ -166,6 +231,16 @@ impl About<'_> {
             }
             RunState::Ended(how) => format!("the last run of {workflow} {how}, {ago} ago: {url}"),
         })
+    }
+}
+
+impl Which {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Wanted => "the build",
+            Self::Waiting => "the build that waits",
+            Self::Running => "the build that runs",
+        }
     }
 }
 

@@ -41,8 +41,8 @@ pub struct Inventory {
     /// Facts of builds that run or are wanted, by digest. A build that is
     /// missing here was not asked for.
     pub builds: BTreeMap<Digest, Known<Build>>,
-    /// How fresh the wanted builds are, of images that the spec names a base or a
-    /// greatest age for, and whose wanted build is known.
+    /// How fresh the newest builds are, of images that the spec names a base or a
+    /// greatest age for, where it can be said which that is.
     pub freshness: BTreeMap<ImageName, Freshness>,
     /// Every service of the cluster that the stack names, or that carries its label.
     pub services: Known<BTreeMap<ServiceName, ObservedService>>,

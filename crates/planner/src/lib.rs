@@ -33,8 +33,9 @@ mod service;
 mod step;
 mod target;
 
-pub use choice::{choice, running_builds, undated};
+pub use choice::{choice, running_builds, undated, unled};
 pub use drift::{Drift, Moved, Unseen, drift};
+pub use freshness::freshest;
 
 pub use inventory::{
     Acceptance, Availability, BaseState, Build, Disk, Evidence, FailureAction, Freshness,

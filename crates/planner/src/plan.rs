@@ -91,8 +91,12 @@ pub struct PlannedImage {
     pub pinned: bool,
     /// The builds that tasks run, most services first.
     pub runs: Vec<RunningBuild>,
-    /// The build that the reference means now.
+    /// The build that the reference means now; where the policy leads to none
+    /// that services could move to, the one that they all keep.
     pub wants: Observed<Digest>,
+    /// Whether the policy leads to none, so that each service keeps what it runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
     /// Facts of the wanted build, if they were needed and answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
@@ -165,6 +169,14 @@ impl Plan {
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.stacks.iter().any(|stack| stack.report.is_blocked())
+    }
+}
+
+impl PlannedImage {
+    /// Whether its services keep builds that are not all the same.
+    #[must_use]
+    pub fn keeps_several(&self) -> bool {
+        self.kept && self.wants.present().is_none()
     }
 }
 

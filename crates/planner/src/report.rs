@@ -81,6 +81,8 @@ pub enum Code {
     StoppedHalfWay,
     /// A task that an update does not reach, since its node is paused.
     NodePaused,
+    /// Keeps what it runs, which is a tag without a digest: no build for sure.
+    BareTag,
     /// The right build under another name: left as it is.
     OtherName,
     /// The last update of the service did not end well.

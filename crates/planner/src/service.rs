@@ -89,8 +89,7 @@ pub(crate) fn judge<'a>(
     }
     let wanted = match wanted {
         Wanted::Blocked(finding) => return blocked(finding),
-        // What it runs is no build that could be looked after.
-        Wanted::Kept(None) => return judged(Verdict::UpToDate, None),
+        Wanted::Kept(None) => return judged(kept(&address, image, observed), None),
         Wanted::Build(wanted) | Wanted::Kept(Some(wanted)) => wanted,
     };
     let case = Case {
@@ -287,6 +286,27 @@ fn up_to_date(
         true => Verdict::UpToDate,
         false => Verdict::Noted(notes),
     }
+}
+
+/// What it runs is no build that could be looked after.
+fn kept(address: &Address, image: &Image, observed: &ObservedService) -> Verdict {
+    let written = observed.image.parse::<ImageRef>().ok();
+    let Some(bare) = written.filter(|it| it.digest.is_none()) else {
+        return Verdict::UpToDate;
+    };
+    let tag = bare.tag.as_ref().map_or("latest", |tag| tag.as_str());
+    Verdict::Noted(vec![Finding {
+        hint: Some(format!(
+            "to hold a build until then, write `pin:` with its tag or digest for image.{} in the spec",
+            image.name
+        )),
+        ..finding(
+            Severity::Attention,
+            Code::BareTag,
+            address,
+            format!("runs a tag without a digest: a restart takes what `{tag}` means then"),
+        )
+    }])
 }
 
 fn other_name(address: &Address, observed: &ObservedService, wanted: &ImageRef) -> Option<Finding> {

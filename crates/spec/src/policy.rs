@@ -6,8 +6,8 @@
 //! runs stays, then the more exact version (`1.2.3` before `1.2`), then the
 //! first by name (`1.2.3` before `v1.2.3`).
 //!
-//! Pure: the time and all dates are arguments. Deliberately absent: digests.
-//! Whether the chosen tag has moved is the planner's to see.
+//! Pure: the time, all dates and where tags lead are arguments. Deliberately
+//! absent: whether the chosen tag has moved, which is the planner's to see.
 
 use std::fmt;
 
@@ -19,20 +19,23 @@ mod choice;
 mod choose;
 mod dates;
 mod error;
+mod floor;
 mod order;
 mod pattern;
 mod range;
 mod rank;
+mod running;
 mod tags;
 mod words;
 
 pub use choice::{Choice, Waiting};
-pub use choose::{Rules, Running, World, choose, wanted_dates};
+pub use choose::{Rules, World, choose, wanted_dates, wanted_leads};
 pub use dates::{Age, BuildDate};
 pub use error::PolicyError;
 pub use order::Order;
 pub use pattern::Pattern;
 pub use range::{Suffix, VersionRange};
+pub use running::Running;
 pub use tags::{TagList, is_attachment};
 
 use rank::Rank;
@@ -108,6 +111,12 @@ impl Policy {
             Place::At(_) | Place::ByDate => true,
             Place::Outside(_) | Place::Unordered | Place::Elsewhere => false,
         }
+    }
+
+    /// Whether a tag that runs says by itself where it stands in the order.
+    #[must_use]
+    pub fn orders(&self, running: &Tag) -> bool {
+        self.measure(running).is_some()
     }
 
     /// Where a tag that runs stands among the candidates, also when it is none

@@ -73,6 +73,7 @@ fn exit(outcome: &Outcome) -> Exit {
     match outcome {
         Outcome::Built { .. }
         | Outcome::Unchanged { .. }
+        | Outcome::Doubtful { .. }
         | Outcome::Succeeded
         | Outcome::Started => Exit::Done,
         Outcome::Failed { .. } | Outcome::Unread { .. } => Exit::Failed,

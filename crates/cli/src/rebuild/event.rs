@@ -93,6 +93,12 @@ pub(crate) enum Outcome {
     Built { digest: Digest },
     /// The run succeeded, and the tag leads where it did.
     Unchanged { digest: Digest },
+    /// The run succeeded, and what the tag led to before could not be read.
+    Doubtful {
+        digest: Digest,
+        /// Why not.
+        why: String,
+    },
     /// The run succeeded, and what the tag leads to cannot be read.
     Unread { why: String },
     /// The run succeeded. A policy chooses among tags, so none was to move.

@@ -148,10 +148,7 @@ impl<'s> Rebuild<'s> {
         // A client of its own: the other one keeps what the tag meant before.
         let registry = world::registry(self.stack, &self.endpoints);
         let outcome = match current(&registry, self.image).await {
-            Ok(Some(now)) if self.before.as_ref().ok() == Some(&Some(now.clone())) => {
-                Outcome::Unchanged { digest: now }
-            }
-            Ok(Some(digest)) => Outcome::Built { digest },
+            Ok(Some(digest)) => led(&self.before, digest),
             Ok(None) => Outcome::Unread {
                 why: format!("there is no tag `{tag}`"),
             },
@@ -212,6 +209,18 @@ impl RunReport {
             conclusion: run.conclusion,
             seconds: seconds(Some(run.created_at), Some(run.updated_at)),
         }
+    }
+}
+
+/// What it means that the tag leads to a build now.
+fn led(before: &Result<Option<Digest>, String>, digest: Digest) -> Outcome {
+    match before {
+        Ok(Some(before)) if *before == digest => Outcome::Unchanged { digest },
+        Ok(Some(_) | None) => Outcome::Built { digest },
+        Err(why) => Outcome::Doubtful {
+            digest,
+            why: why.clone(),
+        },
     }
 }
 

@@ -14,6 +14,9 @@ use super::fold::{beside, listed, prose};
 use super::steps::steps;
 use super::style::{BAD, BOLD, DIM, GOOD, WARN, ago, inline, paint, short};
 
+/// So many services are named where several have the same said of them.
+const NAMED: usize = 3;
+
 /// Renders a plan.
 pub(crate) fn render(plan: &Plan) -> String {
     let mut out = String::new();
@@ -64,14 +67,19 @@ fn one_image(out: &mut String, image: &PlannedImage, now: Timestamp) {
     for running in &image.runs {
         let _ = writeln!(out, "    runs   {}", running_build(running, image, now));
     }
-    let wants = match &image.wants {
+    let _ = writeln!(out, "    wants  {}\n", wanted(image, now));
+}
+
+/// The build that an image wants.
+pub(crate) fn wanted(image: &PlannedImage, now: Timestamp) -> String {
+    match &image.wants {
         Observed::Present(digest) => {
             format!("{}{}", short(digest), facts(image.build.as_ref(), now))
         }
         Observed::Absent(_) => paint(BAD, "absent"),
+        Observed::Unknown(_) if image.keeps_several() => "what each service runs".to_owned(),
         Observed::Unknown(_) => paint(BAD, "unknown"),
-    };
-    let _ = writeln!(out, "    wants  {wants}\n");
+    }
 }
 
 /// What an image is called, where it is, and what it is for.
@@ -113,7 +121,7 @@ fn running_build(running: &RunningBuild, image: &PlannedImage, now: Timestamp) -
 }
 
 /// The words on a build: version, commit, age.
-pub(crate) fn facts(build: Option<&Build>, now: Timestamp) -> String {
+fn facts(build: Option<&Build>, now: Timestamp) -> String {
     let Some(build) = build else {
         return String::new();
     };
@@ -131,17 +139,14 @@ pub(crate) fn facts(build: Option<&Build>, now: Timestamp) -> String {
 
 /// What blocks, waits or wants attention.
 pub(crate) fn findings(out: &mut String, report: &Report) {
-    for finding in &report.findings {
+    for (about, finding) in together(&report.findings) {
         let (sign, style) = match finding.severity {
             Severity::Blocked => ("! blocked ", BAD),
             Severity::Attention => ("! ", WARN),
             Severity::Note => ("· ", DIM),
         };
-        let Finding {
-            address, message, ..
-        } = finding;
         let sign = paint(style, sign);
-        let text = format!("  {sign}{address}: {}", inline(message));
+        let text = format!("  {sign}{about}: {}", inline(&finding.message));
         let _ = writeln!(out, "{}", prose(&text, 6));
         if let Some(hint) = &finding.hint {
             let _ = writeln!(
@@ -158,6 +163,32 @@ pub(crate) fn findings(out: &mut String, report: &Report) {
     if !report.findings.is_empty() {
         out.push('\n');
     }
+}
+
+/// The findings with what they are about. A build that goes by another name is
+/// said once for all services that run it by that.
+fn together(findings: &[Finding]) -> Vec<(String, &Finding)> {
+    let is_same = |one: &Finding, other: &Finding| {
+        let both = one.code == Code::OtherName && other.code == Code::OtherName;
+        both && one.message == other.message
+    };
+    let mut told: Vec<Vec<&Finding>> = Vec::new();
+    for finding in findings {
+        match told.iter_mut().find(|it| is_same(it[0], finding)) {
+            Some(same) => same.push(finding),
+            None => told.push(vec![finding]),
+        }
+    }
+    let told = told.into_iter().map(|same| {
+        let names: Vec<String> = same.iter().map(|it| it.address.to_string()).collect();
+        let (first, rest) = names.split_at(names.len().min(NAMED));
+        let about = match rest.len() {
+            0 => first.join(", "),
+            more => format!("{} and {more} more", first.join(", ")),
+        };
+        (about, same[0])
+    });
+    told.collect()
 }
 
 fn closing(out: &mut String, plan: &Plan) {
@@ -206,4 +237,63 @@ fn blocked(plan: &Plan) -> usize {
         .filter(|address| matches!(address, Address::Service(_)))
         .collect();
     services.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(code: Code, service: &str, message: &str) -> Finding {
+        Finding {
+            severity: Severity::Note,
+            code,
+            address: format!("service.{service}").parse().unwrap(),
+            message: message.to_owned(),
+            hint: None,
+            procedure: Vec::new(),
+            blocks: Vec::new(),
+        }
+    }
+
+    /// (the services with the same name of a build, what is told)
+    #[test]
+    fn another_name_is_told_once() {
+        let table: [(&[&str], &str); 4] = [
+            (&["a"], "  · service.a: runs as `16`"),
+            (&["a", "b"], "  · service.a, service.b: runs as `16`"),
+            (
+                &["a", "b", "c"],
+                "  · service.a, service.b, service.c: runs as `16`",
+            ),
+            (
+                &["a", "b", "c", "d", "e"],
+                "  · service.a, service.b, service.c and 2 more: runs as `16`",
+            ),
+        ];
+        for (services, expected) in table {
+            let same = services
+                .iter()
+                .map(|it| finding(Code::OtherName, it, "runs as `16`"));
+            let others = [
+                finding(Code::OtherName, "x", "runs as `17`"),
+                finding(Code::NotRunning, "a", "waits"),
+                finding(Code::NotRunning, "b", "waits"),
+            ];
+            let report = Report {
+                findings: same.chain(others).collect(),
+            };
+            let mut out = String::new();
+            findings(&mut out, &report);
+            let out = anstream::adapter::strip_str(&out).to_string();
+            let lines: Vec<&str> = out.lines().collect();
+            let rest = [
+                "  · service.x: runs as `17`",
+                "  · service.a: waits",
+                "  · service.b: waits",
+                "",
+            ];
+            assert_eq!(lines[0], expected);
+            assert_eq!(lines[1..], rest);
+        }
+    }
 }

@@ -292,6 +292,20 @@ pub(crate) fn result(report: &Report) -> String {
             );
             let _ = writeln!(out, "\n{}", prose(&text, 2));
         }
+        Outcome::Doubtful { digest, why } => {
+            let number = report.run.as_ref().and_then(|run| run.number);
+            let number = number.map(|number| format!(" {number}"));
+            let text = format!(
+                "{address}: run{} succeeded, and {} leads to {}; whether that is new is not \
+                 known, since what it led to before could not be read: {}. What would be rolled \
+                 out: imgstack plan",
+                number.unwrap_or_default(),
+                report.reference,
+                short(digest),
+                inline(why)
+            );
+            let _ = writeln!(out, "\n{}", prose(&text, 2));
+        }
         Outcome::Succeeded => {
             let by = report.run.as_ref().map(by).unwrap_or_default();
             let _ = writeln!(
@@ -328,6 +342,7 @@ pub(crate) fn failure(report: &Report) -> Option<String> {
     match &report.outcome {
         Outcome::Built { .. }
         | Outcome::Unchanged { .. }
+        | Outcome::Doubtful { .. }
         | Outcome::Succeeded
         | Outcome::Started => return None,
         Outcome::Unread { why } => {

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use imgstack_planner::{
-    Disk, FORMAT_VERSION, Inventory, Known, Observed, ObservedEngine, PlannedImage, Report,
-    StackPlan, StoredBuild,
+    Disk, FORMAT_VERSION, Inventory, Known, ObservedEngine, PlannedImage, Report, StackPlan,
+    StoredBuild,
 };
 use imgstack_spec::{Address, ByteSize, Digest, ImageRef, NodeName, Service};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::fold::{beside, listed};
-use super::plan::{facts, findings, image_heading};
-use super::style::{BAD, BOLD, DIM, GOOD, WARN, inline, paint, short, shortest};
+use super::plan::{findings, image_heading, wanted};
+use super::style::{BAD, BOLD, DIM, GOOD, WARN, inline, paint, shortest};
 use super::table::Table;
 
 /// What `status` shows, and prints as JSON.
@@ -170,14 +170,7 @@ pub(crate) fn render(status: &Status) -> String {
 fn one_image(out: &mut String, status: &ImageStatus, now: Timestamp) {
     let image = &status.image;
     image_heading(out, image);
-    let wants = match &image.wants {
-        Observed::Present(digest) => {
-            format!("{}{}", short(digest), facts(image.build.as_ref(), now))
-        }
-        Observed::Absent(_) => paint(BAD, "absent"),
-        Observed::Unknown(_) => paint(BAD, "unknown"),
-    };
-    let _ = writeln!(out, "    wants  {wants}\n");
+    let _ = writeln!(out, "    wants  {}\n", wanted(image, now));
     let mut tasks = Table::new(["SERVICE", "NODE", "BUILD", "STATE", ""]);
     for task in &status.tasks {
         tasks.row(row(task));

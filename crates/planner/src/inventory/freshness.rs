@@ -1,4 +1,4 @@
-//! How fresh the wanted build of an image is.
+//! How fresh the newest build of an image is.
 
 use std::fmt;
 
@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::Build;
 use crate::{Known, Trouble};
 
-/// What is known of the age of a wanted build, where the spec names a base or a
-/// greatest age for the image.
+/// What is known of the age of the newest build (see [`freshest`]), where the
+/// spec names a base or a greatest age for the image.
+///
+/// [`freshest`]: crate::freshest
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Freshness {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgstack_spec::{NodeName, Platform};
+use imgstack_spec::{ImageRef, NodeName, Platform};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Seen;
@@ -35,6 +35,15 @@ pub struct ObservedService {
     /// The nodes, by hostname, that the service's constraints allow, whatever
     /// their state and platform.
     pub allowed_nodes: BTreeSet<NodeName>,
+}
+
+impl ObservedService {
+    /// What it asks for and what its tasks run; None for what names no image.
+    pub fn references(&self) -> impl Iterator<Item = Option<ImageRef>> {
+        let tasks = self.tasks.iter().map(|task| &task.image);
+        let written = tasks.chain([&self.image]);
+        written.map(|image| image.parse().ok())
+    }
 }
 
 /// A service's mode.

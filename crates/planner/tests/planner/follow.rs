@@ -2,7 +2,8 @@
 //! enough.
 
 use imgstack_planner::{
-    Action, Build, Drift, Known, Observed, StackPlan, UpdateService, drift, running_builds, undated,
+    Action, Build, Drift, Known, Observed, StackPlan, UpdateService, drift, running_builds,
+    undated, unled,
 };
 use imgstack_spec::policy::{Order, Policy, TagList};
 use imgstack_spec::{Pin, Tag};
@@ -66,6 +67,9 @@ fn a_service_moves_to_the_tag_that_the_policy_chooses() {
     ];
     for (running, tags, reason) in cases {
         let mut world = world(&running);
+        // Where the tag that runs is no version, the dates are compared.
+        world.built('a', 48);
+        world.built('b', 2);
         world.tags(tags);
         let plan = world.planned();
         let (update, reasons) = update(&plan);
@@ -127,6 +131,74 @@ fn where_the_policy_leads_nowhere_nothing_is_done_and_it_is_said() {
     world.follows(semver("~3.3"), true);
     world.tags(&[("3.3.4", 'b')]);
     assert_eq!(update(&world.planned()).0.image.to, image("3.3.4", 'b'));
+}
+
+/// What a pin by digest leaves behind has no tag, and a tag of before the policy
+/// none that it orders: (what runs, the policy, what was built later, the tags,
+/// what it moves to, what is said). The builds: `a` runs.
+#[test]
+fn no_service_goes_down_when_a_pin_or_a_tag_becomes_a_policy() {
+    let by_date = || Policy::Regex {
+        pattern: r"16-(\d{8})".parse().unwrap(),
+        order: Order::Date,
+    };
+    let bare = format!("{REPOSITORY}@{}", digest('a'));
+    let old: &[(&str, char)] = &[("16-20260202", 'b')];
+    let both: &[(&str, char)] = &[("16-20260202", 'b'), ("16-20260209", 'a')];
+    let versions: &[(&str, char)] = &[("16.1", 'b'), ("16.2", 'a')];
+    let policies = [
+        (newest("16-.*"), old, both),
+        (by_date(), old, both),
+        (semver("^16"), &[("16.1", 'b')], versions),
+    ];
+    for (policy, gone, there) in policies {
+        let is_version = matches!(policy, Policy::Semver { .. });
+        for running in [bare.clone(), image("latest", 'a')] {
+            let mut world = World::new('b');
+            world.both("pg-1", &[], &running);
+            world.follows(policy.clone(), false);
+            world.built('a', 2);
+            world.built('b', 7 * 24);
+            let (down, best) = match is_version {
+                true => ("16.1", "16.2"),
+                false => ("16-20260202", "16-20260209"),
+            };
+            // Its build is under a tag: that is followed, and nothing restarts.
+            world.tags(there);
+            let plan = world.planned();
+            assert_eq!(ids(&plan), Vec::<String>::new(), "{policy}: {running}");
+            assert!(!plan.report.is_blocked(), "{policy}: {running}");
+            assert_eq!(plan.images[0].reference.tag, Some(best.parse().unwrap()));
+            // It is under none any more.
+            world.tags(gone);
+            let plan = world.planned();
+            assert_eq!(ids(&plan), Vec::<String>::new(), "{policy}: {running}");
+            let said = said(&plan).remove(0);
+            let name = match running == bare {
+                true => "`sha256:aaaaaaaaaaaa…` runs; ",
+                false => "`latest` runs, which the repository no longer has; ",
+            };
+            let start = format!("blocked image.pg: {name}`{down}`, the only tag ");
+            assert!(said.starts_with(&start), "{said}");
+            assert!(hint(&plan).ends_with("write `allowDowngrade: true` for image.pg in the spec"));
+            // A later build is a step up.
+            world.built('b', 1);
+            world.tags(gone);
+            assert_eq!(update(&world.planned()).0.image.to, image(down, 'b'));
+            // Nobody knows when it was built, or what it is.
+            world.built('b', 7 * 24);
+            let unknown = Known::Unknown(trouble("503"));
+            world.inventory.builds.insert(digest('a'), unknown);
+            world.tags(gone);
+            let plan = world.planned();
+            assert_eq!(ids(&plan), Vec::<String>::new(), "{policy}: {running}");
+            assert!(plan.report.is_blocked());
+            assert!(hint(&plan).starts_with("if it may be followed by an older one"));
+            world.follows(policy.clone(), true);
+            world.tags(gone);
+            assert_eq!(update(&world.planned()).0.image.to, image(down, 'b'));
+        }
+    }
 }
 
 /// Not all services run the same. None goes down, whichever it is.
@@ -249,6 +321,43 @@ fn a_tag_that_names_a_young_build_waits() {
         world.service("pg-1").tasks[0].image = image("16", 'b');
         let plan = world.planned();
         assert_eq!((ids(&plan), said(&plan)), (Vec::new(), Vec::new()));
+    }
+}
+
+/// (what runs by a bare tag, what is said of the service): nothing holds it.
+#[test]
+fn a_bare_tag_is_not_fine_while_a_build_waits() {
+    let words = |tag: &str| {
+        format!(
+            "attention service.pg-1: runs a tag without a digest: a restart takes what `{tag}` \
+             means then"
+        )
+    };
+    let cases = [
+        (format!("{REPOSITORY}:16"), Some(words("16"))),
+        (format!("{REPOSITORY}:16.1"), Some(words("16.1"))),
+        (REPOSITORY.to_owned(), Some(words("latest"))),
+        ("postgres:16-alpine".to_owned(), Some(words("16-alpine"))),
+        (image("16", 'a'), None),
+        (format!("postgres@{}", digest('a')), None),
+    ];
+    for (running, expected) in cases {
+        let mut world = World::new('b');
+        world.both("pg-1", &[], &running);
+        world.minimum_age(24);
+        world.built('b', 1);
+        let plan = world.planned();
+        assert_eq!(ids(&plan), Vec::<String>::new(), "{running}");
+        let mut told = said(&plan);
+        told.retain(|it| it.contains("service.pg-1"));
+        assert_eq!(told, Vec::from_iter(expected.clone()), "{running}");
+        if expected.is_some() {
+            let help = "write `pin:` with its tag or digest for image.pg in the spec";
+            assert!(hint(&plan).ends_with(help), "{}", hint(&plan));
+        }
+        // Once it need not wait, it comes to have one.
+        world.built('b', 25);
+        assert_eq!(ids(&world.planned()), ["update service.pg-1"]);
     }
 }
 
@@ -538,6 +647,18 @@ fn dates_are_asked_for_where_they_are_needed() {
     };
     world.list(TagList::Complete(list.to_vec()));
     assert_eq!((wanted(&world), running(&world)), (Vec::new(), 0));
+    let names = |world: &World| -> Vec<Tag> {
+        unled(&world.stack, &world.stack.images[0], &world.inventory)
+    };
+    assert_eq!(names(&world), Vec::new());
+    // By a digest alone, it is one of the tags, or is compared by its date.
+    let image = std::mem::replace(
+        &mut world.service("pg-1").image,
+        format!("{REPOSITORY}@{}", digest('a')),
+    );
+    assert_eq!((wanted(&world), running(&world)), (Vec::new(), 1));
+    assert_eq!(names(&world), ["3.3.4".parse().unwrap()]);
+    world.service("pg-1").image = image;
     // With an age, the best alone at first.
     world.minimum_age(24);
     assert_eq!((wanted(&world).len(), running(&world)), (1, 1));
@@ -610,6 +731,55 @@ fn a_saved_plan_is_stale_when_the_policy_comes_to_another_tag() {
     // Nothing moved, and time alone has.
     world.tags(&[("3.3.4", 'b')]);
     assert!(drift(&saved, &world.planned()).is_empty());
+}
+
+/// The policy comes to nothing that services could move to: that is known.
+#[test]
+fn a_saved_plan_is_stale_when_services_keep_what_they_run() {
+    let mut world = world(&image("3.3.3", 'a'));
+    world.both("pg-2", &[], &image("3.3.4", 'c'));
+    world.tags(&[("3.3.5", 'b')]);
+    let saved = world.planned();
+    let b = digest('b');
+    world.tags(&[("3.3.2", 'e')]);
+    let several = world.planned();
+    assert!(several.images[0].keeps_several());
+    let back = drift(&saved, &several);
+    assert_eq!(back.unknown, []);
+    assert_eq!(
+        moved(&back),
+        [format!(
+            "image.pg {REPOSITORY}: 3.3.5@{b} -> what each service runs"
+        )]
+    );
+    assert!(drift(&several, &world.planned()).is_empty());
+    world.list(TagList::Incomplete("503".to_owned()));
+    let blind = drift(&several, &world.planned());
+    assert_eq!((blind.moved.len(), blind.unknown.len()), (0, 1));
+    let unknown = world.planned();
+    assert!(!unknown.images[0].kept);
+    world.tags(&[("3.3.2", 'e')]);
+    assert_eq!(
+        moved(&drift(&unknown, &world.planned())),
+        [format!(
+            "image.pg {REPOSITORY}: unknown (the list of tags is incomplete: 503) -> what each service runs"
+        )]
+    );
+    world.tags(&[("3.3.5", 'b')]);
+    assert_eq!(
+        moved(&drift(&several, &world.planned())),
+        [format!(
+            "image.pg {REPOSITORY}: what each service runs -> 3.3.5@{b}"
+        )]
+    );
+    // All keep the same one.
+    let image = image("3.3.4", 'c');
+    world.service("pg-1").tasks[0].image.clone_from(&image);
+    world.service("pg-1").image = image;
+    world.tags(&[("3.3.2", 'e')]);
+    let plan = world.planned();
+    assert!(plan.images[0].kept && !plan.images[0].keeps_several());
+    assert_eq!(plan.images[0].wants, Observed::Present(digest('c')));
 }
 
 /// A plan that let a build wait is none to apply once it has waited.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use imgstack_planner::{
     BaseState, Code, Evidence, Finding, Freshness, Known, LastRun, MovedBase, Observed, Only,
-    PlatformContent, RunState, Severity,
+    PlatformContent, RunState, Severity, freshest,
 };
-use imgstack_spec::{BuildSource, GitHubWorkflow, Pin};
+use imgstack_spec::policy::Policy;
+use imgstack_spec::{BuildSource, Digest, GitHubWorkflow, Pin};
 use jiff::Timestamp;
 
 use crate::support::{World, digest, image, platform, said, trouble};
@@ -169,6 +170,109 @@ fn the_command_is_the_one_that_makes_a_newer_build() {
         let finding = only(&world);
         assert_eq!(finding.hint.as_deref(), Some(hint));
         assert_eq!(finding.severity, severity, "{hint}");
+    }
+}
+
+fn versions() -> Policy {
+    Policy::Semver {
+        range: "~3.3".parse().unwrap(),
+        suffix: None,
+    }
+}
+
+/// There is no tag that `imgstack build` alone would move.
+#[test]
+fn the_command_names_a_new_tag_where_a_policy_chooses() {
+    let by_hand = "build it again and push it under a new tag that the policy semver \"~3.3\" \
+                   chooses";
+    for (github, hint) in [(true, "imgstack rebuild pg"), (false, by_hand)] {
+        let mut world = World::new('a');
+        world.both("pg", &[], &image("3.3.4", 'a'));
+        world.stack.images[0].base = Some("postgres:16-alpine".parse().unwrap());
+        world.stack.images[0].build = Some(built(None, None, github));
+        world.follows(versions(), false);
+        world.tags(&[("3.3.4", 'a')]);
+        fresh(&mut world, Known::Known(None), Some(moved(None)));
+        assert_eq!(only(&world).hint.as_deref(), Some(hint));
+    }
+}
+
+/// (what runs, the tags, the build that is judged, and as what), with a day to
+/// wait. The builds: `b` is an hour old, the others are nine days old.
+#[test]
+fn the_newest_build_that_is_known_is_judged() {
+    type Case<'a> = (
+        &'a str,
+        &'a [(&'a str, char)],
+        Option<Known<Digest>>,
+        &'a str,
+    );
+    let known = |digit| Some(Known::Known(digest(digit)));
+    let bare = Known::Unknown(trouble("`3.3.5` runs without a digest"));
+    let (by_digest, by_tag) = (image("3.3.5", 'a'), "ghcr.io/acme/pg:3.3.5");
+    let table: [Case<'_>; 7] = [
+        (&by_digest, &[("3.3.5", 'a')], known('a'), "the build"),
+        (&by_digest, &[("3.3.6", 'c')], known('c'), "the build"),
+        // It is there, and waits.
+        (
+            &by_digest,
+            &[("3.3.5", 'a'), ("3.3.6", 'b')],
+            known('b'),
+            "the build that waits",
+        ),
+        (
+            &by_digest,
+            &[("3.3.6", 'b')],
+            known('b'),
+            "the build that waits",
+        ),
+        // What is left is below.
+        (
+            &by_digest,
+            &[("3.3.4", 'c')],
+            known('a'),
+            "the build that runs",
+        ),
+        (by_tag, &[("3.3.4", 'c')], Some(bare), "the build that runs"),
+        // That is said in other words.
+        (&by_digest, &[], None, ""),
+    ];
+    for (runs, tags, expected, words) in table {
+        let mut world = World::new('c');
+        world.both("pg", &[], runs);
+        world.follows(versions(), false);
+        world.minimum_age(24);
+        for (digit, hours) in [('a', 9 * 24), ('b', 1), ('c', 9 * 24)] {
+            world.built(digit, hours);
+        }
+        world.tags(tags);
+        let judged = freshest(&world.stack, &world.stack.images[0], &world.inventory);
+        assert_eq!(judged, expected, "{runs} {tags:?}");
+        let most = Some(Duration::from_secs(8 * 24 * 3600));
+        world.stack.images[0].build = Some(built(None, most, true));
+        let Some(judged) = judged else {
+            fresh(&mut world, Known::Known(Some(february(1, 4))), None);
+            assert!(!said(&world.planned()).join(" ").contains("maximumAge"));
+            continue;
+        };
+        let (created, finding) = match judged {
+            Known::Known(_) => (
+                Known::Known(Some(february(1, 4))),
+                format!(
+                    "attention image.pg: {words} is 8 days and 2 hours old, and `maximumAge` is 8 days: no newer one came"
+                ),
+            ),
+            Known::Unknown(trouble) => (
+                Known::Unknown(trouble.clone()),
+                format!(
+                    "note image.pg: whether {words} is older than `maximumAge` is not known: {}",
+                    trouble.why
+                ),
+            ),
+        };
+        fresh(&mut world, created, None);
+        let said = said(&world.planned());
+        assert!(said.contains(&finding), "{said:?}");
     }
 }
 

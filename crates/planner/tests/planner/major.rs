@@ -2,9 +2,10 @@
 //! plan makes of it. The verdicts themselves are tables of `imgstack_spec`.
 
 use imgstack_planner::{Build, Code, Finding, Known, Severity, StackPlan};
+use imgstack_spec::policy::{Order, Policy};
 use imgstack_spec::{Follow, MajorUpgrade, Pin};
 
-use crate::support::{World, digest, ids, image, platform, said};
+use crate::support::{REPOSITORY, World, digest, ids, image, platform, said};
 
 /// `pg` runs `tag` and build `a`, and the image follows `wanted` and build `b`.
 fn world(tag: &str, wanted: &str) -> World {
@@ -71,6 +72,62 @@ fn a_step_to_another_major_version_is_planned_only_where_it_is_none() {
                 assert!(told.is_empty(), "{runs} to {wants}: {told:?}");
             }
         }
+    }
+}
+
+/// A policy that is wide leads over the step, and the guard holds all the same.
+#[test]
+fn a_policy_that_chooses_another_major_version_is_stopped() {
+    let regex = |pattern: &str| Policy::Regex {
+        pattern: pattern.parse().unwrap(),
+        order: Order::Semver,
+    };
+    let newest = |pattern: &str| Policy::Newest {
+        pattern: pattern.parse().unwrap(),
+    };
+    let semver = |range: &str| Policy::Semver {
+        range: range.parse().unwrap(),
+        suffix: None,
+    };
+    let bare = format!("{REPOSITORY}@{}", digest('a'));
+    let table = [
+        (semver(">=16"), image("16.4", 'a'), true),
+        (regex("(.*)"), image("16.4", 'a'), true),
+        (newest(".*"), image("16.4", 'a'), true),
+        // A label of the build speaks where no tag does.
+        (semver(">=16"), bare.clone(), true),
+        (newest(".*"), bare, true),
+        (semver("~16"), image("16.4", 'a'), false),
+    ];
+    for (policy, runs, stops) in table {
+        let mut world = World::new('b');
+        world.both("pg", &[], &runs);
+        world.follows(policy.clone(), false);
+        for (digit, hours, version) in [('a', 48, "16.4"), ('b', 1, "17.1"), ('c', 2, "16.5")] {
+            world.built(digit, hours);
+            if let Some(Known::Known(build)) = world.inventory.builds.get_mut(&digest(digit)) {
+                build.version = Some(version.to_owned());
+            }
+        }
+        world.tags(&[("16.4", 'a'), ("16.5", 'c'), ("17.1", 'b')]);
+        let plan = world.planned();
+        if !stops {
+            assert_eq!(ids(&plan), ["update service.pg"], "{policy}");
+            continue;
+        }
+        assert_eq!(ids(&plan), [""; 0], "{policy}: {runs}");
+        let told = guarded(&plan);
+        assert!(
+            told[0]
+                .message
+                .starts_with("major version 16 to 17 is a migration")
+        );
+        world.stack.images[0].major_upgrade = MajorUpgrade::Allow;
+        assert_eq!(
+            ids(&world.planned()),
+            ["update service.pg"],
+            "{policy}: {runs}"
+        );
     }
 }
 

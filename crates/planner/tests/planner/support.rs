@@ -7,7 +7,7 @@ use imgstack_planner::{
     Acceptance, Availability, Build, Disk, FailureAction, Inventory, Known, Observed,
     ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTags,
     ObservedTask, Only, Options, PullSize, Seen, ServiceMode, StackPlan, StoredBuild, Trouble,
-    UpdateOrder, UpdateSettings, UpdateState, UpdateStatus, choice, plan, undated,
+    UpdateOrder, UpdateSettings, UpdateState, UpdateStatus, choice, plan, undated, unled,
 };
 use imgstack_spec::policy::{Choice, Policy, TagList};
 use imgstack_spec::{
@@ -342,11 +342,18 @@ impl World {
             Observed::Present(digest(*digit))
         };
         loop {
-            let wanted = undated(&self.stack, &self.stack.images[0], &self.inventory);
-            if wanted.is_empty() {
+            let image = &self.stack.images[0];
+            let dated = undated(&self.stack, image, &self.inventory);
+            let named = unled(&self.stack, image, &self.inventory);
+            if dated.is_empty() && named.is_empty() {
                 break;
             }
-            for tag in wanted {
+            for tag in named {
+                let digest = leads(&tag);
+                let pg = self.inventory.images.values_mut().next().unwrap();
+                pg.tags.as_mut().unwrap().digests.insert(tag, digest);
+            }
+            for tag in dated {
                 let digest = leads(&tag);
                 let known = digest.present().unwrap();
                 assert!(

@@ -9,7 +9,8 @@
 //!    of the index, or of an image in it, which Buildah sets;
 //! 3. **labels** of the same names, but only with the name of the base that is
 //!    asked about: labels are inherited, so they may be the base's own;
-//! 4. **layers**: an image begins with those of the base that it was built on.
+//! 4. **layers**: an image begins with those of the base that it was built on,
+//!    and is started as that is, but for what it sets itself.
 //!
 //! What they name is compared with where the base's tag leads now. When nobody
 //! knows, the answer is [`BaseState::Unknown`] and never "it has not moved", and
@@ -24,6 +25,7 @@
 mod layers;
 mod provenance;
 mod purl;
+mod started;
 mod witness;
 
 use std::fmt;

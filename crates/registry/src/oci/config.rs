@@ -28,6 +28,8 @@ pub struct ImageConfig {
     /// the like, as far as there is something. Without the labels, and without
     /// what builders note of their own work.
     pub runtime: BTreeMap<String, Value>,
+    /// The steps that it was made by, the base's first, in the builder's words.
+    pub history: Vec<String>,
 }
 
 // Not oci-spec's type: it wants fields that images in the wild leave out, such
@@ -41,6 +43,12 @@ struct Document {
     config: Option<BTreeMap<String, Value>>,
     #[serde(default)]
     rootfs: Layers,
+    history: Option<Vec<Step>>,
+}
+
+#[derive(Deserialize)]
+struct Step {
+    created_by: Option<String>,
 }
 
 type Labels = Option<BTreeMap<String, Option<String>>>;
@@ -76,6 +84,12 @@ impl ImageConfig {
             },
             diff_ids: document.rootfs.diff_ids.unwrap_or_default(),
             runtime,
+            history: document
+                .history
+                .unwrap_or_default()
+                .into_iter()
+                .map(|step| step.created_by.unwrap_or_default())
+                .collect(),
         })
     }
 }

@@ -74,7 +74,8 @@ impl Shelf {
         let config = json!({
             "os": "linux", "architecture": says["architecture"].as_str().unwrap_or("amd64"),
             "created": says["created"],
-            "config": {"Labels": says["labels"]},
+            "config": {"Labels": says["labels"], "Env": says["env"]},
+            "history": says["history"],
             "rootfs": {"type": "layers", "diff_ids": diff_ids},
         });
         let config = self.keep_json(&config);
@@ -446,6 +447,42 @@ async fn layers_tell_as_much_as_they_can() {
             Err(why) => unknown(&[NO_PROVENANCE, NO_ANNOTATIONS, NO_LABELS, why]),
         };
         assert_eq!(state, expected, "{base} {image} {layers:?}");
+    }
+}
+
+/// (the image's variable, its own steps, what is told): the base's tag leads to
+/// another build with the same layers, by whose config `V` is 2.
+#[tokio::test]
+async fn a_base_moves_without_a_layer() {
+    let step = |text: &str| json!({"created_by": text});
+    let base_steps = [step("COPY postgres /"), step("ENV V=2")];
+    let otherwise = unknown(&[
+        NO_PROVENANCE,
+        NO_ANNOTATIONS,
+        NO_LABELS,
+        "it begins with the layers of the base's present build and is started otherwise: the base may have changed that, or the image",
+    ]);
+    let current = "current by layers".to_owned();
+    let then = [step("COPY postgres /"), step("ENV V=1")];
+    let table = [
+        ("V=2", vec![], &current),
+        ("V=1", then.to_vec(), &otherwise),
+        ("V=1", vec![], &otherwise),
+        (
+            "V=1",
+            [&base_steps[..], &[step("ENV V=1")]].concat(),
+            &current,
+        ),
+    ];
+    for (variable, history, expected) in table {
+        let says = json!({"created": february(9), "env": ["V=2"], "history": base_steps});
+        let mut shelf = with_base(&says);
+        let says = json!({"created": february(16), "env": [variable], "history": history});
+        let image = shelf.image(&[1, 2, 3], &says);
+        let server = shelf.start().await;
+        let folder = TempDir::new().unwrap();
+        let state = ask(&client(&server, &folder), &image).await;
+        assert_eq!(shown(&state), *expected, "{variable} {history:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::Running;
 use crate::Tag;
 
 /// What a policy comes to. The reasons are for people.
@@ -27,7 +28,7 @@ pub enum Choice {
     /// set: what runs stays.
     Downgrade {
         /// What runs.
-        from: Tag,
+        from: Running,
         /// What would be chosen.
         to: Tag,
         /// Why that would be chosen.

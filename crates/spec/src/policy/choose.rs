@@ -7,9 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::dates::{Age, BuildDate};
+use super::floor::{Floor, unled};
 use super::rank::Rank;
-use super::{Choice, Place, Policy, TagList, Waiting, tags, words};
-use crate::Tag;
+use super::{Choice, Place, Policy, Running, TagList, Waiting, tags, words};
+use crate::{Digest, Tag};
 
 /// What the spec says.
 #[derive(Clone, Copy, Debug)]
@@ -30,21 +31,14 @@ pub struct World<'a> {
     /// When each tag's build was built. A tag that is missing was not asked
     /// for: [`wanted_dates`] says which are needed.
     pub dates: &'a BTreeMap<Tag, BuildDate>,
+    /// Where tags lead, as far as that was asked for: [`wanted_leads`] says of
+    /// which it is needed. None in it: that is not known.
+    pub leads: &'a BTreeMap<Tag, Option<Digest>>,
     /// What runs, in any order: not all services need run the same. Empty:
-    /// nothing does, or by no tag.
+    /// nothing does.
     pub running: &'a [Running],
     /// The time.
     pub now: Timestamp,
-}
-
-/// What runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Running {
-    /// The tag that it runs by.
-    pub tag: Tag,
-    /// When the build that runs was built, which is not the one that the tag
-    /// names now if the tag has moved.
-    pub built: BuildDate,
 }
 
 /// Chooses a tag.
@@ -54,26 +48,46 @@ pub struct Running {
 pub fn choose(rules: &Rules<'_>, world: &World<'_>) -> Choice {
     match decide(rules, world) {
         Decision::Made(choice) => choice,
-        Decision::Wants(tags) => Choice::Unknown {
+        Decision::WantsDates(tags) => Choice::Unknown {
             why: format!("the build dates of {} tags were not asked for", tags.len()),
+        },
+        Decision::WantsLeads(tags) => Choice::Unknown {
+            why: format!("where {} tags lead was not asked for", tags.len()),
         },
     }
 }
 
-/// The tags whose build dates [`choose`] needs and does not have. With a
-/// `minimumAge` there may be others once these are known, so ask again, until
-/// there is none.
+/// The tags whose build dates [`choose`] needs and does not have. There may be
+/// others once these are known, or [`wanted_leads`], so ask again, until there
+/// is none of either.
 #[must_use]
 pub fn wanted_dates(rules: &Rules<'_>, world: &World<'_>) -> Vec<Tag> {
     match decide(rules, world) {
-        Decision::Made(_) => Vec::new(),
-        Decision::Wants(tags) => tags,
+        Decision::WantsDates(tags) => tags,
+        Decision::Made(_) | Decision::WantsLeads(_) => Vec::new(),
     }
 }
 
-enum Decision {
+/// The tags of which [`choose`] needs to know where they lead, since one of
+/// them may lead to what runs without a tag that speaks of it.
+#[must_use]
+pub fn wanted_leads(rules: &Rules<'_>, world: &World<'_>) -> Vec<Tag> {
+    match decide(rules, world) {
+        Decision::WantsLeads(tags) => tags,
+        Decision::Made(_) | Decision::WantsDates(_) => Vec::new(),
+    }
+}
+
+pub(super) enum Decision {
     Made(Choice),
-    Wants(Vec<Tag>),
+    WantsDates(Vec<Tag>),
+    WantsLeads(Vec<Tag>),
+}
+
+impl Decision {
+    pub(super) fn unknown(why: String) -> Self {
+        Self::Made(Choice::Unknown { why })
+    }
 }
 
 /// A tag that may be chosen.
@@ -112,29 +126,30 @@ impl Young<'_> {
 }
 
 fn decide(rules: &Rules<'_>, world: &World<'_>) -> Decision {
-    let unknown = |why: String| Decision::Made(Choice::Unknown { why });
+    decided(rules, world).unwrap_or_else(|decision| decision)
+}
+
+/// The error is a decision as well, come to before all was looked at.
+fn decided(rules: &Rules<'_>, world: &World<'_>) -> Result<Decision, Decision> {
     let tags = match world.tags {
         TagList::Complete(tags) => tags::builds(tags),
         TagList::Incomplete(why) => {
-            return unknown(format!("the list of tags is incomplete: {why}"));
+            let why = format!("the list of tags is incomplete: {why}");
+            return Err(Decision::unknown(why));
         }
     };
-    let candidates = match candidates(&tags, rules.policy, world) {
-        Ok(candidates) => candidates,
-        Err(decision) => return decision,
-    };
+    let candidates = candidates(&tags, rules.policy, world)?;
     if candidates.is_empty() {
-        return Decision::Made(words::none(rules.policy, &tags));
+        return Ok(Decision::Made(words::none(rules.policy, &tags)));
     }
     let found = Found { tags, candidates };
-    let best = match old_enough(&found.candidates, rules.minimum_age, world) {
-        Ok(best) => best,
-        Err(decision) => return decision,
-    };
-    match floor(rules, world) {
-        Ok(floor) => Decision::Made(settle(rules, &found, &best, floor.as_ref())),
-        Err(why) => unknown(why),
+    let unled = unled(rules, &found, world);
+    if !unled.is_empty() {
+        return Err(Decision::WantsLeads(unled));
     }
+    let best = old_enough(&found.candidates, rules.minimum_age, world)?;
+    let floor = Floor::of(rules, world).map_err(Decision::unknown)?;
+    settle(rules, &found, &best, &floor, world).map(Decision::Made)
 }
 
 /// The tags that the policy means, the best first.
@@ -157,7 +172,7 @@ fn candidates<'a>(
                 // It could be the newest.
                 Some(BuildDate::Unknown(why)) => {
                     let why = format!("when `{tag}` was built is not known: {why}");
-                    return Err(Decision::Made(Choice::Unknown { why }));
+                    return Err(Decision::unknown(why));
                 }
                 Some(date) => match date.credible(world.now) {
                     None => continue,
@@ -170,19 +185,33 @@ fn candidates<'a>(
         }
     }
     if !wanted.is_empty() {
-        return Err(Decision::Wants(wanted));
+        return Err(Decision::WantsDates(wanted));
     }
-    sort(&mut candidates, world.running);
+    let running = names(&candidates, world);
+    sort(&mut candidates, &running);
     Ok(candidates)
 }
 
+/// Those of the candidates that what runs goes by: its own tag, or else all that
+/// lead to it.
+fn names<'a>(candidates: &[Candidate<'a>], world: &World<'_>) -> BTreeSet<&'a Tag> {
+    let tags: BTreeSet<&Tag> = candidates.iter().map(|it| it.tag).collect();
+    let runs = |tag: &Tag| {
+        let mut running = world.running.iter();
+        running.any(|it| match &it.tag {
+            Some(own) if tags.contains(own) => own == tag,
+            Some(_) | None => it.is_led_by(tag, world.leads),
+        })
+    };
+    tags.iter().copied().filter(|tag| runs(tag)).collect()
+}
+
 /// By rank; what is equal as the head of `policy` says.
-pub(super) fn sort(candidates: &mut [Candidate<'_>], running: &[Running]) {
-    let runs = |tag: &Tag| running.iter().any(|running| running.tag == *tag);
+pub(super) fn sort(candidates: &mut [Candidate<'_>], running: &BTreeSet<&Tag>) {
     candidates.sort_by(|one, other| {
         // Ranks of one policy are always of one kind.
         let by_rank = other.rank.compare(&one.rank).unwrap_or(Ordering::Equal);
-        let rest = |it: &Candidate<'_>| Reverse((runs(it.tag), it.rank.exactness()));
+        let rest = |it: &Candidate<'_>| Reverse((running.contains(it.tag), it.rank.exactness()));
         by_rank
             .then_with(|| rest(one).cmp(&rest(other)))
             .then_with(|| one.tag.cmp(other.tag))
@@ -202,10 +231,14 @@ fn old_enough<'a>(
     };
     for candidate in candidates {
         let Some(date) = world.dates.get(candidate.tag) else {
-            return Err(Decision::Wants(vec![candidate.tag.clone()]));
+            return Err(Decision::WantsDates(vec![candidate.tag.clone()]));
         };
-        // Two builds of one tag without dates cannot be told apart here.
-        let runs = |it: &Running| it.tag == *candidate.tag && it.built == *date;
+        // Where it is not known where the tag leads, two builds of it without
+        // dates cannot be told apart.
+        let runs = |it: &Running| {
+            let same = it.tag.as_ref() == Some(candidate.tag) && it.built == *date;
+            same || it.is_led_by(candidate.tag, world.leads)
+        };
         let age = match date.age(minimum_age, world.now) {
             // What runs already has nothing to wait for.
             Age::Waits(_) | Age::Undated if world.running.iter().any(runs) => Age::Enough,
@@ -220,43 +253,11 @@ fn old_enough<'a>(
             Age::Undated => {}
             Age::Unknown(why) => {
                 let why = format!("when `{}` was built is not known: {why}", candidate.tag);
-                return Err(Decision::Made(Choice::Unknown { why }));
+                return Err(Decision::unknown(why));
             }
         }
     }
     Ok(Best { ready: None, young })
-}
-
-/// What runs, and where it stands.
-struct Floor<'a> {
-    running: &'a Running,
-    rank: Rank,
-}
-
-/// The highest of what runs: below that is a downgrade. None: nothing runs, or
-/// nothing of the kind that the policy orders.
-fn floor<'a>(rules: &Rules<'_>, world: &World<'a>) -> Result<Option<Floor<'a>>, String> {
-    let mut floor: Option<Floor<'a>> = None;
-    for running in world.running {
-        let rank = match (rules.policy, &running.built) {
-            (Policy::Newest { .. }, BuildDate::Unknown(why)) if !rules.allow_downgrade => {
-                return Err(format!(
-                    "when `{}`, which runs, was built is not known: {why}",
-                    running.tag
-                ));
-            }
-            (Policy::Newest { .. }, date) => date.credible(world.now).map(Rank::Built),
-            (Policy::Semver { .. } | Policy::Regex { .. }, _) => rules.policy.measure(&running.tag),
-        };
-        let Some(rank) = rank else { continue };
-        let is_higher = floor
-            .as_ref()
-            .is_none_or(|floor| rank.compare(&floor.rank) == Some(Ordering::Greater));
-        if is_higher {
-            floor = Some(Floor { running, rank });
-        }
-    }
-    Ok(floor)
 }
 
 /// What comes of the best candidates, given what runs.
@@ -264,11 +265,9 @@ fn settle(
     rules: &Rules<'_>,
     found: &Found<'_>,
     best: &Best<'_>,
-    floor: Option<&Floor<'_>>,
-) -> Choice {
-    let below = |candidate: &Candidate<'_>| {
-        floor.and_then(|floor| candidate.rank.compare(&floor.rank)) == Some(Ordering::Less)
-    };
+    floor: &Floor<'_>,
+    world: &World<'_>,
+) -> Result<Choice, Decision> {
     let chosen = |ready: &Candidate<'_>| Choice::Chosen {
         tag: ready.tag.clone(),
         why: words::chosen(rules.policy, &found.candidates, ready),
@@ -278,21 +277,31 @@ fn settle(
         waiting: young.waiting(),
         why: words::held(rules.policy, &found.candidates, young.candidate),
     };
-    match (best.ready, best.young) {
+    if let Some(ready) = best.ready
+        && floor.above(ready, world)?.is_none()
+    {
+        return Ok(chosen(ready));
+    }
+    // It will be above what runs: nothing is gained by going down till then.
+    if let Some(young) = &best.young
+        && floor.above(young.candidate, world)?.is_none()
+    {
+        return Ok(held(young));
+    }
+    Ok(match (best.ready, best.young) {
         (None, None) => words::undated(rules.policy, &found.candidates),
-        (Some(ready), _) if !below(ready) => chosen(ready),
-        // It will be above what runs: nothing is gained by going down till then.
-        (_, Some(young)) if !below(young.candidate) => held(&young),
         (Some(ready), _) if rules.allow_downgrade => chosen(ready),
         (None, Some(young)) if rules.allow_downgrade => held(&young),
-        (Some(to), _) | (None, Some(Young { candidate: to, .. })) => match floor {
-            Some(Floor { running, .. }) => Choice::Downgrade {
-                from: running.tag.clone(),
-                to: to.tag.clone(),
-                why: words::downgrade(rules.policy, found, running, to),
-            },
-            // Without a floor there is nothing to be below of.
-            None => chosen(to),
-        },
-    }
+        (Some(to), _) | (None, Some(Young { candidate: to, .. })) => {
+            match floor.above(to, world)? {
+                Some(running) => Choice::Downgrade {
+                    from: running.clone(),
+                    to: to.tag.clone(),
+                    why: words::downgrade(rules.policy, found, running, to),
+                },
+                // Nothing runs that it could be below of.
+                None => chosen(to),
+            }
+        }
+    })
 }

@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::choose::{Candidate, Found, Running};
+use super::choose::{Candidate, Found};
 use super::rank::Rank;
-use super::{Choice, Place, Policy, VersionRange};
+use super::{Choice, Place, Policy, Running, VersionRange};
 use crate::Tag;
 
 /// So many tags are named where none is a candidate.
@@ -56,13 +56,12 @@ pub(super) fn downgrade(
     running: &Running,
     to: &Candidate<'_>,
 ) -> String {
-    let from = &running.tag;
-    let gone = match found.tags.contains(from) {
-        true => "",
-        false => ", which the repository no longer has",
+    let gone = match &running.tag {
+        Some(tag) if !found.tags.contains(tag) => ", which the repository no longer has",
+        Some(_) | None => "",
     };
     format!(
-        "`{from}` runs{gone}; `{}`, {}, is older",
+        "{running} runs{gone}; `{}`, {}, is older",
         to.tag,
         best(policy, &found.candidates)
     )
@@ -123,7 +122,7 @@ pub(super) fn none(policy: &Policy, tags: &BTreeSet<&Tag>) -> Choice {
             matches(matching.len(), policy)
         ),
     };
-    super::choose::sort(&mut outside, &[]);
+    super::choose::sort(&mut outside, &BTreeSet::new());
     let outside = outside.iter().map(|it| it.tag);
     let rest = tags.iter().rev().copied();
     let nearest = match (outside.len(), matching.len()) {

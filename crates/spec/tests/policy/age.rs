@@ -8,7 +8,7 @@ use imgstack_spec::policy::{
 };
 use jiff::Timestamp;
 
-use super::{at, date_of, dated, names, newest, now, regex, semver, short, tag};
+use super::{at, date_of, dated, names, newest, now, regex, runs, semver, short, tag};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -23,10 +23,7 @@ fn rules(policy: &Policy) -> Rules<'_> {
 /// `3.3.4=2026-02-01`, or nothing.
 fn running(text: &str) -> Option<Running> {
     let (name, date) = text.split_once('=')?;
-    Some(Running {
-        tag: tag(name),
-        built: date_of(date),
-    })
+    Some(runs(name, date_of(date)))
 }
 
 /// (what runs, tags with dates, what comes of it)
@@ -239,6 +236,7 @@ fn asking_comes_to_an_end() {
         let world = World {
             tags: &tags,
             dates: &dates,
+            leads: &super::NOWHERE,
             running: &[],
             now: now(),
         };

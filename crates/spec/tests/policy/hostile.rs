@@ -56,6 +56,7 @@ fn attachments_are_never_candidates() {
         let world = World {
             tags: &list,
             dates: &dates,
+            leads: &super::NOWHERE,
             running: &[],
             now: now(),
         };
@@ -141,6 +142,7 @@ fn five_thousand_tags() {
         let world = World {
             tags: &list,
             dates: &dates,
+            leads: &super::NOWHERE,
             running: &[],
             now: now(),
         };
@@ -172,6 +174,7 @@ fn no_pattern_takes_long() {
         let world = World {
             tags: &list,
             dates: &BTreeMap::new(),
+            leads: &super::NOWHERE,
             running: &[],
             now: now(),
         };
@@ -230,7 +233,7 @@ proptest! {
         allow_downgrade in any::<bool>(),
     ) {
         let dates: BTreeMap<_, _> = dated.iter().cloned().collect();
-        let runs = runs.into_iter().map(|(tag, built)| Running { tag, built });
+        let runs = runs.into_iter().map(|(tag, built)| Running { tag: Some(tag), digest: None, built });
         let running: Vec<_> = runs.collect();
         let rules = Rules {
             policy: &policy,
@@ -239,7 +242,7 @@ proptest! {
         };
         let of = |tags: Vec<Tag>| {
             let tags = TagList::Complete(tags);
-            let world = World { tags: &tags, dates: &dates, running: &running, now: now() };
+            let world = World { tags: &tags, dates: &dates, leads: &super::NOWHERE, running: &running, now: now() };
             choose(&rules, &world)
         };
         let tags: Vec<_> = dated.iter().map(|(tag, _)| tag.clone()).collect();
@@ -255,13 +258,14 @@ proptest! {
         prop_assert!(tags.contains(tag));
         let ranges = matches!(policy, Policy::Semver { suffix: None, .. });
         for running in running.iter().filter(|_| ranges && !allow_downgrade) {
-            if let (Some(from), Some(to)) = (strict(&running.tag), strict(tag)) {
-                prop_assert!(from.cmp_precedence(&to).is_le(), "{} to {}", running.tag, tag);
+            let from = running.tag.as_ref().and_then(strict);
+            if let (Some(from), Some(to)) = (from, strict(tag)) {
+                prop_assert!(from.cmp_precedence(&to).is_le(), "{} to {}", running, tag);
             }
         }
-        let settled = Running { tag: tag.clone(), built: dates[tag].clone() };
+        let settled = Running { tag: Some(tag.clone()), digest: None, built: dates[tag].clone() };
         let list = TagList::Complete(tags.clone());
-        let world = World { tags: &list, dates: &dates, running: std::slice::from_ref(&settled), now: now() };
+        let world = World { tags: &list, dates: &dates, leads: &super::NOWHERE, running: std::slice::from_ref(&settled), now: now() };
         match choose(&rules, &world) {
             Choice::Chosen { tag: again, .. } => prop_assert_eq!(tag, &again),
             other => prop_assert!(false, "{:?} after {}", other, tag),

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use imgstack_spec::Tag;
 use imgstack_spec::policy::{
     BuildDate, Choice, Order, Policy, Rules, Running, TagList, World, choose,
 };
+use imgstack_spec::{Digest, Tag};
 use jiff::Timestamp;
 
 mod age;
@@ -110,8 +110,21 @@ fn at<'a>(
     World {
         tags,
         dates,
+        leads: &NOWHERE,
         running: running.map_or(&[], std::slice::from_ref),
         now: now(),
+    }
+}
+
+/// Where no tag was asked where it leads.
+static NOWHERE: BTreeMap<Tag, Option<Digest>> = BTreeMap::new();
+
+/// What runs by a tag, and when it was built.
+fn runs(name: &str, built: BuildDate) -> Running {
+    Running {
+        tag: Some(tag(name)),
+        digest: None,
+        built,
     }
 }
 
@@ -127,7 +140,9 @@ fn short(choice: &Choice) -> String {
             ..
         } => format!("{tag}, {} at {}", waiting.tag, waiting.until),
         Choice::Held { waiting, .. } => format!("held: {} at {}", waiting.tag, waiting.until),
-        Choice::Downgrade { from, to, .. } => format!("refused: {from} to {to}"),
+        Choice::Downgrade { from, to, .. } => {
+            format!("refused: {} to {to}", from.to_string().trim_matches('`'))
+        }
         Choice::NoMatch { nearest, .. } => {
             let nearest: Vec<_> = nearest.iter().map(Tag::as_str).collect();
             format!("none: {}", nearest.join(" "))

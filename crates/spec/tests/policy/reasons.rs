@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use imgstack_spec::policy::Order::{Alphabetical, Date, Numeric, Semver};
-use imgstack_spec::policy::{Order, Policy, Rules, Running, TagList, choose};
+use imgstack_spec::policy::{Order, Policy, Rules, TagList, choose};
 
-use super::{at, date_of, dated, names, newest, regex, semver, tag, why};
+use super::{at, date_of, dated, names, newest, regex, semver, why};
 
 /// (the policy as the spec has it, and as messages name it)
 #[test]
@@ -34,10 +34,9 @@ fn what_a_policy_is_called() {
 
 fn check(policy: &Policy, minimum_age: Option<Duration>, cases: &[(&str, &str, &str)]) {
     for (runs, tags, expected) in cases {
-        let running = runs.split_once('=').map(|(name, date)| Running {
-            tag: tag(name),
-            built: date_of(date),
-        });
+        let running = runs
+            .split_once('=')
+            .map(|(name, date)| super::runs(name, date_of(date)));
         let world = (TagList::Complete(names(tags)), dated(tags));
         let rules = Rules {
             policy,
