@@ -26,4 +26,4 @@ pub use engines::Engines;
 pub use fleet::login;
 pub use observe::{Details, Observation, Sources, observe};
 pub use running::{RunningTask, running};
-pub use stack_files::{image_in, stack_files};
+pub use stack_files::{image_in, stack_file_text, stack_files};

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::path::Path;
 
 use imgstack_planner::{Known, StackFileImage, Trouble};
 use imgstack_spec::edit::{UnreadImage, stack_image};
@@ -26,31 +27,34 @@ pub fn stack_files(stack: &Stack) -> BTreeMap<ServiceName, Known<StackFileImage>
 }
 
 fn image(file: &StackFile) -> Known<StackFileImage> {
-    match text(file) {
+    match stack_file_text(&file.file()) {
         Ok(text) => image_in(&text, file),
-        Err(error) => Known::Unknown(Trouble {
-            why: match error.kind() {
-                io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                _ => format!("it cannot be read: {error}"),
-            },
-            hint: Some(format!(
-                "correct `stackFile` in the spec: the path is {} from here",
-                file.file().display()
-            )),
-        }),
+        Err(trouble) => Known::Unknown(trouble),
     }
 }
 
-fn text(file: &StackFile) -> io::Result<String> {
-    let path = file.file();
+/// The text of a stack file.
+///
+/// # Errors
+/// When there is no such file, or none that could be a stack file.
+pub fn stack_file_text(path: &Path) -> Result<String, Trouble> {
+    read(path).map_err(|error| Trouble {
+        why: match error.kind() {
+            io::ErrorKind::NotFound => format!("there is no file {}", path.display()),
+            _ => format!("{} cannot be read: {error}", path.display()),
+        },
+        hint: Some("correct `stackFile` in the spec, or the file".to_owned()),
+    })
+}
+
+fn read(path: &Path) -> io::Result<String> {
     // A pipe would be waited for when it is opened.
-    if !fs::metadata(&path)?.is_file() {
+    if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a file"));
     }
     let mut text = String::new();
-    File::open(path)?
-        .take(MOST_BYTES + 1)
-        .read_to_string(&mut text)?;
+    let mut file = File::open(path)?.take(MOST_BYTES + 1);
+    file.read_to_string(&mut text)?;
     match text.len() as u64 > MOST_BYTES {
         true => Err(io::Error::other("it is larger than 1 MiB")),
         false => Ok(text),
