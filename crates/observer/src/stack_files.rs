@@ -89,3 +89,57 @@ pub fn image_in(text: &str, file: &StackFile) -> Known<StackFileImage> {
         variables: found.variables,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_stack_file_the_image_is_read_and_nothing_else() {
+        let file = StackFile {
+            path: "stack.yml".into(),
+            service: "web".to_owned(),
+            spec_folder: "specs".into(),
+        };
+        let service = |rest: &str| format!("services: {{web: {{{rest}, labels: [hunter2]}}}}");
+        let known = [
+            ("image: a/b:1", Some("a/b:1"), &[][..]),
+            ("image: 'a/b:${TAG:-1}'", Some("a/b:1"), &["TAG"]),
+            ("image: 'a/b:${TAG}'", None, &["TAG"]),
+        ];
+        for (rest, image, variables) in known {
+            let expected = StackFileImage {
+                image: image.map(|it| it.parse().unwrap()),
+                variables: variables.iter().map(|it| (*it).to_owned()).collect(),
+            };
+            let found = image_in(&service(rest), &file);
+            assert_eq!(found, Known::Known(expected), "{rest}");
+        }
+        let unknown = [
+            (service("image: hunter2 hunter2"), "is not a reference"),
+            (service("image: [hunter2]"), "a list, not text"),
+            (service("build: ."), "names no image"),
+            ("services: {wed: {image: a}}".to_owned(), "no service `web`"),
+            ("services: [hunter2".to_owned(), "is not YAML"),
+        ];
+        for (text, words) in unknown {
+            let Known::Unknown(trouble) = image_in(&text, &file) else {
+                panic!("{text}")
+            };
+            assert!(trouble.why.contains(words), "{}", trouble.why);
+            let said = format!("{trouble:?}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        let why = |path: &str| stack_file_text(Path::new(path)).unwrap_err().why;
+        assert_eq!(why("/nowhere/a.yml"), "there is no file /nowhere/a.yml");
+        assert_eq!(why("/"), "/ cannot be read: it is not a file");
+        assert_eq!(
+            why("/dev/zero"),
+            "/dev/zero cannot be read: it is not a file"
+        );
+    }
+}
