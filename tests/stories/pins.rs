@@ -7,6 +7,7 @@ use imgstack_tests::world::World;
 imgstack_tests::both! {
     a_build_that_is_gone_back_to_stands_after_the_stack_is_deployed,
     one_image_of_a_stack_file_moves_and_the_others_stay,
+    without_a_name_the_last_good_build_is_gone_back_to,
 }
 
 /// What the operator's file says beside the images; some of it is secret.
@@ -159,4 +160,42 @@ async fn one_image_of_a_stack_file_moves_and_the_others_stay(world: World) {
         read(&story, "stack.yml"),
         stack_file.replacen(&image, &held, 1)
     );
+}
+
+async fn without_a_name_the_last_good_build_is_gone_back_to(world: World) {
+    let story = Story::new(&world, "last-good");
+    story.push(Kind::Good, "9b1d2e7").await;
+    let image = format!("{}:16", story.repository());
+    let stack_file = write_stack_file(&story, [&image, &image]);
+    deploy(&story);
+    write_spec(&story);
+    let second = story.push(Kind::Good, "abc1234").await;
+    story.imgstack(&["apply", "--auto-approve"]).expect(0);
+    let spec = read(&story, "imgstack.yaml");
+    story.push(Kind::Dying, "bad0000").await;
+    story.imgstack(&["apply", "--auto-approve"]).expect(1);
+    // Of two good builds the last, though the first was good as well.
+    let service = story.service("b");
+    story
+        .imgstack(&["rollback", &service])
+        .expect(0)
+        .says(&["image.pg goes back to", &second.digest[..19]]);
+    assert_eq!(
+        read(&story, "imgstack.yaml"),
+        with_pin(&spec, &second.digest)
+    );
+    let held = format!("{image}@{}", second.digest);
+    assert_eq!(read(&story, "stack.yml"), stack_file.replace(&image, &held));
+    story.imgstack(&["apply", "--auto-approve"]).expect(0);
+    deploy(&story);
+    wait_for(&story, &held);
+    story
+        .imgstack(&["plan", "--detailed-exitcode"])
+        .expect(0)
+        .never_says(&["docker stack deploy"]);
+    // From a pin on, nobody can tell what is further back.
+    story
+        .imgstack(&["rollback", "pg"])
+        .expect(1)
+        .says(&["is pinned already", "--to"]);
 }

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Pin(PinArgs),
     /// Let an image follow its tag or policy again
     Unpin(UnpinArgs),
-    /// Go back to a build and hold it: a pin, in other words
+    /// Go back to a build, without a name to the last good one, and hold it as a pin does
     Rollback(RollbackArgs),
     /// Build an image and push it under its three tags
     Build(BuildArgs),
@@ -227,9 +227,9 @@ pub(crate) struct RollbackArgs {
     #[command(flatten)]
     pub(crate) editing: EditingArgs,
     /// The build: a tag that stays, such as `16-abc1234`, or a digest, also as `imgstack tags`
-    /// shows it
+    /// shows it [default: the last that is known to be good, and is not the one that is wanted now]
     #[arg(long, value_name = "BUILD")]
-    pub(crate) to: Typed,
+    pub(crate) to: Option<Typed>,
 }
 
 #[derive(Args, Debug)]

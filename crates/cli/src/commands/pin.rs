@@ -1,14 +1,15 @@
 //! `imgstack pin`, `imgstack unpin`, `imgstack rollback`
 
+use imgstack_executor::journal::Journal;
 use imgstack_observer::Details;
-use imgstack_planner::{Code, Options, Plan, PlannedImage, Severity};
+use imgstack_planner::{Code, Observed, Options, Plan, PlannedImage, Severity, Trouble};
 use imgstack_spec::{Address, Image, ImageRef, Pin, ServiceName, StackSet};
 
-use crate::args::{EditingArgs, Output, PinArgs, RollbackArgs, UnpinArgs};
+use crate::args::{EditingArgs, Output, PinArgs, RollbackArgs, UnpinArgs, WidthArgs};
 use crate::exit::Exit;
 use crate::image::Subject;
 use crate::patience::waiting;
-use crate::pins::{Changes, Held, PinError, Typed, of_spec, resolve};
+use crate::pins::{Changes, Held, PinError, Typed, last_good, of_spec, resolve};
 use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::views::pins::{Page, Words};
@@ -16,23 +17,32 @@ use crate::{commands, image, input, world};
 
 pub(crate) async fn pin(args: PinArgs, printer: Printer) -> Result<Exit, Problem> {
     let PinArgs { editing, build } = args;
-    run(editing, Words::Pin, Some(build), printer).await
+    run(editing, Words::Pin, Build::Named(build), printer).await
 }
 
 pub(crate) async fn unpin(args: UnpinArgs, printer: Printer) -> Result<Exit, Problem> {
-    run(args.editing, Words::Unpin, None, printer).await
+    run(args.editing, Words::Unpin, Build::Followed, printer).await
 }
 
 pub(crate) async fn rollback(args: RollbackArgs, printer: Printer) -> Result<Exit, Problem> {
     let RollbackArgs { editing, to } = args;
-    run(editing, Words::Rollback, Some(to), printer).await
+    let build = to.map_or(Build::LastGood, Build::Named);
+    run(editing, Words::Rollback, build, printer).await
+}
+
+/// The build that is asked for.
+enum Build {
+    Named(Typed),
+    LastGood,
+    /// None in particular.
+    Followed,
 }
 
 /// Edits the files, after the plan that would follow is shown.
 async fn run(
     args: EditingArgs,
     words: Words,
-    build: Option<Typed>,
+    build: Build,
     printer: Printer,
 ) -> Result<Exit, Problem> {
     let inputs = input::inputs(&args.spec)?;
@@ -41,7 +51,12 @@ async fn run(
     let subject = image::subject(&set, &args.name)?;
     let (stack, image) = (subject.stack.clone(), subject.image.clone());
     let registry = world::registries(&stack)?;
-    let held = match &build {
+    let typed = match build {
+        Build::Named(typed) => Some(typed),
+        Build::LastGood => Some(waiting(printer, journalled(&set, &subject, args.width)).await?),
+        Build::Followed => None,
+    };
+    let held = match &typed {
         Some(typed) => Some(waiting(printer, resolve(&stack, &image, &registry, typed)).await?),
         None => None,
     };
@@ -81,6 +96,44 @@ async fn run(
     Ok(if is_failed { Exit::Failed } else { Exit::Done })
 }
 
+/// The last good build, by the journal.
+async fn journalled(
+    set: &StackSet,
+    subject: &Subject<'_>,
+    width: WidthArgs,
+) -> Result<Typed, Problem> {
+    let Subject { stack, image, .. } = subject;
+    let unreachable = |trouble: Trouble| Problem::Manager {
+        stack: stack.name.clone(),
+        trouble,
+    };
+    let seen = world::look(set, Details::WhereNeeded, width).await?;
+    let mut own = seen.iter().map(|it| &it.connected);
+    let own = own.find(|it| it.stack.name == stack.name);
+    let manager = own.map(|it| it.manager.clone());
+    let manager = manager.unwrap_or_else(|| Err(Trouble::new("it was not asked")));
+    let manager = manager.map_err(unreachable)?;
+    let journal = Journal::read(&manager, &stack.name).await;
+    let journal = journal.map_err(|error| unreachable(world::trouble(&error)))?;
+    let plan = world::plan_all(&seen, &Options::default());
+    let wanted = match planned(image, &plan).map(|it| &it.wants) {
+        Some(Observed::Present(digest)) => digest,
+        Some(Observed::Absent(trouble) | Observed::Unknown(trouble)) => {
+            return Err(PinError::Unknown {
+                image: image.name.clone(),
+                trouble: trouble.clone(),
+            }
+            .into());
+        }
+        None => return Err(PinError::NoGoodBuild(image.name.clone()).into()),
+    };
+    let all = stack.services.iter().filter(|it| it.image == image.name);
+    let all: Vec<&ServiceName> = all.map(|it| &it.name).collect();
+    let named = subject.service.map_or_else(|| all.clone(), |it| vec![it]);
+    let build = last_good(image, &named, &all, wanted, &journal)?;
+    Ok(Typed::Digest(build.digest))
+}
+
 /// The services that go with the one that was named.
 fn others(subject: &Subject<'_>) -> Vec<ServiceName> {
     let services = subject.stack.services.iter();
@@ -114,10 +167,14 @@ fn name_of(image: &Image, held: &Held) -> ImageRef {
 /// What an image without a pin follows: a tag alone, which a deployment
 /// resolves as a plan does. None: its policy has chosen none.
 fn followed(image: &Image, plan: &Plan) -> Option<ImageRef> {
+    let tag = planned(image, plan)?.reference.tag.as_ref();
+    tag.map(|tag| image.tagged(tag))
+}
+
+fn planned<'p>(image: &Image, plan: &'p Plan) -> Option<&'p PlannedImage> {
     let about = Address::Image(image.name.clone());
     let mut images = plan.stacks.iter().flat_map(|stack| &stack.images);
-    let planned: &PlannedImage = images.find(|it| it.address == about)?;
-    planned.reference.tag.as_ref().map(|tag| image.tagged(tag))
+    images.find(|it| it.address == about)
 }
 
 /// Whether the guard of major versions is in the way.

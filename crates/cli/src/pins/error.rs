@@ -24,6 +24,19 @@ pub(crate) enum PinError {
     /// A beginning of several digests.
     #[error("{} builds begin with {}", .1.len(), .0)]
     Several(String, Vec<Digest>),
+    /// The journal knows of none, and nobody named one.
+    #[error("the journal knows of no other good build of image.{0} to go back to")]
+    NoGoodBuild(ImageName),
+    /// Which build is before the pin the journal does not tell.
+    #[error("image.{image} is pinned already, so the build to go back to is to be named")]
+    Pinned {
+        image: ImageName,
+        /// The last good build beside the pin, which may be newer.
+        last: Option<Digest>,
+    },
+    /// What the spec asks for now is not known, so neither is what is another.
+    #[error("which build image.{image} is to run now is not known: {}", trouble.why)]
+    Unknown { image: ImageName, trouble: Trouble },
     /// The spec is no file.
     #[error("image.{0} is defined on standard input, where no pin can be written")]
     NoFile(ImageName),
@@ -57,6 +70,18 @@ impl PinError {
                 let all: Vec<_> = found.iter().map(Digest::as_str).collect();
                 Some(format!("write more of it: {}", all.join(", ")))
             }
+            Self::NoGoodBuild(image) => Some(format!(
+                "name a build: imgstack tags {image}; then: imgstack rollback {image} --to BUILD"
+            )),
+            Self::Pinned { image, last } => Some(match last {
+                Some(digest) => {
+                    format!("the last good one beside it: imgstack rollback {image} --to {digest}")
+                }
+                None => format!(
+                    "name a build: imgstack tags {image}; then: imgstack rollback {image} --to BUILD"
+                ),
+            }),
+            Self::Unknown { trouble, .. } => trouble.hint.clone(),
             Self::NoFile(_) => Some("name the file of the spec with -f".to_owned()),
             Self::Edit { cause, .. } => Some(cause.hint()),
             Self::Write { .. } => {

@@ -165,7 +165,11 @@ fn what_holds_no_build_is_refused_with_what_to_write() {
             "defined on standard input",
             "name the file of the spec with -f",
         ]);
-    place.imgstack(&["rollback", "db"]).ends(1).says(&["--to"]);
+    // Nothing has been applied as yet.
+    place.imgstack(&["rollback", "db"]).ends(1).says(&[
+        "the journal knows of no other good build of image.db",
+        "imgstack rollback db --to BUILD",
+    ]);
 }
 
 #[test]
