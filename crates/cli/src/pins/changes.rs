@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use imgstack_observer::{image_in, stack_file_text};
 use imgstack_planner::Trouble;
-use imgstack_spec::edit::{Edit, EditError, set_pin, set_stack_images};
+use imgstack_spec::edit::{Edit, EditError, UnreadImage, set_pin, set_stack_images, stack_image};
 use imgstack_spec::{Image, ImageRef, Input, Pin, Stack, StackFile};
 
 use super::PinError;
@@ -61,7 +61,10 @@ pub(crate) fn of_spec(
         let file = file.to_owned();
         return match edit {
             Ok(edit) => Ok(FileChange { file, edit }),
-            Err(cause) => Err(PinError::Edit { file, cause }),
+            Err(cause) => Err(PinError::Edit {
+                file,
+                cause: Box::new(cause),
+            }),
         };
     }
     Err(PinError::NoFile(image.name.clone()))
@@ -195,6 +198,20 @@ fn of_stack_file(
         hint: Some("see the plan above".to_owned()),
     })?;
     let text = stack_file_text(file)?;
+    // What is no image is not replaced, nor shown: it may be anything.
+    let is_other = |service: &&&str| {
+        let found = stack_image(&text, service).map(|it| it.image);
+        matches!(found, Ok(Err(UnreadImage::Reference(_))))
+    };
+    if let Some(service) = services.iter().find(is_other) {
+        return Err(Trouble {
+            why: format!("the image of `{service}` in it is not a reference"),
+            hint: Some(format!(
+                "write `image: {}` there by hand",
+                target.familiar()
+            )),
+        });
+    }
     set_stack_images(&text, services, target).map_err(|error| Trouble {
         why: error.to_string(),
         hint: Some(error.hint()),

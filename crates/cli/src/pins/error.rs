@@ -42,7 +42,10 @@ pub(crate) enum PinError {
     NoFile(ImageName),
     /// There is no place for the line in the spec.
     #[error("{}: {cause}; nothing was written", file.display())]
-    Edit { file: PathBuf, cause: EditError },
+    Edit {
+        file: PathBuf,
+        cause: Box<EditError>,
+    },
     /// The spec could not be written.
     #[error("cannot write {}: {cause}; nothing was written", file.display())]
     Write { file: PathBuf, cause: String },
