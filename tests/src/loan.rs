@@ -112,9 +112,9 @@ impl std::fmt::Display for Thing {
     }
 }
 
-/// Removes the services of a story, its configs and secrets, and the configs that
-/// imgstack has made for its stack. What of one kind cannot go does not keep the
-/// others.
+/// Removes the services of a story, its configs and secrets, the configs that
+/// imgstack has made for its stack, and the networks of a stack of docker's. What
+/// of one kind cannot go does not keep the others.
 ///
 /// # Errors
 /// What docker says of the first that cannot be removed.
@@ -127,7 +127,24 @@ fn sweep(world: &World, story: &str) -> Result<(), String> {
     });
     let own = configs(world, story);
     let own = own.and_then(|own| remove(world, 1, &["config", "rm"], &own.join("\n")));
-    swept.into_iter().chain([own]).collect()
+    let networks = sweep_networks(world, story);
+    swept.into_iter().chain([own, networks]).collect()
+}
+
+/// Removes the networks of a stack, which are in use until its last task has
+/// ended.
+fn sweep_networks(world: &World, stack: &str) -> Result<(), String> {
+    let filter = format!("label=com.docker.stack.namespace={stack}");
+    let mut swept = Ok(());
+    for _ in 0..60 {
+        let listed = world.try_docker_on(1, &["network", "ls", "-q", "--filter", &filter])?;
+        swept = remove(world, 1, &["network", "rm"], &listed);
+        if swept.is_ok() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    swept
 }
 
 /// The configs that imgstack has made for the stack of that name: its lock and

@@ -14,6 +14,7 @@ mod journal;
 mod lists;
 mod locks;
 mod nodes;
+mod pins;
 mod plans;
 mod policies;
 mod reach;

@@ -261,8 +261,12 @@ spec:
             images += &format!(
                 "    - {{name: {name}, repository: \"{repository}\", tag: \"16\", keep: 1, build: {build}}}\n"
             );
+            let stack_file = match *name {
+                "env" => format!(", stackFile: {{path: {INPUTS}/{STACK_FILE}, service: env}}"),
+                _ => String::new(),
+            };
             services += &format!(
-                "    - {{name: {}, image: {name}}}\n",
+                "    - {{name: {}, image: {name}{stack_file}}}\n",
                 self.story.service(name)
             );
         }
@@ -282,6 +286,17 @@ spec:
             self.story.world.endpoint(),
         );
         std::fs::write(self.story.file("imgstack.yaml"), text).unwrap();
+    }
+
+    /// Where the service `env` is deployed from, with a secret beside it.
+    fn write_stack_file(&self) {
+        let host = self.source("env").door.address();
+        let (path, secret) = (self.story.path(), self.marks.secret("stack"));
+        let text = format!(
+            "services:\n  env:\n    environment: [\"PASSWORD={secret}\"]\n    \
+             image: {host}/{path}:16\n    command: [serve, --token, {secret}]\n"
+        );
+        std::fs::write(self.input(STACK_FILE), text).unwrap();
     }
 
     /// Fails the test if a secret is in the text.
@@ -360,9 +375,38 @@ fn everything(stage: &Stage, ran: &mut Ran, round: usize) {
     stage.run(ran, "history", &["-o", "json"], 0);
     stage.run(ran, "history", &["1"], 0);
     stage.run(ran, "unlock", &[], 0);
+    pins(stage, ran);
     stage.run(ran, "plan", &["--detailed-exitcode"], 0);
     // A plan that is stale says what moved.
     stage.run(ran, "apply", &["p.json"], 1);
+}
+
+/// A diff shows the lines around a change, which hold what stack files hold.
+fn pins(stage: &Stage, ran: &mut Ran) {
+    let service = stage.story.service("env");
+    stage.write_stack_file();
+    for dry in [&["--dry-run"][..], &[]] {
+        let with = |args: &[&'static str]| [args, dry].concat();
+        stage.run(ran, "pin", &with(&["env", "16-9b1d2e7"]), 0);
+        stage.run(
+            ran,
+            "rollback",
+            &[&[&*service, "--to", "16-9b1d2e7"], dry].concat(),
+            0,
+        );
+        stage.run(ran, "unpin", &with(&["env"]), 0);
+    }
+    // What is no reference is not shown.
+    let secret = stage.marks.secret("image");
+    std::fs::write(
+        stage.input(STACK_FILE),
+        format!("services: {{env: {{image: \"{secret} {secret}\"}}}}\n"),
+    )
+    .unwrap();
+    stage.run(ran, "plan", &[], 0);
+    stage.run(ran, "pin", &["env", "16-9b1d2e7"], 1);
+    stage.run(ran, "unpin", &["env"], 1);
+    stage.write_stack_file();
 }
 
 /// What goes wrong with a secret is told without it.
@@ -451,6 +495,8 @@ fn logs(world: &World) -> Vec<(PathBuf, usize)> {
     .collect()
 }
 
+/// The stack file among those inputs.
+const STACK_FILE: &str = "stack.yml";
 /// The folder of files that hold secrets on purpose.
 const INPUTS: &str = "inputs";
 /// The folder therein that stands for a user's own in memory.

@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use imgstack_spec::{Address, Tag};
 
 use crate::generate::cloud_init::{self, SecretFile};
+use crate::pins::Typed;
 
 /// Keeps the images of a Docker Swarm what one YAML file says they should be.
 #[derive(Debug, Parser)]
@@ -30,6 +31,12 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Show the builds of an image, the newest first, and what runs where
     Tags(TagsArgs),
+    /// Hold one build of an image: write it into the spec, and into the stack files
+    Pin(PinArgs),
+    /// Let an image follow its tag or policy again
+    Unpin(UnpinArgs),
+    /// Go back to a build, without a name to the last good one, and hold it as a pin does
+    Rollback(RollbackArgs),
     /// Build an image and push it under its three tags
     Build(BuildArgs),
     /// Build an image anew: start its GitHub workflow, and follow the run
@@ -180,6 +187,49 @@ pub(crate) struct TagsArgs {
     /// The form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+/// An edit of the files.
+#[derive(Args, Debug)]
+pub(crate) struct EditingArgs {
+    /// The image, by its name in the spec; of a service, its image
+    #[arg(value_name = "IMAGE|SERVICE")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) width: WidthArgs,
+    #[command(flatten)]
+    pub(crate) allow: AllowArgs,
+    /// Show the plan and what would change in the files, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PinArgs {
+    #[command(flatten)]
+    pub(crate) editing: EditingArgs,
+    /// The build: a tag that stays, such as `16-abc1234`, or a digest, also as `imgstack tags`
+    /// shows it
+    #[arg(value_name = "BUILD")]
+    pub(crate) build: Typed,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct UnpinArgs {
+    #[command(flatten)]
+    pub(crate) editing: EditingArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    pub(crate) editing: EditingArgs,
+    /// The build: a tag that stays, such as `16-abc1234`, or a digest, also as `imgstack tags`
+    /// shows it [default: the last that is known to be good, and is not the one that is wanted now]
+    #[arg(long, value_name = "BUILD")]
+    pub(crate) to: Option<Typed>,
 }
 
 #[derive(Args, Debug)]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use imgstack_spec::StackSet;
+use imgstack_spec::{Input, StackSet};
 
 use crate::args::SpecArgs;
 use crate::problem::Problem;
@@ -16,6 +16,11 @@ const DEFAULT: &str = "imgstack.yaml";
 
 /// Reads and checks the specs.
 pub(crate) fn stacks(args: &SpecArgs) -> Result<StackSet, Problem> {
+    Ok(imgstack_spec::read(&inputs(args)?)?)
+}
+
+/// Reads the specs, for who needs their texts as well.
+pub(crate) fn inputs(args: &SpecArgs) -> Result<Vec<Input>, Problem> {
     let (paths, origin) = paths(&args.file, std::env::var_os(VARIABLE));
     if let (Some(origin), [path]) = (origin, paths.as_slice())
         && matches!(path.try_exists(), Ok(false))
@@ -25,10 +30,7 @@ pub(crate) fn stacks(args: &SpecArgs) -> Result<StackSet, Problem> {
             origin,
         });
     }
-    Ok(imgstack_spec::read(&imgstack_spec::load(
-        &paths,
-        std::io::stdin(),
-    ))?)
+    Ok(imgstack_spec::load(&paths, std::io::stdin()))
 }
 
 /// The files and folders that the specs are read from.

@@ -15,6 +15,7 @@ mod image;
 mod input;
 mod interrupt;
 mod patience;
+mod pins;
 mod printer;
 mod problem;
 mod rebuild;
@@ -80,6 +81,15 @@ fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
         }
         Command::Unlock(args) => {
             online(async |cancel| commands::unlock::run(args, printer, cancel).await)
+        }
+        Command::Pin(args) => {
+            online(async |cancel| until(cancel, commands::pin::pin(args, printer)).await)
+        }
+        Command::Unpin(args) => {
+            online(async |cancel| until(cancel, commands::pin::unpin(args, printer)).await)
+        }
+        Command::Rollback(args) => {
+            online(async |cancel| until(cancel, commands::pin::rollback(args, printer)).await)
         }
         Command::Demo(args) => run(interrupt::watch_to_the_end, async |cancel| {
             commands::demo::run(&args, printer, cancel).await

@@ -13,7 +13,8 @@ use thiserror::Error;
 use crate::build::BuildError;
 use crate::generate::cloud_init::CloudInitError;
 use crate::generate::workflow::WorkflowError;
-use crate::image::UnknownImage;
+use crate::image::{UnknownImage, UnknownSubject};
+use crate::pins::PinError;
 use crate::rebuild::RebuildError;
 use crate::views::fold::prose;
 use crate::views::lock;
@@ -80,6 +81,12 @@ pub(crate) enum Problem {
     /// An image that is not in the spec.
     #[error(transparent)]
     UnknownImage(#[from] UnknownImage),
+    /// Neither an image nor a service of the spec, or both.
+    #[error(transparent)]
+    UnknownSubject(#[from] UnknownSubject),
+    /// A build is not held, or not let go.
+    #[error(transparent)]
+    Pin(#[from] PinError),
     /// An image cannot be built anew.
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
@@ -155,6 +162,8 @@ impl Problem {
             Self::NoRelease(_) => Some("see which there are: imgstack history".to_owned()),
             Self::CloudInit(error) => Some(error.hint()),
             Self::UnknownImage(error) => Some(error.hint()),
+            Self::UnknownSubject(error) => Some(error.hint()),
+            Self::Pin(error) => error.hint(),
             Self::Rebuild(error) => Some(error.hint()),
             Self::Workflow(error) => Some(error.hint()),
             Self::File { .. } => Some("check the path and its permissions".to_owned()),

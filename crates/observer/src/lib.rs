@@ -20,8 +20,10 @@ mod observe;
 mod policies;
 mod running;
 mod services;
+mod stack_files;
 
 pub use engines::Engines;
 pub use fleet::login;
 pub use observe::{Details, Observation, Sources, observe};
 pub use running::{RunningTask, running};
+pub use stack_files::{image_in, stack_file_text, stack_files};

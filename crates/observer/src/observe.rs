@@ -16,6 +16,7 @@ use crate::freshness::freshness;
 use crate::images::{resolve_all, warnings};
 use crate::policies::follow;
 use crate::services::{Cluster, read_cluster};
+use crate::stack_files::stack_files;
 
 /// Where a stack's world is read from.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +79,7 @@ pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> O
         references: BTreeMap::new(),
         credentials: BTreeMap::new(),
         warnings: Vec::new(),
+        stack_files: stack_files(stack),
     };
     match cluster {
         Ok(cluster) => {

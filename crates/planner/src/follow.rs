@@ -236,7 +236,7 @@ impl Followed {
 }
 
 /// What the spec of a service asks for, if that is a build of the repository.
-fn own(service: &ObservedService, image: &Image) -> Option<ImageRef> {
+pub(crate) fn own(service: &ObservedService, image: &Image) -> Option<ImageRef> {
     let own: ImageRef = service.image.parse().ok()?;
     (own.repository == image.repository && own.digest.is_some()).then_some(own)
 }

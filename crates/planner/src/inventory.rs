@@ -4,6 +4,7 @@ mod credential;
 mod freshness;
 mod node;
 mod service;
+mod stack_file;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +26,7 @@ pub use service::{
     FailureAction, ObservedService, ObservedTask, ServiceMode, UpdateOrder, UpdateSettings,
     UpdateState, UpdateStatus,
 };
+pub use stack_file::StackFileImage;
 
 /// What was observed for one stack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +66,9 @@ pub struct Inventory {
     pub credentials: BTreeMap<RegistryHost, ObservedCredential>,
     /// What a registry's answers gave cause to warn of.
     pub warnings: Vec<RegistryWarning>,
+    /// The images of services in their stack files, of those that name one.
+    #[serde(default)]
+    pub stack_files: BTreeMap<ServiceName, Known<StackFileImage>>,
 }
 
 /// A service that was made for pulls through a manager.

@@ -30,6 +30,7 @@ mod report;
 mod rollout;
 mod running;
 mod service;
+mod stack_file;
 mod step;
 mod target;
 
@@ -41,8 +42,8 @@ pub use inventory::{
     Acceptance, Availability, BaseState, Build, Disk, Evidence, FailureAction, Freshness,
     Inventory, LastRun, Leftover, LoginState, MovedBase, ObservedCredential, ObservedEngine,
     ObservedImage, ObservedNode, ObservedService, ObservedTags, ObservedTask, PlatformContent,
-    PullSize, References, RegistryWarning, RunState, ServiceMode, StoredBuild, UpdateOrder,
-    UpdateSettings, UpdateState, UpdateStatus, same_content,
+    PullSize, References, RegistryWarning, RunState, ServiceMode, StackFileImage, StoredBuild,
+    UpdateOrder, UpdateSettings, UpdateState, UpdateStatus, same_content,
 };
 pub use observed::{Known, Observed, Trouble};
 pub use plan::{

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use imgstack_spec::major::{Facts, Files, Verdict, judge, procedure};
-use imgstack_spec::{Address, Image, ImageRef, MajorUpgrade};
+use imgstack_spec::{Address, Image, ImageRef, MajorUpgrade, Stack};
 
 use crate::Inventory;
 use crate::inventory::ObservedService;
@@ -27,6 +27,7 @@ pub(crate) enum Guard {
 impl Guard {
     /// Compares what a service runs with what it is to run.
     pub(crate) fn of(
+        stack: &Stack,
         image: &Image,
         address: &Address,
         observed: &ObservedService,
@@ -55,7 +56,7 @@ impl Guard {
                     format!("stays at major version {from}: see {about}"),
                 ),
                 image: Box::new(Finding {
-                    procedure: instead(&verdict, image),
+                    procedure: instead(&verdict, stack, image),
                     blocks: vec![address.clone()],
                     ..finding(
                         Severity::Blocked,
@@ -113,15 +114,20 @@ fn dockerfile(image: &Image) -> Option<String> {
     Some(build.context.join(&build.dockerfile).display().to_string())
 }
 
-fn instead(verdict: &Verdict, image: &Image) -> Vec<String> {
+fn instead(verdict: &Verdict, stack: &Stack, image: &Image) -> Vec<String> {
     let build = image.build.as_ref();
     let dockerfile = dockerfile(image);
+    let services = stack.services.iter().filter(|it| it.image == image.name);
+    let stack_files = services.filter_map(|it| it.stack_file.as_ref());
+    let stack_files: BTreeSet<String> = stack_files
+        .map(|it| it.path.display().to_string())
+        .collect();
     let files = Files {
         dockerfile: dockerfile.as_deref(),
         workflow: build
             .and_then(|build| build.github.as_ref())
             .map(|github| github.workflow.as_str()),
-        stack_file: None,
+        stack_files: &stack_files.iter().map(String::as_str).collect::<Vec<_>>(),
     };
     procedure(verdict, &image.name, files).unwrap_or_default()
 }

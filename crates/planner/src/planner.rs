@@ -12,7 +12,7 @@ use crate::report::{Code, Finding, Report, Severity};
 use crate::service::{STACK_LABEL, finding, observed};
 use crate::step::Step;
 use crate::target::Scope;
-use crate::{Inventory, Known, credential, freshness, leftover, login};
+use crate::{Inventory, Known, credential, freshness, leftover, login, stack_file};
 
 /// The label that names the plan which last touched a service.
 pub(crate) const PLAN_LABEL: &str = "dev.imgstack.plan";
@@ -49,6 +49,7 @@ pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPla
             draft.report_images();
             draft.report_freshness(inventory);
             draft.bring_services_to_images(inventory);
+            draft.report_stack_files(inventory);
             draft.report_history(inventory);
             draft.report_strangers(inventory);
         }
@@ -118,6 +119,11 @@ impl<'a> Draft<'a> {
 
     fn report_freshness(&mut self, inventory: &Inventory) {
         let findings = freshness::report(self.scope, inventory);
+        self.report.findings.extend(findings);
+    }
+
+    fn report_stack_files(&mut self, inventory: &Inventory) {
+        let findings = stack_file::report(self.scope, inventory, &self.following);
         self.report.findings.extend(findings);
     }
 

@@ -87,6 +87,10 @@ pub enum Code {
     OtherName,
     /// The last update of the service did not end well.
     LastUpdateFailed,
+    /// The next deployment of the stack file would undo what the spec asks for.
+    StackFileDiffers,
+    /// What a stack file would bring is not known.
+    StackFileUnknown,
     /// Carries the stack's label and is not in the spec.
     NotInSpec,
     /// The registry refused the credential, and answers without one.

@@ -100,7 +100,7 @@ pub(crate) fn judge<'a>(
         observed,
         inventory,
     };
-    match Guard::of(image, &address, observed, &wanted, inventory) {
+    match Guard::of(stack, image, &address, observed, &wanted, inventory) {
         Guard::Silent => judged(case.judge(&address, &wanted, None), Some(wanted)),
         Guard::Allowed(finding) => {
             judged(case.judge(&address, &wanted, Some(finding)), Some(wanted))

@@ -21,6 +21,7 @@ mod login;
 mod names;
 mod node;
 mod order;
+mod path;
 mod policy;
 mod registry;
 mod service;

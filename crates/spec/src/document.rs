@@ -216,8 +216,20 @@ sections! {
         required "image" image: At<String>, "image: my-image";
         /// Services that must have been rolled out first.
         optional "after" after: At<Vec<At<String>>>;
+        /// The service in the stack file that `docker stack deploy` reads.
+        optional "stackFile" stack_file: StackFile;
         /// How the service is rolled out.
         optional "rollout" rollout: Rollout;
+    }
+
+    /// Where a service stands in a stack file. A plan tells when its image
+    /// there is not the one that the service is to run; `imgstack pin` and
+    /// `unpin` write it.
+    struct StackFile "`stackFile`" {
+        /// The stack file, relative to the folder of this file.
+        required "path" path: At<String>, "path: stack.yml";
+        /// The name of the service in it, as it stands under `services`.
+        required "service" service: At<String>, "service: web";
     }
 
     /// How a service is rolled out.

@@ -56,7 +56,7 @@ pub use load::{Input, load};
 pub use model::{
     BuildSource, DEFAULT_DOCKERFILE, DEFAULT_TIMEOUT, DEFAULT_WARN_BEFORE_EXPIRY, Follow,
     GitHubWorkflow, Image, MajorUpgrade, NodeMatch, NodeRole, NodeRule, NodeSettings, Pin,
-    Registry, SecretSource, Selector, Service, Stack, StackSet,
+    Registry, SecretSource, Selector, Service, Stack, StackFile, StackSet,
 };
 pub use name::{ImageName, NameError, NodeName, ServiceName, StackName};
 pub use near::nearest;

@@ -18,6 +18,9 @@ const MOST_FILES: usize = 1000;
 #[derive(Clone, Debug)]
 pub struct Input {
     pub(crate) name: String,
+    /// The file that it was read from, as it was named; None for standard
+    /// input and for texts from elsewhere.
+    pub(crate) file: Option<PathBuf>,
     /// The folder that paths in it start from. Empty: the working directory.
     pub(crate) folder: PathBuf,
     pub(crate) content: Content,
@@ -36,6 +39,7 @@ impl Input {
     pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         Self {
             name: name.into(),
+            file: None,
             folder: PathBuf::new(),
             content: Content::Bytes(bytes.into()),
         }
@@ -45,8 +49,31 @@ impl Input {
         let help = help.to_owned();
         Self {
             name,
+            file: None,
             folder: PathBuf::new(),
             content: Content::Failed { message, help },
+        }
+    }
+
+    /// What diagnostics call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file that it was read from, as it was named. None: it is no file, as
+    /// standard input.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Its text, if it was read and is one.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
+            Content::Failed { .. } => None,
         }
     }
 }
@@ -76,6 +103,7 @@ pub fn load(paths: &[PathBuf], mut stdin: impl Read) -> Vec<Input> {
                         let content = File::open(&file).and_then(bytes);
                         let mut input = input(file.display().to_string(), content);
                         input.folder = file.parent().map(Path::to_owned).unwrap_or_default();
+                        input.file = Some(file);
                         loaded.push(input);
                     }
                 }

@@ -15,9 +15,11 @@ use crate::{
 
 mod build;
 mod node;
+mod stack_file;
 
 pub use build::{BuildSource, DEFAULT_DOCKERFILE, GitHubWorkflow};
 pub use node::{NodeMatch, NodeRole, NodeRule, NodeSettings, Selector};
+pub use stack_file::StackFile;
 
 /// Every stack of the files given, in the order they were read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,6 +164,9 @@ pub struct Service {
     /// Default ten minutes. Serialised in whole seconds.
     #[serde(rename = "timeoutSeconds", with = "seconds")]
     pub timeout: Duration,
+    /// `stackFile`: where `docker stack deploy` has it from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack_file: Option<StackFile>,
 }
 
 /// The default of `rollout.timeout`.

@@ -8,7 +8,8 @@
 //! everywhere.
 //!
 //! Deliberately absent: any attempt at secrets in words of their own, such as
-//! an argument of a `command`, unless they look like one.
+//! an argument of a `command`, unless they look like one or follow an option
+//! that is named for one.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -16,6 +17,10 @@ use std::rc::Rc;
 
 use crate::source::Span;
 use crate::yaml::{Entry, Node, Value};
+
+mod options;
+
+pub(crate) use options::in_options;
 
 /// Beginnings of tokens that services hand out: GitHub, GitLab, Docker Hub,
 /// Amazon's keys.

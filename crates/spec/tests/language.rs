@@ -470,7 +470,6 @@ fn what_is_to_come_is_refused_by_name_in_one_run() {
     assert!(diagnostics.iter().all(|it| it.kind() == Kind::NotSupported));
     let told: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
     let keys = [
-        "stackFile",
         "order",
         "parallelism",
         "monitor",
@@ -482,4 +481,52 @@ fn what_is_to_come_is_refused_by_name_in_one_run() {
         told,
         keys.map(|key| format!("`{key}` is not supported yet"))
     );
+}
+
+#[test]
+fn a_stack_file_is_found_from_the_folder_of_the_spec() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("imgstack.yaml");
+    let text = "apiVersion: imgstack.dev/v1alpha1
+kind: ImageStack
+metadata: {name: a}
+spec:
+  images: [{name: a, repository: a, tag: b}]
+  services:
+    - {name: s_a, image: a, stackFile: {path: deploy/stack.yml, service: a}}
+    - {name: s_b, image: a, stackFile: {path: /srv/stack.yml, service: b.1}}
+    - {name: s_c, image: a}
+";
+    std::fs::write(&file, text).unwrap();
+    let inputs = imgstack_spec::load(std::slice::from_ref(&file), std::io::empty());
+    assert_eq!(inputs[0].file(), Some(file.as_path()));
+    assert_eq!(inputs[0].text(), Some(text));
+    let stack = read(&inputs).unwrap().stacks.remove(0);
+    let files: Vec<_> = stack
+        .services
+        .iter()
+        .map(|it| {
+            Some((
+                it.stack_file.as_ref()?.file(),
+                &*it.stack_file.as_ref()?.service,
+            ))
+        })
+        .collect();
+    let inside = folder.path().join("deploy/stack.yml");
+    assert_eq!(
+        files,
+        [
+            Some((inside, "a")),
+            Some(("/srv/stack.yml".into(), "b.1")),
+            None
+        ]
+    );
+    // A saved plan is the same wherever it is made.
+    let json = serde_json::to_value(&stack.services[0].stack_file).unwrap();
+    assert_eq!(
+        json,
+        serde_json::json!({"path": "deploy/stack.yml", "service": "a"})
+    );
+    // What nobody can write to.
+    assert_eq!(Input::new("<stdin>", "a: b").file(), None);
 }

@@ -292,7 +292,7 @@ fn the_procedure_of_a_migration() {
     let files = Files {
         dockerfile: Some("docker/Dockerfile"),
         workflow: Some("build-patroni-postgres.yml"),
-        stack_file: Some("postgres-ha-stack.yml"),
+        stack_files: &["postgres-ha-stack.yml"],
     };
     assert_eq!(
         steps("16", "17", files).unwrap(),

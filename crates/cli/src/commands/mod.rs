@@ -6,6 +6,7 @@ pub(crate) mod build;
 pub(crate) mod demo;
 pub(crate) mod generate;
 pub(crate) mod history;
+pub(crate) mod pin;
 pub(crate) mod plan;
 pub(crate) mod rebuild;
 pub(crate) mod schema;

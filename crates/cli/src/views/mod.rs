@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod fold;
 pub(crate) mod history;
 pub(crate) mod lock;
+pub(crate) mod pins;
 pub(crate) mod plan;
 pub(crate) mod rebuild;
 pub(crate) mod status;

@@ -90,6 +90,7 @@ impl World {
                 wanted_elsewhere: BTreeMap::new(),
                 credentials: BTreeMap::new(),
                 warnings: Vec::new(),
+                stack_files: BTreeMap::new(),
             },
         };
         for host in ["n1", "n2", "n3"] {
@@ -230,6 +231,7 @@ impl World {
             image: "pg".parse().unwrap(),
             after: after.iter().map(|name| name.parse().unwrap()).collect(),
             timeout: DEFAULT_TIMEOUT,
+            stack_file: None,
         });
         self
     }

@@ -2,13 +2,19 @@
 
 use std::path::PathBuf;
 
-use super::{duration, image};
+use super::{duration, image, path};
 use crate::diagnostic::{Finding, Kind, quoted};
 use crate::document;
 use crate::model::{BuildSource, DEFAULT_DOCKERFILE, GitHubWorkflow};
 use crate::schedule::ScheduleError;
 use crate::section::{At, Context};
 use crate::{GitHubError, GitHubRepository, GitRef, ImageRef, Schedule, WorkflowFile};
+
+const BUILD: path::Purpose = path::Purpose {
+    kind: Kind::Build,
+    example: "write a path, such as `docker`, or `.`",
+    instead: "clone it, and write the path of the folder",
+};
 
 /// The image that another is built on: its tag is followed, so that it needs
 /// one, and a digest would never move.
@@ -58,9 +64,9 @@ pub(super) fn source(
     context: &mut Context<'_>,
 ) -> Option<BuildSource> {
     let folder = build.context.as_ref();
-    let folder = folder.and_then(|text| path(text, "context", context));
+    let folder = folder.and_then(|text| path::of(text, "context", &BUILD, context));
     let dockerfile = match &build.dockerfile {
-        Some(text) => path(text, "dockerfile", context),
+        Some(text) => path::of(text, "dockerfile", &BUILD, context),
         None => Some(PathBuf::from(DEFAULT_DOCKERFILE)),
     };
     let github = build.github.as_ref();
@@ -77,27 +83,6 @@ pub(super) fn source(
         maximum_age,
         spec_folder: context.source.folder.clone(),
     })
-}
-
-/// A path, taken as it is.
-fn path(text: &At<String>, key: &str, context: &mut Context<'_>) -> Option<PathBuf> {
-    let told = |message: String| Finding::new(Kind::Build, message).at(text.span, "not a path");
-    let value = text.value.as_str();
-    let finding = if value.contains("://") || value.starts_with("git@") {
-        let help = "clone it, and write the path of the folder";
-        told(format!("`{key}` is on this machine, and not a URL")).help(help)
-    } else if value.starts_with('~') || value.contains('$') {
-        told(format!(
-            "`{key}` is taken as it is: no `~` and no variables"
-        ))
-        .help("write the path in full, or from where it starts")
-    } else if value.is_empty() || value.contains(char::is_control) {
-        told(format!("`{key}` is not a path")).help("write a path, such as `docker`, or `.`")
-    } else {
-        return Some(PathBuf::from(value));
-    };
-    context.findings.push(finding);
-    None
 }
 
 fn github(github: &document::GitHub, context: &mut Context<'_>) -> Option<GitHubWorkflow> {

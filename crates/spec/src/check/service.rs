@@ -2,13 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Names, duration, order, parse_name};
+use super::{Names, duration, order, parse_name, path};
 use crate::diagnostic::{Finding, Kind, quoted};
 use crate::document::{self, Document, Spec};
-use crate::model::{DEFAULT_TIMEOUT, Service};
+use crate::model::{DEFAULT_TIMEOUT, Service, StackFile};
 use crate::near::nearest;
 use crate::section::{At, Context};
 use crate::{ImageName, ServiceName};
+
+const STACK_FILE: path::Purpose = path::Purpose {
+    kind: Kind::StackFile,
+    example: "write a path, such as `stack.yml`",
+    instead: "clone it, and write the path of the file",
+};
 
 pub(super) fn all(
     document: &Document,
@@ -98,12 +104,45 @@ fn one(
         Some(text) => duration(&text.0, context),
         None => Some(DEFAULT_TIMEOUT),
     };
+    let stack_file = match &service.stack_file {
+        Some(keys) => Some(self::stack_file(keys, context)?),
+        None => None,
+    };
     Some(Service {
         name: parsed?,
         image: image?,
         after,
         timeout: timeout?,
+        stack_file,
     })
+}
+
+/// Whether the file is there is seen when it is needed: a spec is checked
+/// without it.
+fn stack_file(keys: &document::StackFile, context: &mut Context<'_>) -> Option<StackFile> {
+    let path = keys.path.as_ref();
+    let path = path.and_then(|text| path::of(text, "path", &STACK_FILE, context));
+    let service = keys.service.as_ref();
+    let service = service.and_then(|text| service_of_file(text, context));
+    Some(StackFile {
+        path: path?,
+        service: service?,
+        spec_folder: context.source.folder.clone(),
+    })
+}
+
+/// A name that docker would take for a service of a stack file.
+fn service_of_file(text: &At<String>, context: &mut Context<'_>) -> Option<String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let value = text.value.as_str();
+    if !value.is_empty() && value.chars().all(is_allowed) {
+        return Some(value.to_owned());
+    }
+    let message = format!("{} cannot be a service of a stack file", quoted(value));
+    let finding = Finding::new(Kind::StackFile, message).at(text.span, "not a name");
+    let help = "write the name as it stands under `services` in the file, such as `web`";
+    context.findings.push(finding.help(help));
+    None
 }
 
 fn image(

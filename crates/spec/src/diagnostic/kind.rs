@@ -97,6 +97,8 @@ kinds! {
     UnknownImage = "unknown_image",
     /// A service that is not defined, in `after`.
     UnknownService = "unknown_service",
+    /// Not a stack file, or not a service of one.
+    StackFile = "stack_file",
     /// Services that wait for each other, or a service for itself.
     Cycle = "cycle",
 }

@@ -46,6 +46,7 @@ fn shown(text: &str, changed: &[Range<usize>]) -> String {
     let mut places = findings.secrets_of(&source);
     places.extend(secrets::by_look(text));
     places.extend(secrets::in_assignments(text));
+    places.extend(secrets::in_options(text));
     places.extend(match findings.is_empty() {
         true => secrets::in_comments(text),
         // A stack file may have what a spec may not: its tree is not whole.

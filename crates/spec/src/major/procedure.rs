@@ -10,8 +10,8 @@ pub struct Files<'a> {
     pub dockerfile: Option<&'a str>,
     /// The workflow that builds and pushes.
     pub workflow: Option<&'a str>,
-    /// The stack file that runs the service.
-    pub stack_file: Option<&'a str>,
+    /// The stack files that its services are deployed from.
+    pub stack_files: &'a [&'a str],
 }
 
 /// The steps from one major version to another, in order, a sentence or two
@@ -54,9 +54,16 @@ fn down(from: u32, to: u32, image: &ImageName, files: Files<'_>) -> Vec<String> 
 }
 
 fn write_the_tag(to: u32, files: Files<'_>) -> String {
-    let stack_file = named("the stack file", files.stack_file);
+    let stack_files = match files.stack_files {
+        [] => "the stack file".to_owned(),
+        [file] => format!("the stack file `{file}`"),
+        several => {
+            let names: Vec<_> = several.iter().map(|file| format!("`{file}`")).collect();
+            format!("the stack files {}", names.join(", "))
+        }
+    };
     format!(
-        "Write the tag of {to} into {stack_file}, and into the spec under `tag`, `policy` or `pin`."
+        "Write the tag of {to} into {stack_files}, and into the spec under `tag`, `policy` or `pin`."
     )
 }
 
