@@ -23,6 +23,7 @@ mod node;
 mod order;
 mod policy;
 mod registry;
+mod rollout;
 mod service;
 mod workflow;
 

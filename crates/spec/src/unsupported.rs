@@ -7,10 +7,6 @@
 /// Section, by the noun in its declaration, and key.
 const NOT_YET: &[(&str, &str)] = &[
     ("service", "stackFile"),
-    ("`rollout`", "order"),
-    ("`rollout`", "parallelism"),
-    ("`rollout`", "monitor"),
-    ("`rollout`", "onFailure"),
     ("`rollout`", "probe"),
     ("`rollout`", "lastIf"),
 ];

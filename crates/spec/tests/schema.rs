@@ -154,7 +154,8 @@ const FULL: &str = r#"{
         ],
         "services": [
             {"name": "a", "image": "a"},
-            {"name": "b", "image": "b", "after": ["a"], "rollout": {"timeout": "1h30m"}}
+            {"name": "b", "image": "b", "after": ["a"], "rollout": {"timeout": "1h30m",
+                "order": "start-first", "parallelism": 0, "monitor": "30s", "onFailure": "rollback"}}
         ]
     }
 }"#;
