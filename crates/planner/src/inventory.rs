@@ -22,8 +22,7 @@ pub use freshness::{
 };
 pub use node::{Availability, Disk, LoginState, ObservedEngine, ObservedNode, StoredBuild};
 pub use service::{
-    FailureAction, ObservedService, ObservedTask, ServiceMode, UpdateOrder, UpdateSettings,
-    UpdateState, UpdateStatus,
+    ObservedService, ObservedTask, ServiceMode, UpdateSettings, UpdateState, UpdateStatus,
 };
 
 /// What was observed for one stack.

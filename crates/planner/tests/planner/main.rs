@@ -9,5 +9,6 @@ mod major;
 mod nodes;
 mod order;
 mod removals;
+mod settings;
 mod support;
 mod verdicts;
