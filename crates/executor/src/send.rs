@@ -15,8 +15,8 @@ use std::time::Duration;
 use imgstack_planner::{AdjustService, RotateCredential, Seen, UpdateService};
 use imgstack_spec::{Address, Platform, RolloutSettings};
 use imgstack_swarm::{
-    Error, Manager, RawService, RegistryAuth, ServiceId, ServicePatch, UpdateState, open_fields,
-    spec_digest,
+    Error, Manager, RawService, RegistryAuth, ServiceId, ServicePatch, UpdateConfigPatch,
+    UpdateState, open_fields, spec_digest,
 };
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -157,7 +157,7 @@ impl Change<'_> {
         let patch = ServicePatch {
             image: self.edit.image.to_owned(),
             platforms: self.edit.platforms.map(<[Platform]>::to_vec),
-            rollout: self.edit.rollout.clone(),
+            update_config: UpdateConfigPatch::Settings(self.edit.rollout.clone()),
             labels: labels
                 .map(|(key, change)| (key.clone(), change.to.clone()))
                 .collect(),

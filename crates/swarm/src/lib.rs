@@ -47,7 +47,7 @@ pub use id::{ConfigId, ImageId, NodeId, ServiceId, TaskId};
 pub use logs::{LogLine, LogStream};
 pub use manager::{API_FLOOR, Cluster, Manager, UpdateOutcome};
 pub use node::{Availability, Node, NodeRole, NodeState};
-pub use patch::{PatchError, ServicePatch};
+pub use patch::{PatchError, ServicePatch, UpdateConfigPatch};
 pub use previous::PreviousSpec;
 pub use pull_failure::{PullFailure, PullFailureKind};
 pub use service::{RawService, ServiceMode, UpdateConfig, UpdateState, UpdateStatus};

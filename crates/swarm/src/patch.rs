@@ -29,13 +29,28 @@ pub struct ServicePatch {
     pub platforms: Option<Vec<Platform>>,
     /// Settings of `UpdateConfig`, for this update and those after it: the
     /// engine rolls out by the spec that it is given. They are no part of the
-    /// task, so they restart nothing. What is None stays, and so does
-    /// `RollbackConfig`.
-    pub rollout: RolloutSettings,
+    /// task, so they restart nothing. `RollbackConfig` stays.
+    pub update_config: UpdateConfigPatch,
     /// Service labels (`dev.imgstack.*`) to set, or without a value to take
     /// away; the others stay. They are not part of the task, so they restart
     /// nothing.
     pub labels: BTreeMap<String, Option<String>>,
+}
+
+/// What becomes of `Order`, `Parallelism`, `Monitor` and `FailureAction`; all
+/// else of an `UpdateConfig` stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpdateConfigPatch {
+    /// They become these; what is None stays.
+    Settings(RolloutSettings),
+    /// They become what they were in this one. None: there was none at all.
+    Restored(Option<Value>),
+}
+
+impl Default for UpdateConfigPatch {
+    fn default() -> Self {
+        Self::Settings(RolloutSettings::default())
+    }
 }
 
 /// Why a spec cannot be patched.
@@ -69,8 +84,9 @@ impl ServicePatch {
         if let Some(platforms) = &self.platforms {
             set_platforms(template, platforms)?;
         }
-        if !self.rollout.is_empty() {
-            set_rollout(&mut patched, &self.rollout)?;
+        match &self.update_config {
+            UpdateConfigPatch::Settings(settings) => set_rollout(&mut patched, settings)?,
+            UpdateConfigPatch::Restored(then) => restore_rollout(&mut patched, then.as_ref())?,
         }
         if !self.labels.is_empty() {
             let labels = object(&mut patched, "Labels", "Labels")?;
@@ -100,6 +116,9 @@ fn set_platforms(
 }
 
 fn set_rollout(spec: &mut Map<String, Value>, rollout: &RolloutSettings) -> Result<(), PatchError> {
+    if rollout.is_empty() {
+        return Ok(());
+    }
     // Without the object the engine takes its defaults; with one, a parallelism
     // that is not written is Go's zero: all at once.
     let is_new = spec.get("UpdateConfig").is_none_or(Value::is_null);
@@ -121,6 +140,25 @@ fn set_rollout(spec: &mut Map<String, Value>, rollout: &RolloutSettings) -> Resu
         if let Some(value) = value {
             config.insert(key.to_owned(), value);
         }
+    }
+    Ok(())
+}
+
+fn restore_rollout(spec: &mut Map<String, Value>, then: Option<&Value>) -> Result<(), PatchError> {
+    let Some(then) = then else {
+        spec.remove("UpdateConfig");
+        return Ok(());
+    };
+    let Value::Object(then) = then else {
+        spec.insert("UpdateConfig".to_owned(), then.clone());
+        return Ok(());
+    };
+    let config = object(spec, "UpdateConfig", "UpdateConfig")?;
+    for key in ["Order", "Parallelism", "Monitor", "FailureAction"] {
+        match then.get(key) {
+            Some(value) => config.insert(key.to_owned(), value.clone()),
+            None => config.remove(key),
+        };
     }
     Ok(())
 }

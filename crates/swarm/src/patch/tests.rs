@@ -8,7 +8,7 @@ use imgstack_spec::{FailureAction, Platform, RolloutSettings, UpdateOrder};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{PatchError, ServicePatch};
+use super::{PatchError, ServicePatch, UpdateConfigPatch};
 use crate::RawService;
 
 const IMAGE: &str = "registry.example.org/stacks/postgres:16@sha256:aaaa";
@@ -25,7 +25,7 @@ fn patch(platforms: Option<Vec<Platform>>, labels: &[(&str, &str)]) -> ServicePa
     ServicePatch {
         image: IMAGE.to_owned(),
         platforms,
-        rollout: RolloutSettings::default(),
+        update_config: UpdateConfigPatch::default(),
         labels: labels
             .iter()
             .map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned())))
@@ -247,17 +247,17 @@ fn settings() {
             spec
         };
         let patch = ServicePatch {
-            rollout,
+            update_config: UpdateConfigPatch::Settings(rollout),
             ..patch(None, &[])
         };
         assert_eq!(patch.apply(&spec(before)).unwrap(), spec(after), "{name}");
     }
     let odd = json!({"TaskTemplate": {"ContainerSpec": {"Image": "a"}}, "UpdateConfig": 1});
     let patch = ServicePatch {
-        rollout: RolloutSettings {
+        update_config: UpdateConfigPatch::Settings(RolloutSettings {
             parallelism: Some(1),
             ..none()
-        },
+        }),
         ..patch(None, &[])
     };
     assert_eq!(
@@ -279,7 +279,7 @@ fn settings_are_read_as_they_are_written() {
         let spec =
             json!({"TaskTemplate": {"ContainerSpec": {"Image": "a"}}, "UpdateConfig": config});
         let patch = ServicePatch {
-            rollout: asked.clone(),
+            update_config: UpdateConfigPatch::Settings(asked.clone()),
             ..patch(None, &[])
         };
         let patched = patch.apply(&spec).unwrap();
@@ -430,7 +430,8 @@ proptest! {
             order: with_order.then_some(UpdateOrder::StartFirst),
             ..RolloutSettings::default()
         };
-        let patch = ServicePatch { rollout, ..patch(platforms, &[("dev.imgstack.stack", "db")]) };
+        let update_config = UpdateConfigPatch::Settings(rollout);
+        let patch = ServicePatch { update_config, ..patch(platforms, &[("dev.imgstack.stack", "db")]) };
         let mut patched = patch.apply(&spec).unwrap();
         // As it goes over the wire and comes back.
         patched = serde_json::from_str(&patched.to_string()).unwrap();
