@@ -36,6 +36,7 @@ mod registry;
 mod restarts;
 mod service;
 mod services;
+mod settings;
 mod stage;
 mod streams;
 mod task;

@@ -20,5 +20,6 @@ mod policies;
 mod reach;
 mod rollout;
 mod secrets;
+mod settings;
 mod tags;
 mod untouched;

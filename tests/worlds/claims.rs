@@ -3,10 +3,12 @@
 mod outcome;
 mod plan;
 mod pulls;
+mod settings;
 
 pub use outcome::{Day, order_is_kept, outcome_is_true, told};
 pub use plan::{blocked, nothing_is_left, plan_is_true, steps, steps_of};
 pub use pulls::{Held, held, pulls_are_those_needed, pulls_are_those_planned};
+pub use settings::{Settings, with_settings};
 
 use imgstack_executor::{Event, StepOutcome};
 use imgstack_planner::{Action, StackPlan};
@@ -23,6 +25,7 @@ pub fn day_shows(day: &Day<'_>) {
     for (step, (_, ended)) in day.plan.steps.iter().zip(ended) {
         let what = match &step.action {
             Action::UpdateService(_) => "an update",
+            Action::AdjustService(_) => "settings alone",
             Action::RotateCredential(_) => "a rotation",
             Action::PullImage(_) => "a pull",
             Action::RemoveLeftover(_) => "a removal",

@@ -7,6 +7,8 @@ use imgstack_sim::registry::Manner;
 use imgstack_sim::swarm::NodeSetup;
 use serde_json::Value;
 
+use crate::claims::Settings;
+
 /// The tag that images follow.
 pub const TAG: &str = "16";
 /// The variable that the spec reads passwords from.
@@ -98,6 +100,8 @@ pub struct Service {
     pub credential: bool,
     /// Indices of services.
     pub after: Vec<usize>,
+    /// What its spec says of `UpdateConfig`, by the names there.
+    pub rollout: Settings,
     pub timeout_seconds: u64,
     /// It is in the Swarm.
     pub is_there: bool,
@@ -234,6 +238,17 @@ impl Design {
                 "      rollout:\n        timeout: {}s",
                 service.timeout_seconds
             );
+            for (key, value) in &service.rollout {
+                let _ = match (*key, value) {
+                    ("Order", word) => writeln!(text, "        order: {word}"),
+                    ("Parallelism", count) => writeln!(text, "        parallelism: {count}"),
+                    ("FailureAction", word) => writeln!(text, "        onFailure: {word}"),
+                    (_, nanos) => {
+                        let seconds = nanos.as_u64().unwrap() / 1_000_000_000;
+                        writeln!(text, "        monitor: {seconds}s")
+                    }
+                };
+            }
         }
         text
     }

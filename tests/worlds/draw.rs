@@ -10,6 +10,7 @@ use imgstack_sim::Behaviour;
 use imgstack_sim::registry::Manner;
 use imgstack_sim::swarm::{NodeSetup, Role};
 
+use crate::claims::Settings;
 use crate::design::{Build, Design, History, Host, Image, Node, Runs, Service, Wants};
 
 /// Dice with the words for them.
@@ -64,6 +65,11 @@ pub fn design(seed: u64, dice: &mut Dice) -> Design {
         design.services.push(service);
     }
     afters(dice, &mut design.services);
+    // By dice of their own: worlds stay as they were before there were any.
+    let mut own = Dice::of(!seed);
+    for service in &mut design.services {
+        service.rollout = spec::rollout(&mut own);
+    }
     design
 }
 
@@ -223,6 +229,7 @@ fn service(dice: &mut Dice, design: &Design, number: usize) -> Service {
         ]),
         credential,
         after: Vec::new(),
+        rollout: Settings::new(),
         timeout_seconds: u64::from(dice.0.u32(45..75)),
         is_there: dice.chance(98),
         in_spec: number == 0 || dice.chance(92),

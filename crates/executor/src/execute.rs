@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, Failure, FailureKind, Outcome, StepOutcome};
 use crate::lock::Lock;
-use crate::steps::{End, leftover, login, pull, remove, rotate, update};
+use crate::steps::{End, adjust, leftover, login, pull, remove, rotate, update};
 
 /// Where a plan is carried out.
 #[derive(Debug)]
@@ -131,7 +131,9 @@ impl Round {
         match action {
             Action::RemoveLeftover(_) => Self::Leftovers,
             Action::LogIn(_) | Action::PullImage(_) => Self::Nodes,
-            Action::UpdateService(_) | Action::RotateCredential(_) => Self::Services,
+            Action::UpdateService(_) | Action::AdjustService(_) | Action::RotateCredential(_) => {
+                Self::Services
+            }
             Action::RemoveImage(_) => Self::Removals,
         }
     }
@@ -263,6 +265,7 @@ impl Run<'_> {
                 Via::Manager => End::NotBegun,
             },
             Action::UpdateService(update) => update::update(self, step, update).await,
+            Action::AdjustService(adjust) => adjust::adjust(self, step, adjust).await,
             Action::RotateCredential(rotate) => rotate::rotate(self, step, rotate).await,
             Action::RemoveImage(remove) => remove::remove(self, remove).await,
         }

@@ -12,11 +12,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use imgstack_planner::{RotateCredential, Seen, UpdateService};
-use imgstack_spec::{Address, Platform};
+use imgstack_planner::{AdjustService, RotateCredential, Seen, UpdateService};
+use imgstack_spec::{Address, Platform, RolloutSettings};
 use imgstack_swarm::{
-    Error, Manager, RawService, RegistryAuth, ServiceId, ServicePatch, UpdateState, open_fields,
-    spec_digest,
+    Error, Manager, RawService, RegistryAuth, ServiceId, ServicePatch, UpdateConfigPatch,
+    UpdateState, open_fields, spec_digest,
 };
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -42,10 +42,10 @@ pub(crate) enum Sent {
 }
 
 /// What becomes of a service's spec; all else stays.
-#[derive(Clone, Copy)]
 pub(crate) struct Edit<'a> {
     pub(crate) image: &'a str,
     pub(crate) platforms: Option<&'a [Platform]>,
+    pub(crate) rollout: RolloutSettings,
     pub(crate) labels: &'a BTreeMap<String, imgstack_planner::Change<Option<String>>>,
 }
 
@@ -157,6 +157,7 @@ impl Change<'_> {
         let patch = ServicePatch {
             image: self.edit.image.to_owned(),
             platforms: self.edit.platforms.map(<[Platform]>::to_vec),
+            update_config: UpdateConfigPatch::Settings(self.edit.rollout.clone()),
             labels: labels
                 .map(|(key, change)| (key.clone(), change.to.clone()))
                 .collect(),
@@ -177,7 +178,17 @@ impl<'a> Edit<'a> {
         Self {
             image: &update.image.to,
             platforms: update.platforms.as_ref().map(|change| &*change.to),
+            rollout: update.settings.wanted(),
             labels: &update.labels,
+        }
+    }
+
+    pub(crate) fn of_adjustment(adjust: &'a AdjustService) -> Self {
+        Self {
+            image: &adjust.image,
+            platforms: None,
+            rollout: adjust.settings.wanted(),
+            labels: &adjust.labels,
         }
     }
 
@@ -185,6 +196,7 @@ impl<'a> Edit<'a> {
         Self {
             image: &rotate.image,
             platforms: None,
+            rollout: RolloutSettings::default(),
             labels: &rotate.labels,
         }
     }

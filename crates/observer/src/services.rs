@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use imgstack_planner::{
-    FailureAction, Leftover, ObservedService, ObservedTask, References, Seen, ServiceMode,
-    UpdateOrder, UpdateSettings, UpdateState, UpdateStatus,
+    Leftover, ObservedService, ObservedTask, References, Seen, ServiceMode, UpdateSettings,
+    UpdateState, UpdateStatus,
 };
 use imgstack_spec::{NodeName, ServiceName, Stack};
 use imgstack_swarm::placement::Placement;
@@ -149,16 +149,9 @@ fn observed(
         mode: mode(service),
         update: UpdateSettings {
             parallelism: config.parallelism,
-            order: match config.order {
-                imgstack_swarm::UpdateOrder::StopFirst => UpdateOrder::StopFirst,
-                imgstack_swarm::UpdateOrder::StartFirst => UpdateOrder::StartFirst,
-            },
+            order: config.order,
             monitor_ms: millis(config.monitor),
-            on_failure: match config.failure_action {
-                imgstack_swarm::FailureAction::Pause => FailureAction::Pause,
-                imgstack_swarm::FailureAction::Continue => FailureAction::Continue,
-                imgstack_swarm::FailureAction::Rollback => FailureAction::Rollback,
-            },
+            on_failure: config.failure_action,
         },
         update_status: service.update_status().map(|status| UpdateStatus {
             state: state(status.state),

@@ -12,10 +12,10 @@ use imgstack_spec::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use crate::inventory::{Acceptance, ObservedCredential, ObservedService, UpdateState};
+use crate::inventory::{Acceptance, ObservedCredential, ObservedService};
 use crate::report::{Code, Finding, Severity};
-use crate::service::{finding, must_not_be_touched, observed};
-use crate::step::{Action, Change, RotateCredential, Step};
+use crate::service::{finding, must_not_be_touched, observed, would_go_on};
+use crate::step::{Change, RotateCredential};
 use crate::target::Scope;
 use crate::{Inventory, Known, Observed};
 
@@ -78,17 +78,17 @@ pub(crate) fn changes(
         .collect()
 }
 
-/// The step that puts the credential into a service which carries another.
+/// What puts the credential into a service which carries another, and why.
 ///
 /// Only a credential that the spec names is put in by itself: with everybody's
 /// own, two people would undo each other's plans. `forced` asks for it anyway.
-pub(crate) fn rotate(
+pub(crate) fn rotation(
     stack: &Stack,
     image: &Image,
     service: &Service,
     inventory: &Inventory,
     forced: bool,
-) -> Option<Step> {
+) -> Option<(RotateCredential, String)> {
     let observed = observed(inventory, &service.name)?;
     let host = image.repository.host();
     let credential = inventory.credentials.get(host)?;
@@ -104,12 +104,12 @@ pub(crate) fn rotate(
     if !(forced || credential.named_by_spec || soon) {
         return None;
     }
-    let action = Action::RotateCredential(RotateCredential {
+    let rotate = RotateCredential {
         service: service.name.clone(),
         repository: image.repository.clone(),
         image: observed.image.clone(),
         labels: changes(of(credential, observed), observed),
-    });
+    };
     let reason = match (carried, ends) {
         (None, _) => "which credential it carries is not known".to_owned(),
         (Some(_), Some(ends)) => format!(
@@ -119,7 +119,7 @@ pub(crate) fn rotate(
         ),
         (Some(_), None) => format!("carries another credential than {}", credential.source),
     };
-    Some(Step::new(action, Vec::new(), vec![reason]))
+    Some((rotate, reason))
 }
 
 /// Images whose registry lets nobody in with the credential that was found, or
@@ -160,15 +160,14 @@ pub(crate) fn not_usable(scope: Scope<'_>, inventory: &Inventory) -> Vec<Finding
     unusable.collect()
 }
 
-/// Why the service must not be written to now. The engine takes every write
-/// for an update: it would go on with one that stopped half-way.
+/// Why the service must not get another credential now.
 pub(crate) fn in_the_way(service: &Service, inventory: &Inventory) -> Option<Finding> {
     let address = Address::Service(service.name.clone());
     let observed = observed(inventory, &service.name)?;
     if let Some(blocked) = must_not_be_touched(&service.name, observed) {
         return Some(blocked);
     }
-    let not_now = |why: &str, hint: String| Finding {
+    let not_now = |(why, hint): (&str, String)| Finding {
         hint: Some(hint),
         ..finding(
             Severity::Blocked,
@@ -177,26 +176,17 @@ pub(crate) fn in_the_way(service: &Service, inventory: &Inventory) -> Option<Fin
             format!("keeps its credential: {why}"),
         )
     };
-    let name = &service.name;
-    let state = observed.update_status.as_ref().map(|status| status.state);
-    if matches!(
-        state,
-        Some(UpdateState::Paused | UpdateState::RollbackPaused)
-    ) {
-        return Some(not_now(
-            "its last update stopped half-way, and any write would go on with it",
-            format!(
-                "end it first: docker service rollback {name}, or imgstack apply with a good build"
-            ),
-        ));
+    if let Some(half_way) = would_go_on(service, observed) {
+        return Some(not_now(half_way));
     }
     // The Swarm overlooks other rules of placement in tasks that run, and another
     // credential; both together it takes for a change.
+    let name = &service.name;
     observed.tasks.iter().any(|task| !task.as_asked).then(|| {
-        not_now(
+        not_now((
             "its tasks are not what it asks for now, and a write would restart them",
             format!("restart them when it suits: docker service update --force {name}; then: imgstack auth rotate"),
-        )
+        ))
     })
 }
 

@@ -221,7 +221,7 @@ fn leaves(step: &Step) -> BTreeMap<String, Value> {
     let mut done =
         serde_json::json!({"action": step.action, "after": step.after, "follows": step.follows});
     // It follows from all the others.
-    for action in ["updateService", "rotateCredential"] {
+    for action in ["updateService", "adjustService", "rotateCredential"] {
         let labels = done.pointer_mut(&format!("/action/{action}/labels"));
         if let Some(labels) = labels.and_then(Value::as_object_mut) {
             labels.remove(PLAN_LABEL);

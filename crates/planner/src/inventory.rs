@@ -23,8 +23,7 @@ pub use freshness::{
 };
 pub use node::{Availability, Disk, LoginState, ObservedEngine, ObservedNode, StoredBuild};
 pub use service::{
-    FailureAction, ObservedService, ObservedTask, ServiceMode, UpdateOrder, UpdateSettings,
-    UpdateState, UpdateStatus,
+    ObservedService, ObservedTask, ServiceMode, UpdateSettings, UpdateState, UpdateStatus,
 };
 pub use stack_file::StackFileImage;
 

@@ -30,6 +30,7 @@ mod report;
 mod rollout;
 mod running;
 mod service;
+mod settings;
 mod stack_file;
 mod step;
 mod target;
@@ -39,11 +40,11 @@ pub use drift::{Drift, Moved, Unseen, drift};
 pub use freshness::freshest;
 
 pub use inventory::{
-    Acceptance, Availability, BaseState, Build, Disk, Evidence, FailureAction, Freshness,
-    Inventory, LastRun, Leftover, LoginState, MovedBase, ObservedCredential, ObservedEngine,
-    ObservedImage, ObservedNode, ObservedService, ObservedTags, ObservedTask, PlatformContent,
-    PullSize, References, RegistryWarning, RunState, ServiceMode, StackFileImage, StoredBuild,
-    UpdateOrder, UpdateSettings, UpdateState, UpdateStatus, same_content,
+    Acceptance, Availability, BaseState, Build, Disk, Evidence, Freshness, Inventory, LastRun,
+    Leftover, LoginState, MovedBase, ObservedCredential, ObservedEngine, ObservedImage,
+    ObservedNode, ObservedService, ObservedTags, ObservedTask, PlatformContent, PullSize,
+    References, RegistryWarning, RunState, ServiceMode, StackFileImage, StoredBuild,
+    UpdateSettings, UpdateState, UpdateStatus, same_content,
 };
 pub use observed::{Known, Observed, Trouble};
 pub use plan::{
@@ -52,7 +53,7 @@ pub use plan::{
 pub use planner::{Only, Options, plan};
 pub use report::{Code, Finding, Report, Severity};
 pub use step::{
-    Action, Change, Effect, LogIn, PullImage, RemoveImage, RemoveLeftover, Restarts,
-    RotateCredential, Step, StepId, UpdateService, Via,
+    Action, AdjustService, Change, Effect, LogIn, PullImage, RemoveImage, RemoveLeftover, Restarts,
+    RotateCredential, SettingsChange, Step, StepId, UpdateService, Via,
 };
 pub use target::{TargetError, check_target_nodes, check_targets};

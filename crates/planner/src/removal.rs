@@ -111,7 +111,7 @@ impl<'a> Rule<'a> {
         let is_ours = |name: &ImageName| self.images.iter().any(|image| image.name == *name);
         let concerns = |step: &&Step| match &step.action {
             Action::PullImage(pull) => is_ours(&pull.image),
-            Action::UpdateService(_) | Action::RotateCredential(_) => {
+            Action::UpdateService(_) | Action::AdjustService(_) | Action::RotateCredential(_) => {
                 let service = step.action.service();
                 let service = service.and_then(|name| scope.stack.service(name));
                 service.is_some_and(|service| is_ours(&service.image))

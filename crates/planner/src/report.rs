@@ -123,6 +123,8 @@ pub enum Code {
     CredentialExpires,
     /// The credential of a service is not changed now.
     NotRotated,
+    /// The rollout settings of a service are not changed now.
+    NotAdjusted,
     /// Whether a node is logged in could not be seen.
     LoginUnknown,
     /// A node is not logged in, for lack of a credential.

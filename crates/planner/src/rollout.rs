@@ -8,9 +8,9 @@ use imgstack_spec::{Address, Service, ServiceName};
 use crate::planner::Draft;
 use crate::presence::Presence;
 use crate::report::{Code, Finding, Severity};
-use crate::service::{Judged, Verdict, finding, judge};
-use crate::step::{Action, Step, StepId, Via};
-use crate::{Inventory, credential, order, removal};
+use crate::service::{Judged, Verdict, finding, judge, observed};
+use crate::step::{Action, RotateCredential, Step, StepId, Via};
+use crate::{Inventory, credential, order, removal, settings};
 
 impl<'a> Draft<'a> {
     /// First the nodes get what they are to hold, then the services follow, and
@@ -112,9 +112,7 @@ impl<'a> Draft<'a> {
                 let step = Step::new(Action::UpdateService(update), after, reasons);
                 self.steps.push(Step { follows, ..step });
             } else {
-                if is_settled(&verdict) {
-                    self.rotate(service, inventory, false);
-                }
+                self.settle(service, &verdict, inventory);
                 self.report.findings.extend(verdict.into_findings());
             }
         }
@@ -134,7 +132,8 @@ impl<'a> Draft<'a> {
         let image = self.scope.stack.image(&service.image);
         let named = image.is_some_and(|it| self.scope.names_registry(it.repository.host()));
         if named && is_settled(verdict) {
-            self.rotate(service, inventory, false);
+            let rotation = self.rotation(service, inventory, false);
+            self.rotate(rotation);
         }
     }
 
@@ -147,22 +146,62 @@ impl<'a> Draft<'a> {
             let image = stack.image(&service.image);
             let named = image.is_some_and(|it| self.scope.names_registry(it.repository.host()));
             if self.scope.has_service(service) || named {
-                self.rotate(service, inventory, true);
+                let rotation = self.rotation(service, inventory, true);
+                self.rotate(rotation);
             }
         }
     }
 
-    fn rotate(&mut self, service: &'a Service, inventory: &Inventory, forced: bool) {
+    /// What a service may lack that runs the build it should: rollout settings
+    /// and the credential.
+    fn settle(&mut self, service: &'a Service, verdict: &Verdict, inventory: &Inventory) {
+        if !is_settled(verdict) {
+            return;
+        }
+        let rotation = self.rotation(service, inventory, false);
+        let adjusted = match verdict {
+            // A write would take from the engine what it can go back to.
+            Verdict::Stalled(_) => None,
+            _ => observed(inventory, &service.name),
+        };
+        let settings = adjusted
+            .map(|it| (it, settings::changes(&service.rollout, &it.update)))
+            .filter(|(_, settings)| !settings.is_empty());
+        match settings {
+            None => self.rotate(rotation),
+            Some((observed, settings)) => match settings::in_the_way(service, observed) {
+                None => self
+                    .steps
+                    .push(settings::adjust(service, observed, settings, rotation)),
+                Some(finding) => self.say(finding),
+            },
+        }
+    }
+
+    /// The rotation that is due, if nothing is in its way; if something is, that
+    /// is said.
+    fn rotation(
+        &mut self,
+        service: &'a Service,
+        inventory: &Inventory,
+        forced: bool,
+    ) -> Option<(RotateCredential, String)> {
         let stack = self.scope.stack;
-        let Some(image) = stack.image(&service.image) else {
-            return;
-        };
-        let Some(step) = credential::rotate(stack, image, service, inventory, forced) else {
-            return;
-        };
+        let image = stack.image(&service.image)?;
+        let rotation = credential::rotation(stack, image, service, inventory, forced)?;
         match credential::in_the_way(service, inventory) {
-            None => self.steps.push(step),
-            Some(finding) => self.say(finding),
+            None => Some(rotation),
+            Some(finding) => {
+                self.say(finding);
+                None
+            }
+        }
+    }
+
+    fn rotate(&mut self, rotation: Option<(RotateCredential, String)>) {
+        if let Some((rotate, reason)) = rotation {
+            let action = Action::RotateCredential(rotate);
+            self.steps.push(Step::new(action, Vec::new(), vec![reason]));
         }
     }
 

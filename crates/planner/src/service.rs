@@ -8,7 +8,7 @@ use crate::inventory::{ObservedService, ServiceMode, UpdateState};
 use crate::major::Guard;
 use crate::report::{Code, Finding, Severity};
 use crate::running::Running;
-use crate::{Change, Inventory, Known, UpdateService, credential, platforms};
+use crate::{Change, Inventory, Known, UpdateService, credential, platforms, settings};
 
 /// The label that names the stack a service belongs to.
 pub(crate) const STACK_LABEL: &str = "dev.imgstack.stack";
@@ -235,6 +235,25 @@ pub(crate) fn must_not_be_touched(
     })
 }
 
+/// The engine takes every write for an update, so that it would go on with one
+/// that stopped half-way: why nothing is written that could wait, and what to
+/// do about it.
+pub(crate) fn would_go_on(
+    service: &Service,
+    observed: &ObservedService,
+) -> Option<(&'static str, String)> {
+    let state = observed.update_status.as_ref()?.state;
+    matches!(state, UpdateState::Paused | UpdateState::RollbackPaused).then(|| {
+        let name = &service.name;
+        (
+            "its last update stopped half-way, and any write would go on with it",
+            format!(
+                "end it first: docker service rollback {name}, or imgstack apply with a good build"
+            ),
+        )
+    })
+}
+
 /// The engine stopped on the way to the wanted build. To go on would change
 /// nothing but labels, and an update that leaves the image as it is makes the
 /// failing build the one that the engine goes back to.
@@ -376,6 +395,7 @@ impl Case<'_> {
         } else {
             wanted.familiar()
         };
+        let rollout = settings::wanted(&service.rollout, &observed.update);
         let mut labels = credential::labels(&wanted.repository, observed, inventory);
         labels.insert(STACK_LABEL.to_owned(), Some(self.stack.name.to_string()));
         labels.insert(IMAGE_LABEL.to_owned(), Some(service.image.to_string()));
@@ -390,11 +410,12 @@ impl Case<'_> {
             platforms: (observed.image != to)
                 .then(|| platforms::follow(observed, wanted, inventory))
                 .flatten(),
+            settings: settings::changes(&service.rollout, &observed.update),
             labels: credential::changes(labels, observed),
             restarts: running.restarts(&to),
-            order: observed.update.order,
-            on_failure: observed.update.on_failure,
-            monitor_ms: observed.update.monitor_ms,
+            order: rollout.order,
+            on_failure: rollout.on_failure,
+            monitor_ms: rollout.monitor_ms,
             timeout_seconds: service.timeout.as_secs(),
         }
     }

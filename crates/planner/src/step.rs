@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use imgstack_spec::{
-    Address, Digest, Endpoint, ImageName, ImageRef, NodeName, Platform, RegistryHost, Repository,
-    ServiceName, Tag,
+    Address, Digest, Endpoint, FailureAction, ImageName, ImageRef, NodeName, Platform,
+    RegistryHost, Repository, RolloutSettings, ServiceName, Tag, UpdateOrder,
 };
 use serde::{Deserialize, Serialize};
-
-use crate::{FailureAction, UpdateOrder};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +51,8 @@ pub enum Action {
     PullImage(PullImage),
     /// Brings a service to another image.
     UpdateService(Box<UpdateService>),
+    /// Gives a service other rollout settings, without a restart.
+    AdjustService(AdjustService),
     /// Puts another credential into a service, without a restart.
     RotateCredential(RotateCredential),
     /// Removes an old build from a node.
@@ -147,6 +148,9 @@ pub struct UpdateService {
     /// `TaskTemplate.Placement.Platforms`, when they follow the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platforms: Option<Change<Vec<Platform>>>,
+    /// Settings of `UpdateConfig`, which hold for this update already.
+    #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
+    pub settings: SettingsChange,
     /// Service labels `dev.imgstack.*`.
     pub labels: BTreeMap<String, Change<Option<String>>>,
     /// What the engine will restart.
@@ -159,6 +163,45 @@ pub struct UpdateService {
     pub monitor_ms: u64,
     /// How long the service may take to converge, in seconds.
     pub timeout_seconds: u64,
+}
+
+/// Settings of a service's `UpdateConfig` that become others. All else of it
+/// stays, and `RollbackConfig` is the service's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SettingsChange {
+    /// `Order`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Change<UpdateOrder>>,
+    /// `Parallelism`; 0 is all at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallelism: Option<Change<u64>>,
+    /// `Monitor`, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monitor_ms: Option<Change<u64>>,
+    /// `FailureAction`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<Change<FailureAction>>,
+}
+
+/// An update that changes rollout settings and nothing that tasks are made of:
+/// none restarts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdjustService {
+    /// The service's name, a key of [`StackPlan::seen`].
+    ///
+    /// [`StackPlan::seen`]: crate::StackPlan::seen
+    pub service: ServiceName,
+    /// The image of the service, which stays.
+    pub image: String,
+    /// What becomes of its settings.
+    pub settings: SettingsChange,
+    /// Whose credential it is to carry, where another one is due as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Repository>,
+    /// Service labels `dev.imgstack.*`.
+    pub labels: BTreeMap<String, Change<Option<String>>>,
 }
 
 /// An update that carries another credential and changes nothing else but
@@ -252,6 +295,26 @@ impl StepId {
     }
 }
 
+impl SettingsChange {
+    /// Whether nothing becomes another.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What the service is to have, of what becomes another.
+    #[must_use]
+    pub fn wanted(&self) -> RolloutSettings {
+        let monitor = self.monitor_ms.as_ref();
+        RolloutSettings {
+            order: self.order.as_ref().map(|it| it.to),
+            parallelism: self.parallelism.as_ref().map(|it| it.to),
+            monitor: monitor.map(|it| Duration::from_millis(it.to)),
+            on_failure: self.on_failure.as_ref().map(|it| it.to),
+        }
+    }
+}
+
 impl PullImage {
     pub(crate) fn id(&self) -> StepId {
         match &self.reference.digest {
@@ -269,6 +332,7 @@ impl Action {
             Self::LogIn(_) => "login",
             Self::PullImage(_) => "pull",
             Self::UpdateService(_) => "update",
+            Self::AdjustService(_) => "adjust",
             Self::RotateCredential(_) => "rotate",
             Self::RemoveImage(_) | Self::RemoveLeftover(_) => "remove",
         }
@@ -282,6 +346,7 @@ impl Action {
             | Self::PullImage(PullImage { node, .. })
             | Self::RemoveImage(RemoveImage { node, .. }) => Address::Node(node.clone()),
             Self::UpdateService(update) => Address::Service(update.service.clone()),
+            Self::AdjustService(adjust) => Address::Service(adjust.service.clone()),
             Self::RotateCredential(rotate) => Address::Service(rotate.service.clone()),
             Self::RemoveLeftover(left) => Address::Service(left.service.clone()),
         }
@@ -293,6 +358,7 @@ impl Action {
         match self {
             Self::LogIn(LogIn { replaces: true, .. })
             | Self::UpdateService(_)
+            | Self::AdjustService(_)
             | Self::RotateCredential(_) => Effect::Change,
             Self::LogIn(_) | Self::PullImage(_) => Effect::Add,
             Self::RemoveImage(_) | Self::RemoveLeftover(_) => Effect::Destroy,
@@ -304,6 +370,7 @@ impl Action {
             Self::UpdateService(update) => StepId::update(&update.service),
             Self::PullImage(pull) => pull.id(),
             Self::RemoveLeftover(left) => StepId(format!("remove service.{}", left.service)),
+            Self::AdjustService(adjust) => StepId(format!("adjust service.{}", adjust.service)),
             Self::RotateCredential(rotate) => StepId(format!("rotate service.{}", rotate.service)),
             Self::LogIn(login) => StepId(format!(
                 "login node.{} registry.{}",
@@ -320,6 +387,7 @@ impl Action {
     pub(crate) fn labels_mut(&mut self) -> Option<&mut BTreeMap<String, Change<Option<String>>>> {
         match self {
             Self::UpdateService(update) => Some(&mut update.labels),
+            Self::AdjustService(adjust) => Some(&mut adjust.labels),
             Self::RotateCredential(rotate) => Some(&mut rotate.labels),
             Self::LogIn(_)
             | Self::PullImage(_)
@@ -333,6 +401,7 @@ impl Action {
     pub fn service(&self) -> Option<&ServiceName> {
         match self {
             Self::UpdateService(update) => Some(&update.service),
+            Self::AdjustService(adjust) => Some(&adjust.service),
             Self::RotateCredential(rotate) => Some(&rotate.service),
             Self::LogIn(_)
             | Self::PullImage(_)

@@ -12,7 +12,7 @@ use imgstack_sim::registry::{Build, Manner, Registries, Registry, Settings, User
 use imgstack_sim::swarm::{Cluster, NodeSetup, Role};
 use imgstack_sim::{Behaviour, Clock, Fault, Server, Trigger};
 use imgstack_swarm::rollout::assess;
-use imgstack_swarm::{Error, Manager, ServicePatch, Target, UpdateState};
+use imgstack_swarm::{Error, Manager, ServicePatch, Target, UpdateConfigPatch, UpdateState};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -124,6 +124,7 @@ async fn roll(world: &World, image: &str) -> Vec<UpdateState> {
     let patch = ServicePatch {
         image: image.to_owned(),
         platforms: None,
+        update_config: UpdateConfigPatch::default(),
         labels: std::collections::BTreeMap::new(),
     };
     let spec = patch.apply(service.spec()).unwrap();

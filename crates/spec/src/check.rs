@@ -24,6 +24,7 @@ mod order;
 mod path;
 mod policy;
 mod registry;
+mod rollout;
 mod service;
 mod workflow;
 

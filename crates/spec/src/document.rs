@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::diagnostic::{Finding, Kind};
 use crate::duration;
+use crate::model::{FailureAction, UpdateOrder};
 use crate::near::nearest;
 use crate::policy::Order;
 use crate::section::{At, Context, Pairs, Read, sections};
@@ -71,8 +72,14 @@ scalars! {
     SizeText(String) = {"type": ["string", "integer"], "pattern": size::PATTERN, "minimum": 1};
     /// How many of something.
     Count(u32) = {"type": "integer", "minimum": 1, "maximum": u32::MAX};
+    /// How many of something, or 0 for all of them.
+    CountOrAll(u32) = {"type": "integer", "minimum": 0, "maximum": u32::MAX};
+    /// Which task comes first.
+    UpdateOrderText(String) = {"type": "string", "enum": names(&UpdateOrder::NAMES)};
+    /// What the engine does when new tasks fail.
+    FailureActionText(String) = {"type": "string", "enum": names(&FailureAction::NAMES)};
     /// How a policy orders tags.
-    OrderText(String) = {"type": "string", "enum": order_names()};
+    OrderText(String) = {"type": "string", "enum": names(&Order::NAMES)};
     /// Whether a major version may change.
     MajorUpgradeText(String) = {"type": "string", "enum": ["block", "allow"]};
     /// The role of a node.
@@ -232,8 +239,21 @@ sections! {
         required "service" service: At<String>, "service: web";
     }
 
-    /// How a service is rolled out.
+    /// How a service is rolled out. `order`, `parallelism`, `monitor` and
+    /// `onFailure` are written into its `update_config`; one that is absent
+    /// stays as the service has it.
     struct Rollout "`rollout`" {
+        /// Whether the task that is there stops before the new one starts:
+        /// `stop-first` or `start-first`.
+        optional "order" order: UpdateOrderText;
+        /// How many tasks are replaced at once; 0 is all of them.
+        optional "parallelism" parallelism: CountOrAll;
+        /// How long a new task is watched before it counts as good, such as
+        /// `30s`.
+        optional "monitor" monitor: DurationText;
+        /// What the engine does when new tasks fail: goes back to what ran
+        /// before (`rollback`), stops there (`pause`), or goes on (`continue`).
+        optional "onFailure" on_failure: FailureActionText;
         /// How long the service may take to converge, such as `90s` or
         /// `1h30m`. Default: `10m`.
         optional "timeout" timeout: DurationText;
@@ -347,8 +367,8 @@ impl JsonSchema for Policy {
     }
 }
 
-fn order_names() -> Vec<&'static str> {
-    Order::NAMES.iter().map(|(name, _)| *name).collect()
+fn names<T>(names: &[(&'static str, T)]) -> Vec<&'static str> {
+    names.iter().map(|(name, _)| *name).collect()
 }
 
 sections! {

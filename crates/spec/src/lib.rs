@@ -54,9 +54,10 @@ pub use engine_template::{EngineTemplate, EngineTemplateError};
 pub use github::{GitHubError, GitHubRepository, GitRef, WorkflowFile};
 pub use load::{Input, load};
 pub use model::{
-    BuildSource, DEFAULT_DOCKERFILE, DEFAULT_TIMEOUT, DEFAULT_WARN_BEFORE_EXPIRY, Follow,
-    GitHubWorkflow, Image, MajorUpgrade, NodeMatch, NodeRole, NodeRule, NodeSettings, Pin,
-    Registry, SecretSource, Selector, Service, Stack, StackFile, StackSet,
+    BuildSource, DEFAULT_DOCKERFILE, DEFAULT_TIMEOUT, DEFAULT_WARN_BEFORE_EXPIRY, FailureAction,
+    Follow, GitHubWorkflow, Image, MajorUpgrade, NodeMatch, NodeRole, NodeRule, NodeSettings, Pin,
+    Registry, RolloutSettings, SecretSource, Selector, Service, Stack, StackFile, StackSet,
+    UpdateOrder,
 };
 pub use name::{ImageName, NameError, NodeName, ServiceName, StackName};
 pub use near::nearest;

@@ -15,10 +15,12 @@ use crate::{
 
 mod build;
 mod node;
+mod rollout;
 mod stack_file;
 
 pub use build::{BuildSource, DEFAULT_DOCKERFILE, GitHubWorkflow};
 pub use node::{NodeMatch, NodeRole, NodeRule, NodeSettings, Selector};
+pub use rollout::{FailureAction, RolloutSettings, UpdateOrder};
 pub use stack_file::StackFile;
 
 /// Every stack of the files given, in the order they were read.
@@ -160,6 +162,9 @@ pub struct Service {
     pub image: ImageName,
     /// Services that must have converged first; always of the same stack.
     pub after: Vec<ServiceName>,
+    /// The settings of `rollout` that the service is to have in the Swarm.
+    #[serde(default, skip_serializing_if = "RolloutSettings::is_empty")]
+    pub rollout: RolloutSettings,
     /// `rollout.timeout`: how long one service may take to converge.
     /// Default ten minutes. Serialised in whole seconds.
     #[serde(rename = "timeoutSeconds", with = "seconds")]

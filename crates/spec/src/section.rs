@@ -88,12 +88,12 @@ impl Read for At<bool> {
 }
 
 /// A whole number as people count: without a sign, zeros before it, or quotes.
-/// Zero is one, of which the check knows more to say.
+/// Zero is one; where it makes no sense, the check knows more to say.
 impl Read for At<u32> {
     fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
         let span = node.span;
         let Value::Scalar(scalar) = &node.value else {
-            context.wrong_type(node, what, "a positive whole number");
+            context.wrong_type(node, what, "a whole number without a sign");
             return None;
         };
         let text = scalar.text.as_str();
@@ -109,7 +109,7 @@ impl Read for At<u32> {
         {
             return Some(Self { value, span });
         }
-        let message = format!("{what} must be a positive whole number");
+        let message = format!("{what} must be a whole number without a sign");
         let finding = Finding::new(Kind::WrongType, message);
         let without = if scalar.plain { "" } else { ", without quotes" };
         context.findings.push(match number {
@@ -233,7 +233,7 @@ impl Context<'_> {
                 finding.help("write its keys on lines of their own, as `key: value`")
             }
             (Value::List(_) | Value::Map(_), "text") => finding.help("write one value"),
-            (Value::List(_) | Value::Map(_), "a positive whole number") => {
+            (Value::List(_) | Value::Map(_), "a whole number without a sign") => {
                 finding.help("write a number such as `3`")
             }
             _ => finding,

@@ -5,14 +5,7 @@
 //! behaviour deletes the row and declares the key in `document.rs`.
 
 /// Section, by the noun in its declaration, and key.
-const NOT_YET: &[(&str, &str)] = &[
-    ("`rollout`", "order"),
-    ("`rollout`", "parallelism"),
-    ("`rollout`", "monitor"),
-    ("`rollout`", "onFailure"),
-    ("`rollout`", "probe"),
-    ("`rollout`", "lastIf"),
-];
+const NOT_YET: &[(&str, &str)] = &[("`rollout`", "probe"), ("`rollout`", "lastIf")];
 
 /// Whether a later version knows the key in that section.
 pub(crate) fn is_not_yet(section: &str, key: &str) -> bool {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use imgstack_spec::{
-    BuildSource, Follow, Image, Input, Kind, NodeRole, NodeSettings, Pin, SecretSource, Stack,
-    StackSet, read,
+    BuildSource, FailureAction, Follow, Image, Input, Kind, NodeRole, NodeSettings, Pin,
+    SecretSource, Service, Stack, StackSet, UpdateOrder, read,
 };
 
 const HEX: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -438,6 +438,45 @@ spec:
 }
 
 #[test]
+fn settings_of_a_rollout() {
+    let stack = stack(
+        "metadata: {name: a}
+spec:
+  images: [{name: a, repository: a, tag: b}]
+  services:
+    - name: all
+      image: a
+      rollout: {order: start-first, parallelism: 0, monitor: 1m30s, onFailure: rollback, timeout: 1h}
+    - {name: one, image: a, rollout: {onFailure: continue}}
+    - {name: time, image: a, rollout: {timeout: 1h}}
+    - {name: none, image: a}
+",
+    );
+    let json = serde_json::to_value(&stack.services).unwrap();
+    let settings: Vec<_> = json
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it.get("rollout"))
+        .collect();
+    let all = serde_json::json!({
+        "order": "start-first", "parallelism": 0, "monitorSeconds": 90, "onFailure": "rollback",
+    });
+    let one = serde_json::json!({"onFailure": "continue"});
+    assert_eq!(settings, [Some(&all), Some(&one), None, None]);
+    let read: Vec<Service> = serde_json::from_value(json).unwrap();
+    assert_eq!(read, stack.services);
+    let empty: Vec<_> = read.iter().map(|it| it.rollout.is_empty()).collect();
+    assert_eq!(empty, [false, false, true, true]);
+    for (word, order) in UpdateOrder::NAMES {
+        assert_eq!(order.word(), word);
+    }
+    for (word, action) in FailureAction::NAMES {
+        assert_eq!(action.word(), word);
+    }
+}
+
+#[test]
 fn line_ends_and_marks_make_no_difference() {
     let text = "apiVersion: imgstack.dev/v1alpha1
 kind: ImageStack
@@ -469,14 +508,7 @@ fn what_is_to_come_is_refused_by_name_in_one_run() {
     let diagnostics = read(&[Input::new("language.yaml", PAGE)]).unwrap_err();
     assert!(diagnostics.iter().all(|it| it.kind() == Kind::NotSupported));
     let told: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
-    let keys = [
-        "order",
-        "parallelism",
-        "monitor",
-        "onFailure",
-        "probe",
-        "lastIf",
-    ];
+    let keys = ["probe", "lastIf"];
     assert_eq!(
         told,
         keys.map(|key| format!("`{key}` is not supported yet"))

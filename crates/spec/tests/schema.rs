@@ -70,6 +70,12 @@ fn the_example_is_read() {
     assert_eq!(after, [0, 1, 2]);
     let timeouts: Vec<_> = stack.services.iter().map(|it| it.timeout).collect();
     assert_eq!(timeouts, [600, 600, 900].map(Duration::from_secs));
+    let rollout = serde_json::json!({
+        "order": "stop-first", "parallelism": 1, "monitorSeconds": 30, "onFailure": "rollback",
+    });
+    for service in &stack.services {
+        assert_eq!(serde_json::to_value(&service.rollout).unwrap(), rollout);
+    }
 }
 
 #[test]
@@ -154,7 +160,8 @@ const FULL: &str = r#"{
         ],
         "services": [
             {"name": "a", "image": "a"},
-            {"name": "b", "image": "b", "after": ["a"], "rollout": {"timeout": "1h30m"},
+            {"name": "b", "image": "b", "after": ["a"], "rollout": {"timeout": "1h30m",
+                "order": "start-first", "parallelism": 0, "monitor": "30s", "onFailure": "rollback"},
                 "stackFile": {"path": "stack.yml", "service": "b"}}
         ]
     }

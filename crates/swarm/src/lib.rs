@@ -47,12 +47,10 @@ pub use id::{ConfigId, ImageId, NodeId, ServiceId, TaskId};
 pub use logs::{LogLine, LogStream};
 pub use manager::{API_FLOOR, Cluster, Manager, UpdateOutcome};
 pub use node::{Availability, Node, NodeRole, NodeState};
-pub use patch::{PatchError, ServicePatch};
+pub use patch::{PatchError, ServicePatch, UpdateConfigPatch};
 pub use previous::PreviousSpec;
 pub use pull_failure::{PullFailure, PullFailureKind};
-pub use service::{
-    FailureAction, RawService, ServiceMode, UpdateConfig, UpdateOrder, UpdateState, UpdateStatus,
-};
+pub use service::{RawService, ServiceMode, UpdateConfig, UpdateState, UpdateStatus};
 pub use target::{Environment, Target, TargetError, TlsFiles};
 pub use task::{Task, TaskState};
 pub use transport::{SshError, SshFailure};

@@ -8,8 +8,9 @@
 //! Deliberately absent: `ForceUpdate`, and any other way to change a service.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use imgstack_spec::Platform;
+use imgstack_spec::{Platform, RolloutSettings};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -26,10 +27,30 @@ pub struct ServicePatch {
     /// with, it restarts them all, and so does a new credential afterwards:
     /// Swarm overlooks a difference in one of the two, not in both.
     pub platforms: Option<Vec<Platform>>,
+    /// Settings of `UpdateConfig`, for this update and those after it: the
+    /// engine rolls out by the spec that it is given. They are no part of the
+    /// task, so they restart nothing. `RollbackConfig` stays.
+    pub update_config: UpdateConfigPatch,
     /// Service labels (`dev.imgstack.*`) to set, or without a value to take
     /// away; the others stay. They are not part of the task, so they restart
     /// nothing.
     pub labels: BTreeMap<String, Option<String>>,
+}
+
+/// What becomes of `Order`, `Parallelism`, `Monitor` and `FailureAction`; all
+/// else of an `UpdateConfig` stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpdateConfigPatch {
+    /// They become these; what is None stays.
+    Settings(RolloutSettings),
+    /// They become what they were in this one. None: there was none at all.
+    Restored(Option<Value>),
+}
+
+impl Default for UpdateConfigPatch {
+    fn default() -> Self {
+        Self::Settings(RolloutSettings::default())
+    }
 }
 
 /// Why a spec cannot be patched.
@@ -63,6 +84,10 @@ impl ServicePatch {
         if let Some(platforms) = &self.platforms {
             set_platforms(template, platforms)?;
         }
+        match &self.update_config {
+            UpdateConfigPatch::Settings(settings) => set_rollout(&mut patched, settings)?,
+            UpdateConfigPatch::Restored(then) => restore_rollout(&mut patched, then.as_ref())?,
+        }
         if !self.labels.is_empty() {
             let labels = object(&mut patched, "Labels", "Labels")?;
             for (key, value) in &self.labels {
@@ -87,6 +112,54 @@ fn set_platforms(
     }
     let placement = object(template, "Placement", "TaskTemplate.Placement")?;
     placement.insert("Platforms".to_owned(), platforms_json(platforms));
+    Ok(())
+}
+
+fn set_rollout(spec: &mut Map<String, Value>, rollout: &RolloutSettings) -> Result<(), PatchError> {
+    if rollout.is_empty() {
+        return Ok(());
+    }
+    // Without the object the engine takes its defaults; with one, a parallelism
+    // that is not written is Go's zero: all at once.
+    let is_new = spec.get("UpdateConfig").is_none_or(Value::is_null);
+    let config = object(spec, "UpdateConfig", "UpdateConfig")?;
+    if is_new {
+        config.insert("Parallelism".to_owned(), Value::from(1));
+    }
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let settings = [
+        ("Order", rollout.order.map(|it| Value::from(it.word()))),
+        ("Parallelism", rollout.parallelism.map(Value::from)),
+        ("Monitor", rollout.monitor.map(|it| Value::from(nanos(it)))),
+        (
+            "FailureAction",
+            rollout.on_failure.map(|it| Value::from(it.word())),
+        ),
+    ];
+    for (key, value) in settings {
+        if let Some(value) = value {
+            config.insert(key.to_owned(), value);
+        }
+    }
+    Ok(())
+}
+
+fn restore_rollout(spec: &mut Map<String, Value>, then: Option<&Value>) -> Result<(), PatchError> {
+    let Some(then) = then else {
+        spec.remove("UpdateConfig");
+        return Ok(());
+    };
+    let Value::Object(then) = then else {
+        spec.insert("UpdateConfig".to_owned(), then.clone());
+        return Ok(());
+    };
+    let config = object(spec, "UpdateConfig", "UpdateConfig")?;
+    for key in ["Order", "Parallelism", "Monitor", "FailureAction"] {
+        match then.get(key) {
+            Some(value) => config.insert(key.to_owned(), value.clone()),
+            None => config.remove(key),
+        };
+    }
     Ok(())
 }
 

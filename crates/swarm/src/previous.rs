@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{RawService, ServiceId, ServicePatch, spec_digest};
+use crate::{RawService, ServiceId, ServicePatch, UpdateConfigPatch, spec_digest};
 
 /// Labels that are ours to set and to keep.
 const OURS: &str = "dev.imgstack.";
@@ -73,8 +73,8 @@ impl PreviousSpec {
     }
 
     /// The change that leads back from what the service is now: its image, the
-    /// platforms that follow it, and our labels, those that have come since
-    /// taken away. All else stays as it is now.
+    /// platforms that follow it, its rollout settings, and our labels, those
+    /// that have come since taken away. All else stays as it is now.
     #[must_use]
     pub fn patch(&self, now: &RawService) -> ServicePatch {
         let then = RawService::new(serde_json::json!({ "Spec": self.spec }));
@@ -88,6 +88,7 @@ impl PreviousSpec {
         ServicePatch {
             image: self.image().to_owned(),
             platforms: Some(then.platforms()),
+            update_config: UpdateConfigPatch::Restored(self.spec.get("UpdateConfig").cloned()),
             labels,
         }
     }
@@ -112,6 +113,7 @@ fn place(into: &mut Map<String, Value>, path: &[&str], value: Value) {
 
 #[cfg(test)]
 mod tests {
+    use imgstack_spec::{FailureAction, RolloutSettings, UpdateOrder};
     use serde_json::json;
 
     use super::*;
@@ -155,7 +157,19 @@ mod tests {
     /// A change of ours and the way back: every byte is as before.
     #[test]
     fn the_way_back_leads_to_what_was_there() {
-        let previous = PreviousSpec::of(&service(before()));
+        let set = json!({"Delay": 5, "Monitor": 7, "Order": "start-first", "Parallelism": 2});
+        for config in [None, Some(json!(null)), Some(json!({})), Some(set)] {
+            let mut spec = before();
+            match config {
+                Some(config) => spec["UpdateConfig"] = config,
+                None => drop(spec.as_object_mut().unwrap().remove("UpdateConfig")),
+            }
+            leads_back(&spec);
+        }
+    }
+
+    fn leads_back(before: &Value) {
+        let previous = PreviousSpec::of(&service(before.clone()));
         let changed = ServicePatch {
             image: "web:1@sha256:bb".to_owned(),
             platforms: Some(vec![imgstack_spec::Platform {
@@ -163,6 +177,11 @@ mod tests {
                 architecture: "arm64".to_owned(),
                 variant: None,
             }]),
+            update_config: UpdateConfigPatch::Settings(RolloutSettings {
+                order: Some(UpdateOrder::StopFirst),
+                on_failure: Some(FailureAction::Rollback),
+                ..RolloutSettings::default()
+            }),
             labels: [
                 ("dev.imgstack.plan", "new"),
                 ("dev.imgstack.credential", "1f"),
@@ -170,9 +189,9 @@ mod tests {
             .map(|(key, value)| (key.to_owned(), Some(value.to_owned())))
             .into(),
         };
-        let mut now = changed.apply(&before()).unwrap();
+        let mut now = changed.apply(before).unwrap();
         let back = previous.patch(&service(now.clone())).apply(&now).unwrap();
-        assert_eq!(back, before());
+        assert_eq!(&back, before);
         assert_eq!(spec_digest(&back), previous.spec_digest);
         // What somebody else changed meanwhile stays.
         now["TaskTemplate"]["ContainerSpec"]["Env"] = json!(["PASSWORD=other"]);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use imgstack_spec::Platform;
+use imgstack_spec::{FailureAction, Platform, UpdateOrder};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -46,26 +46,6 @@ pub struct UpdateConfig {
     pub failure_action: FailureAction,
     /// The share of failed tasks that is still accepted, from 0 to 1.
     pub max_failure_ratio: f64,
-}
-
-/// `UpdateConfig.Order`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpdateOrder {
-    /// The old task is stopped first (default).
-    StopFirst,
-    /// The new task is started first.
-    StartFirst,
-}
-
-/// `UpdateConfig.FailureAction`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureAction {
-    /// Stop there and leave things as they are (default).
-    Pause,
-    /// Go on regardless.
-    Continue,
-    /// Go back to `PreviousSpec`.
-    Rollback,
 }
 
 /// `UpdateStatus`: what Swarm's updater says about the latest update. Absent

@@ -18,8 +18,8 @@ use ground::{build, docker, host, lab, local};
 use imgstack_swarm::rollout::assess;
 use imgstack_swarm::{
     Availability, ConnectFailure, Environment, Error, EventStream, LogStream, Manager, NodeRole,
-    NodeState, RawService, ServiceId, ServicePatch, SshFailure, Target, Task, UpdateState,
-    spec_digest,
+    NodeState, RawService, ServiceId, ServicePatch, SshFailure, Target, Task, UpdateConfigPatch,
+    UpdateState, spec_digest,
 };
 use tokio::time::timeout;
 
@@ -297,6 +297,7 @@ fn patch(image: &str) -> ServicePatch {
     ServicePatch {
         image: image.to_owned(),
         platforms: None,
+        update_config: UpdateConfigPatch::default(),
         labels: [("dev.imgstack.stack".to_owned(), Some("test".to_owned()))].into(),
     }
 }

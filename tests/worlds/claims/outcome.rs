@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 
 use imgstack_executor::{Event, Failure, FailureKind, StepOutcome};
-use imgstack_planner::{
-    Action, PullImage, RotateCredential, StackPlan, Step, StepId, UpdateService,
-};
+use imgstack_planner::{Action, PullImage, StackPlan, Step, StepId, UpdateService};
 use imgstack_spec::ImageRef;
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -66,7 +64,12 @@ pub fn outcome_is_true(day: &Day<'_>) {
         }
         match (&step.action, ended) {
             (Action::UpdateService(update), _) => update_is_true(day, step, update, ended),
-            (Action::RotateCredential(rotate), _) => rotation_is_true(day, step, rotate, ended),
+            (Action::AdjustService(adjust), _) => {
+                write_is_true(day, step, adjust.service.as_str(), &adjust.image, ended);
+            }
+            (Action::RotateCredential(rotate), _) => {
+                write_is_true(day, step, rotate.service.as_str(), &rotate.image, ended);
+            }
             (Action::PullImage(pull), _) => pull_is_true(day, step, pull, ended),
             (Action::RemoveLeftover(left), StepOutcome::Done) => {
                 assert!(!day.after.services.contains_key(left.service.as_str()));
@@ -237,10 +240,9 @@ fn has_failed(day: &Day<'_>, step: &Step, update: &UpdateService) {
     is_of_use(failure);
 }
 
-/// A credential is put in, and no task notices.
+/// A credential or settings are put in, and no task notices.
 #[track_caller]
-fn rotation_is_true(day: &Day<'_>, step: &Step, rotate: &RotateCredential, ended: StepOutcome) {
-    let name = rotate.service.as_str();
+fn write_is_true(day: &Day<'_>, step: &Step, name: &str, image: &str, ended: StepOutcome) {
     match ended {
         StepOutcome::Done => {
             let there = &done(day, step).services[name];
@@ -248,7 +250,7 @@ fn rotation_is_true(day: &Day<'_>, step: &Step, rotate: &RotateCredential, ended
                 is_ours(day, there) || day.meddled == Some(name),
                 "{there:#?}"
             );
-            assert!(there.image() == rotate.image || day.meddled == Some(name));
+            assert!(there.image() == image || day.meddled == Some(name));
         }
         StepOutcome::Failed => {
             let (failure, truth) = failed(day, step);
@@ -264,7 +266,7 @@ fn rotation_is_true(day: &Day<'_>, step: &Step, rotate: &RotateCredential, ended
         }
         StepOutcome::InFlight => assert!(day.trouble || day.stopped, "{:#?}", told(day)),
         StepOutcome::NotStarted => is_untouched(day, name),
-        StepOutcome::Stopped => panic!("a write is never half given up: {rotate:#?}"),
+        StepOutcome::Stopped => panic!("a write is never half given up: {step:#?}"),
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgstack_planner::{Action, Code, Finding, Severity, StackPlan, Step, UpdateService};
+use imgstack_planner::{
+    Action, AdjustService, Code, Finding, Severity, StackPlan, Step, UpdateService,
+};
 use imgstack_spec::Address;
 
 use super::is_wanted;
+use super::settings::{adjustment_is_due, goes_by_its_settings, lacks};
 use crate::design::{Design, Service, Wants};
 use crate::order;
 use crate::truth::{self, Truth};
@@ -22,6 +25,15 @@ pub fn steps(plan: &StackPlan) -> impl Iterator<Item = &UpdateService> {
 /// The updates by service.
 pub fn steps_of(plan: &StackPlan) -> BTreeMap<&str, &UpdateService> {
     steps(plan).map(|it| (it.service.as_str(), it)).collect()
+}
+
+/// The changes of settings alone, by service.
+pub fn adjustments(plan: &StackPlan) -> BTreeMap<&str, &AdjustService> {
+    let steps = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::AdjustService(adjust) => Some((adjust.service.as_str(), adjust)),
+        _ => None,
+    });
+    steps.collect()
 }
 
 /// The services that are blocked, whatever by, or do not run and wait for a
@@ -45,15 +57,18 @@ fn blocks(finding: &Finding) -> bool {
 /// After an apply nothing of it is left to do, and nothing else: but for what
 /// waited for a service that did not run, be it for its bad build that comes
 /// and goes or for an image that a node has pulled now, and for a credential
-/// with which the engine went back since no task of the service runs.
+/// or settings with which the engine went back.
 #[track_caller]
 pub fn nothing_is_left(world: &World, truth: &Truth, applied: &StackPlan, now: &StackPlan) {
     let sound = world.design.is_sound();
     for step in &now.steps {
         let went_back = |name: &str| truth.services[name].state.starts_with("rollback");
-        if let Action::RotateCredential(rotate) = &step.action
-            && went_back(rotate.service.as_str())
-        {
+        let written = match &step.action {
+            Action::RotateCredential(rotate) => Some(rotate.service.as_str()),
+            Action::AdjustService(adjust) => Some(adjust.service.as_str()),
+            _ => None,
+        };
+        if written.is_some_and(went_back) {
             continue;
         }
         let again = applied.steps.iter().any(|it| it.id == step.id);
@@ -83,6 +98,7 @@ fn waited_for_what_did_not_run(world: &World, applied: &StackPlan, step: &Step) 
 #[track_caller]
 pub fn plan_is_true(world: &World, truth: &Truth, plan: &StackPlan, trouble: bool) {
     let (steps, blocked) = (steps_of(plan), blocked(plan));
+    let adjustments = adjustments(plan);
     for finding in &plan.report.findings {
         if blocks(finding) {
             is_blocked(world, truth, finding, &blocked, trouble);
@@ -97,10 +113,23 @@ pub fn plan_is_true(world: &World, truth: &Truth, plan: &StackPlan, trouble: boo
             (None, true) => {}
             (None, false) => is_well(world, truth, service, &says),
         }
+        match adjustments.get(name) {
+            Some(adjust) => {
+                assert!(!steps.contains_key(name), "twice: {says}");
+                adjustment_is_due(service, &truth.services[name], adjust);
+            }
+            None if steps.contains_key(name) || blocked.contains(name) => {}
+            None => {
+                let lacks = lacks(service, &truth.services[name]);
+                assert!(lacks.is_empty(), "{lacks:?} {says}");
+            }
+        }
     }
     let strangers = world.design.services.iter().filter(|it| !it.in_spec);
     for stranger in strangers {
-        assert!(!steps.contains_key(stranger.name.as_str()), "{stranger:?}");
+        let name = stranger.name.as_str();
+        let is_meant = steps.contains_key(name) || adjustments.contains_key(name);
+        assert!(!is_meant, "{stranger:?}");
     }
 }
 
@@ -135,6 +164,7 @@ fn is_due(world: &World, truth: &Truth, service: &Service, update: &UpdateServic
         wrong(there.image()) || wrong_tasks,
         "no cause: {update:#?} {there:#?}"
     );
+    goes_by_its_settings(service, there, update);
     assert_eq!(update.image.from, there.image());
     assert!(is_wanted(world, service, &update.image.to), "{update:#?}");
     if wrong(there.image()) {
@@ -228,6 +258,7 @@ fn is_blocked(
                 Code::NotRunning => lacks_tasks(world, truth, service),
                 // A write would go on with what has stopped, or restart tasks.
                 Code::NotRotated => is_half_way(there(name)),
+                Code::NotAdjusted => has_stopped(there(name)),
                 Code::NodeBlocked => {
                     let mut nodes = truth.nodes.iter();
                     nodes.any(|(host, node)| {
@@ -266,9 +297,12 @@ fn runs_nowhere(world: &World, truth: &Truth, service: &Service) -> bool {
     !usable.any(|node| build.architectures.contains(&node.architecture.as_str()))
 }
 
+fn has_stopped(there: &truth::Service) -> bool {
+    ["paused", "rollback_paused"].contains(&there.state.as_str())
+}
+
 fn is_half_way(there: &truth::Service) -> bool {
-    let paused = ["paused", "rollback_paused"].contains(&there.state.as_str());
-    paused || !there.tasks.iter().all(|task| task.as_asked)
+    has_stopped(there) || !there.tasks.iter().all(|task| task.as_asked)
 }
 
 fn lacks_tasks(world: &World, truth: &Truth, service: &Service) -> bool {

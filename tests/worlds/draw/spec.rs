@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Dice;
+use crate::claims::Settings;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -61,6 +62,29 @@ fn update(dice: &mut Dice) -> Value {
         }
     }
     config
+}
+
+/// What the spec says of it: mostly nothing.
+pub fn rollout(dice: &mut Dice) -> Settings {
+    let mut settings = Settings::new();
+    if !dice.chance(35) {
+        return settings;
+    }
+    let drawn = [
+        ("Order", json!(dice.pick(&["stop-first", "start-first"]))),
+        ("Parallelism", json!(dice.pick(&[0, 1, 2]))),
+        ("Monitor", json!(dice.pick(&[1, 2, 3]) * SECOND)),
+        (
+            "FailureAction",
+            json!(dice.pick(&["pause", "continue", "rollback", "rollback"])),
+        ),
+    ];
+    for (key, value) in drawn {
+        if dice.chance(50) {
+            settings.insert(key, value);
+        }
+    }
+    settings
 }
 
 fn drop_sometimes(dice: &mut Dice, object: &mut Value, field: &str) {

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use imgstack_executor::StepOutcome;
-use imgstack_planner::{Action, Change, StepId, UpdateService};
+use imgstack_planner::{Action, Change, SettingsChange, StepId, UpdateService};
 use serde_json::Value;
 
-use crate::claims::{Day, steps, steps_of};
+use crate::claims::{Day, steps, steps_of, with_settings};
 use crate::truth::{self, Truth};
 
 /// Compares every service before and after.
@@ -20,12 +20,16 @@ pub fn are_those_planned(day: &Day<'_>) {
         if !planned.contains_key(name.as_str()) {
             let after = &day.after.services[name];
             let rotated = rotated(day, name);
+            let adjusted = adjusted(day, name);
             // Tasks that do not run yet are made anew for another credential,
             // and the engine goes back with it when they fail.
             let went_back = rotated.is_some() && after.state.starts_with("rollback");
             let expected = match went_back {
                 true => before.spec.clone(),
-                false => with_labels(&before.spec, rotated),
+                false => {
+                    let adjusted = adjusted.map(|it| with_settings(&before.spec, it));
+                    with_labels(adjusted.as_ref().unwrap_or(&before.spec), rotated)
+                }
             };
             assert_eq!(text(&after.spec), text(&expected), "nobody planned it");
             if sound && day.before.is_calm(before, 30) {
@@ -55,6 +59,7 @@ fn fields(update: &UpdateService, before: &truth::Service, after: &truth::Servic
         let now = after.spec["TaskTemplate"]["Placement"]["Platforms"].clone();
         expected["TaskTemplate"]["Placement"]["Platforms"] = now;
     }
+    expected = with_settings(&expected, &update.settings);
     assert_eq!(text(&after.spec), text(&expected));
 }
 
@@ -63,11 +68,24 @@ fn is_done(day: &Day<'_>, id: &StepId) -> bool {
     steps.any(|(step, ended)| step == id && *ended == StepOutcome::Done)
 }
 
-/// The labels of a credential that was put into a service.
+/// The labels of a service that was given a credential or settings.
 fn rotated<'a>(day: &'a Day<'_>, name: &str) -> Option<&'a Labels> {
     day.plan.steps.iter().find_map(|step| match &step.action {
         Action::RotateCredential(rotate) if rotate.service.as_str() == name => {
             is_done(day, &step.id).then_some(&rotate.labels)
+        }
+        Action::AdjustService(adjust) if adjust.service.as_str() == name => {
+            is_done(day, &step.id).then_some(&adjust.labels)
+        }
+        _ => None,
+    })
+}
+
+/// The settings that a service was given without an image.
+fn adjusted<'a>(day: &'a Day<'_>, name: &str) -> Option<&'a SettingsChange> {
+    day.plan.steps.iter().find_map(|step| match &step.action {
+        Action::AdjustService(adjust) if adjust.service.as_str() == name => {
+            is_done(day, &step.id).then_some(&adjust.settings)
         }
         _ => None,
     })

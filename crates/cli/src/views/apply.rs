@@ -198,6 +198,7 @@ fn words(action: &str) -> Words {
     let (doing, done) = match action {
         "login" => ("Logging in", "Logged in"),
         "pull" => ("Pulling", "Pulled"),
+        "adjust" => ("Changing the settings", "Settings changed"),
         "rotate" => ("Rotating the credential", "Credential rotated"),
         "remove" => ("Removing", "Removed"),
         _ => ("Updating", "Updated"),

@@ -55,6 +55,7 @@ fn moved(stack: &StackPlan, step: &Step) -> Option<Address> {
         Action::UpdateService(update) => &stack.stack.service(&update.service)?.image,
         Action::PullImage(pull) => &pull.image,
         Action::LogIn(_)
+        | Action::AdjustService(_)
         | Action::RotateCredential(_)
         | Action::RemoveImage(_)
         | Action::RemoveLeftover(_) => return None,

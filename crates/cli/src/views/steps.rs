@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use imgstack_planner::{
-    Action, Change, Effect, FailureAction, LogIn, PullImage, RemoveImage, StackPlan, Step, StepId,
-    UpdateOrder, UpdateService, Via,
+    Action, Change, Effect, LogIn, PullImage, RemoveImage, SettingsChange, StackPlan, Step, StepId,
+    UpdateService, Via,
 };
-use imgstack_spec::{ByteSize, Digest, ImageRef, Platform};
+use imgstack_spec::{ByteSize, Digest, FailureAction, ImageRef, Platform};
 
 use super::fold::{beside, listed, pieces, prose};
 use super::style::{BAD, BOLD, CHANGE, DIM, GOOD, inline, paint, short};
@@ -35,6 +35,10 @@ pub(crate) fn steps(out: &mut String, stack: &StackPlan) {
         );
         match &step.action {
             Action::UpdateService(update) => changes(out, update),
+            Action::AdjustService(adjust) => {
+                settings(out, &adjust.settings);
+                labels(out, &adjust.labels);
+            }
             Action::RotateCredential(rotate) => labels(out, &rotate.labels),
             Action::LogIn(_)
             | Action::PullImage(_)
@@ -89,7 +93,9 @@ fn padded(step: &Step, stack: &StackPlan) -> String {
 fn detail(step: &Step, stack: &StackPlan) -> Vec<String> {
     match &step.action {
         Action::UpdateService(update) => listed(&format!("{}{}", effect(update), after(step))),
-        Action::RotateCredential(_) => vec!["restarts nothing".to_owned()],
+        Action::AdjustService(_) | Action::RotateCredential(_) => {
+            vec!["restarts nothing".to_owned()]
+        }
         Action::PullImage(pull) => pull_detail(pull, stack),
         Action::LogIn(LogIn {
             registry, username, ..
@@ -135,12 +141,9 @@ pub(crate) fn effect(update: &UpdateService) -> String {
     if update.restarts.tasks == 0 {
         return "restarts nothing".to_owned();
     }
-    let order = match update.order {
-        UpdateOrder::StopFirst => "stop-first",
-        UpdateOrder::StartFirst => "start-first",
-    };
+    let order = update.order.word();
     let failure = match update.on_failure {
-        FailureAction::Rollback => "",
+        FailureAction::Rollback => ", on failure it goes back (rollback)",
         FailureAction::Pause => ", on failure it stops there (pause)",
         FailureAction::Continue => ", on failure it goes on (continue)",
     };
@@ -177,7 +180,43 @@ fn changes(out: &mut String, update: &UpdateService) {
         let line = changed(&format!("{change} platforms  "), from, &to);
         let _ = writeln!(out, "{line}");
     }
+    settings(out, &update.settings);
     labels(out, &update.labels);
+}
+
+/// Rollout settings, in the words of a stack file.
+fn settings(out: &mut String, settings: &SettingsChange) {
+    let mut line = |key: &str, from: String, to: &str| {
+        let field = format!("{} update_config.{key}  ", paint(CHANGE, "~"));
+        let _ = writeln!(out, "{}", changed(&field, from, to));
+    };
+    if let Some(Change { from, to }) = &settings.order {
+        line("order", from.word().to_owned(), to.word());
+    }
+    if let Some(Change { from, to }) = &settings.parallelism {
+        line("parallelism", at_once(*from), &at_once(*to));
+    }
+    if let Some(Change { from, to }) = &settings.monitor_ms {
+        line("monitor", time(*from), &time(*to));
+    }
+    if let Some(Change { from, to }) = &settings.on_failure {
+        line("failure_action", from.word().to_owned(), to.word());
+    }
+}
+
+fn at_once(tasks: u64) -> String {
+    match tasks {
+        0 => "0 (all at once)".to_owned(),
+        tasks => tasks.to_string(),
+    }
+}
+
+/// `90s`, or `1500ms` for what is no whole second.
+fn time(milliseconds: u64) -> String {
+    match milliseconds % 1000 {
+        0 => format!("{}s", milliseconds / 1000),
+        _ => format!("{milliseconds}ms"),
+    }
 }
 
 /// From what to what: below each other if that does not fit beside.

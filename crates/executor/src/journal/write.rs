@@ -203,6 +203,7 @@ fn planned(place: usize, step: &Step) -> PlannedStep {
         Action::RemoveLeftover(_)
         | Action::LogIn(_)
         | Action::PullImage(_)
+        | Action::AdjustService(_)
         | Action::RotateCredential(_)
         | Action::RemoveImage(_) => None,
     };

@@ -1,5 +1,6 @@
 //! What each kind of step does.
 
+pub(crate) mod adjust;
 pub(crate) mod leftover;
 pub(crate) mod login;
 pub(crate) mod pull;

@@ -14,6 +14,7 @@ mod rollout;
 #[path = "../../../swarm/tests/scripted/mod.rs"]
 mod scripted;
 mod sending;
+mod settings;
 mod stopping;
 mod support;
 mod verdicts;

@@ -13,7 +13,7 @@ use imgstack_swarm::RegistryAuth;
 use serde_json::json;
 
 use crate::scripted::Reply;
-use crate::support::{LABEL, TASKS, UPDATE_WEB, World, after, before, new, refusal, says, task};
+use crate::support::{LABEL, UPDATE_WEB, World, after, before, new, refusal, says, task};
 
 const IMAGES: &str = "GET /images/json";
 const PULL: &str = "POST /images/create";
@@ -215,7 +215,7 @@ async fn a_rotation_changes_labels_carries_the_credential_and_waits_for_no_task(
     expected["Labels"][LABEL] = json!("f2");
     let body: serde_json::Value = serde_json::from_str(&sent.body).unwrap();
     assert_eq!(body, expected);
-    assert_eq!(asked(&world, TASKS), 0);
+    assert_eq!(asked(&world, "/tasks"), 0);
 }
 
 #[tokio::test]

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use imgstack_executor::{Credentials, Event, Failure, Outcome, StepOutcome, execute};
 use imgstack_planner::{
-    Action, Change, FailureAction, Known, Only, Report, Restarts, Seen, StackPlan, Step,
-    UpdateOrder, UpdateService,
+    Action, Change, Known, Only, Report, Restarts, Seen, SettingsChange, StackPlan, Step,
+    UpdateService,
 };
-use imgstack_spec::{Address, NodeName, Stack};
+use imgstack_spec::{Address, FailureAction, NodeName, Stack, UpdateOrder};
 use imgstack_swarm::{NodeEngine, open_fields, spec_digest};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -332,6 +332,7 @@ fn step(name: &str) -> Step {
             to: new(),
         },
         platforms: None,
+        settings: SettingsChange::default(),
         labels: BTreeMap::from([(LABEL.to_owned(), label)]),
         restarts: Restarts {
             tasks: 1,

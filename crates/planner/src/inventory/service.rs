@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgstack_spec::{ImageRef, NodeName, Platform};
+use imgstack_spec::{FailureAction, ImageRef, NodeName, Platform, UpdateOrder};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Seen;
@@ -70,28 +70,6 @@ pub struct UpdateSettings {
     pub monitor_ms: u64,
     /// What the engine does when tasks fail.
     pub on_failure: FailureAction,
-}
-
-/// Whether the old task stops before the new one starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum UpdateOrder {
-    /// The old one stops first.
-    StopFirst,
-    /// The new one starts first.
-    StartFirst,
-}
-
-/// What the engine does when an update fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum FailureAction {
-    /// Stops and leaves things as they are: the engine's default.
-    Pause,
-    /// Goes on.
-    Continue,
-    /// Goes back to the previous spec.
-    Rollback,
 }
 
 /// `UpdateStatus` of a service.

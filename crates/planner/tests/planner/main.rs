@@ -9,6 +9,7 @@ mod major;
 mod nodes;
 mod order;
 mod removals;
+mod settings;
 mod stack_files;
 mod support;
 mod verdicts;

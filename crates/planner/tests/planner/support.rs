@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use imgstack_planner::{
-    Acceptance, Availability, Build, Disk, FailureAction, Inventory, Known, Observed,
-    ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTags,
-    ObservedTask, Only, Options, PullSize, Seen, ServiceMode, StackPlan, StoredBuild, Trouble,
-    UpdateOrder, UpdateSettings, UpdateState, UpdateStatus, choice, plan, undated, unled,
+    Acceptance, Availability, Build, Disk, Inventory, Known, Observed, ObservedCredential,
+    ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTags, ObservedTask, Only,
+    Options, PullSize, Seen, ServiceMode, StackPlan, StoredBuild, Trouble, UpdateSettings,
+    UpdateState, UpdateStatus, choice, plan, undated, unled,
 };
 use imgstack_spec::policy::{Choice, Policy, TagList};
 use imgstack_spec::{
-    DEFAULT_TIMEOUT, Digest, Follow, Image, ImageRef, MajorUpgrade, Pin, Platform, Repository,
-    Service, Stack, Tag,
+    DEFAULT_TIMEOUT, Digest, FailureAction, Follow, Image, ImageRef, MajorUpgrade, Pin, Platform,
+    Repository, RolloutSettings, Service, Stack, Tag, UpdateOrder,
 };
 
 pub const REPOSITORY: &str = "ghcr.io/acme/pg";
@@ -230,6 +230,7 @@ impl World {
             name: name.parse().unwrap(),
             image: "pg".parse().unwrap(),
             after: after.iter().map(|name| name.parse().unwrap()).collect(),
+            rollout: RolloutSettings::default(),
             timeout: DEFAULT_TIMEOUT,
             stack_file: None,
         });

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Names, duration, order, parse_name, path};
+use super::{Names, order, parse_name, path, rollout};
 use crate::diagnostic::{Finding, Kind, quoted};
 use crate::document::{self, Document, Spec};
-use crate::model::{DEFAULT_TIMEOUT, Service, StackFile};
+use crate::model::{DEFAULT_TIMEOUT, RolloutSettings, Service, StackFile};
 use crate::near::nearest;
 use crate::section::{At, Context};
 use crate::{ImageName, ServiceName};
@@ -99,10 +99,9 @@ fn one(
     let after = service.after.as_ref().map_or(&[][..], |list| &list.value);
     let after = self::after(after, name, stack, context);
     let rollout = service.rollout.as_ref();
-    let timeout = rollout.and_then(|rollout| rollout.timeout.as_ref());
-    let timeout = match timeout {
-        Some(text) => duration(&text.0, context),
-        None => Some(DEFAULT_TIMEOUT),
+    let (rollout, timeout) = match rollout {
+        Some(rollout) => rollout::read(rollout, context),
+        None => (RolloutSettings::default(), DEFAULT_TIMEOUT),
     };
     let stack_file = match &service.stack_file {
         Some(keys) => Some(self::stack_file(keys, context)?),
@@ -112,7 +111,8 @@ fn one(
         name: parsed?,
         image: image?,
         after,
-        timeout: timeout?,
+        rollout,
+        timeout,
         stack_file,
     })
 }

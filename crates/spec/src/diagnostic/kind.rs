@@ -93,6 +93,8 @@ kinds! {
     Size = "size",
     /// Not a duration.
     Duration = "duration",
+    /// No way to roll a service out.
+    Rollout = "rollout",
     /// An image that is not defined.
     UnknownImage = "unknown_image",
     /// A service that is not defined, in `after`.

@@ -2,12 +2,14 @@
 //! odd forms that engines send, and on random JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use imgstack_spec::Platform;
+use imgstack_spec::{FailureAction, Platform, RolloutSettings, UpdateOrder};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::{PatchError, ServicePatch};
+use super::{PatchError, ServicePatch, UpdateConfigPatch};
+use crate::RawService;
 
 const IMAGE: &str = "registry.example.org/stacks/postgres:16@sha256:aaaa";
 
@@ -23,6 +25,7 @@ fn patch(platforms: Option<Vec<Platform>>, labels: &[(&str, &str)]) -> ServicePa
     ServicePatch {
         image: IMAGE.to_owned(),
         platforms,
+        update_config: UpdateConfigPatch::default(),
         labels: labels
             .iter()
             .map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned())))
@@ -173,6 +176,124 @@ fn forms() {
     }
 }
 
+/// (name, `UpdateConfig` before, what is asked for, `UpdateConfig` after); Null
+/// is absent.
+#[test]
+fn settings() {
+    let none = RolloutSettings::default;
+    let order = RolloutSettings {
+        order: Some(UpdateOrder::StartFirst),
+        ..none()
+    };
+    let all = RolloutSettings {
+        order: Some(UpdateOrder::StopFirst),
+        parallelism: Some(0),
+        monitor: Some(Duration::from_secs(90)),
+        on_failure: Some(FailureAction::Rollback),
+    };
+    let rich = json!({
+        "Parallelism": 2, "Delay": 1_000_000_000_u64, "FailureAction": "continue",
+        "Monitor": 7_500_000_000_u64, "MaxFailureRatio": 0.25, "Order": "start-first", "New": {"a": 1},
+    });
+    let table = [
+        ("left alone", rich.clone(), none(), rich.clone()),
+        ("left absent", Value::Null, none(), Value::Null),
+        (
+            "one",
+            json!({"Parallelism": 4, "Order": "stop-first"}),
+            order.clone(),
+            json!({"Parallelism": 4, "Order": "start-first"}),
+        ),
+        (
+            "all, and the others stay",
+            rich,
+            all.clone(),
+            json!({
+                "Parallelism": 0, "Delay": 1_000_000_000_u64, "FailureAction": "rollback",
+                "Monitor": 90_000_000_000_u64, "MaxFailureRatio": 0.25, "Order": "stop-first", "New": {"a": 1},
+            }),
+        ),
+        (
+            "an object that says nothing means all at once, and stays so",
+            json!({}),
+            order.clone(),
+            json!({"Order": "start-first"}),
+        ),
+        (
+            "without an object it is one at a time, and stays so",
+            Value::Null,
+            order,
+            json!({"Parallelism": 1, "Order": "start-first"}),
+        ),
+        (
+            "all, without an object",
+            Value::Null,
+            all,
+            json!({
+                "Parallelism": 0, "FailureAction": "rollback", "Monitor": 90_000_000_000_u64,
+                "Order": "stop-first",
+            }),
+        ),
+    ];
+    for (name, before, rollout, after) in table {
+        let spec = |config: Value| {
+            let mut spec = json!({
+                "RollbackConfig": {"Parallelism": 3, "Order": "stop-first"},
+                "TaskTemplate": {"ContainerSpec": {"Image": IMAGE}},
+            });
+            if !config.is_null() {
+                spec["UpdateConfig"] = config;
+            }
+            spec
+        };
+        let patch = ServicePatch {
+            update_config: UpdateConfigPatch::Settings(rollout),
+            ..patch(None, &[])
+        };
+        assert_eq!(patch.apply(&spec(before)).unwrap(), spec(after), "{name}");
+    }
+    let odd = json!({"TaskTemplate": {"ContainerSpec": {"Image": "a"}}, "UpdateConfig": 1});
+    let patch = ServicePatch {
+        update_config: UpdateConfigPatch::Settings(RolloutSettings {
+            parallelism: Some(1),
+            ..none()
+        }),
+        ..patch(None, &[])
+    };
+    assert_eq!(
+        patch.apply(&odd),
+        Err(PatchError::NotAnObject("UpdateConfig"))
+    );
+}
+
+/// What is written is what is read: without that no plan is ever empty.
+#[test]
+fn settings_are_read_as_they_are_written() {
+    let asked = RolloutSettings {
+        order: Some(UpdateOrder::StartFirst),
+        parallelism: Some(3),
+        monitor: Some(Duration::from_secs(11)),
+        on_failure: Some(FailureAction::Continue),
+    };
+    for config in [Value::Null, json!({}), json!({"Delay": 5})] {
+        let spec =
+            json!({"TaskTemplate": {"ContainerSpec": {"Image": "a"}}, "UpdateConfig": config});
+        let patch = ServicePatch {
+            update_config: UpdateConfigPatch::Settings(asked.clone()),
+            ..patch(None, &[])
+        };
+        let patched = patch.apply(&spec).unwrap();
+        let read = RawService::new(json!({"Spec": patched})).update_config();
+        let read = RolloutSettings {
+            order: Some(read.order),
+            parallelism: Some(read.parallelism),
+            monitor: Some(read.monitor),
+            on_failure: Some(read.failure_action),
+        };
+        assert_eq!(read, asked, "{config}");
+    }
+}
+
 #[test]
 fn labels() {
     let ours = json!({"dev.imgstack.stack": "db"});
@@ -262,6 +383,9 @@ fn key() -> impl Strategy<Value = String> {
         Just("Labels".to_owned()),
         Just("Placement".to_owned()),
         Just("Platforms".to_owned()),
+        Just("UpdateConfig".to_owned()),
+        Just("RollbackConfig".to_owned()),
+        Just("Order".to_owned()),
         "[A-Za-z]{1,6}",
     ]
 }
@@ -282,7 +406,9 @@ proptest! {
         template in any_json(),
         container in any_json(),
         placement in prop::option::of(any_json()),
+        update_config in prop::option::of(any_json()),
         with_platforms in any::<bool>(),
+        with_order in any::<bool>(),
     ) {
         let mut template = object_of(template);
         template.insert("ContainerSpec".to_owned(), Value::Object(object_of(container)));
@@ -293,10 +419,20 @@ proptest! {
         let mut spec = object_of(outer);
         spec.insert("TaskTemplate".to_owned(), Value::Object(template));
         spec.remove("Labels");
+        spec.remove("UpdateConfig");
+        if let Some(config) = update_config {
+            spec.insert("UpdateConfig".to_owned(), Value::Object(object_of(config)));
+        }
         let spec = Value::Object(spec);
 
         let platforms = with_platforms.then(|| vec![platform("linux", "amd64", None)]);
-        let mut patched = patch(platforms, &[("dev.imgstack.stack", "db")]).apply(&spec).unwrap();
+        let rollout = RolloutSettings {
+            order: with_order.then_some(UpdateOrder::StartFirst),
+            ..RolloutSettings::default()
+        };
+        let update_config = UpdateConfigPatch::Settings(rollout);
+        let patch = ServicePatch { update_config, ..patch(platforms, &[("dev.imgstack.stack", "db")]) };
+        let mut patched = patch.apply(&spec).unwrap();
         // As it goes over the wire and comes back.
         patched = serde_json::from_str(&patched.to_string()).unwrap();
 
@@ -306,6 +442,10 @@ proptest! {
                     || place.starts_with("/TaskTemplate/ContainerSpec/Image/")
                     || place == "/Labels/"
                     || place == "/Labels/dev.imgstack.stack"
+                    || (with_order && place == "/UpdateConfig/")
+                    || (with_order && place.starts_with("/UpdateConfig/Order"))
+                    || (with_order && place == "/UpdateConfig/Parallelism"
+                        && spec.get("UpdateConfig").is_none())
                     || (with_platforms && place == "/TaskTemplate/Placement/")
                     || (with_platforms && place.starts_with("/TaskTemplate/Placement/Platforms")),
                 "{} changed in {}", place, spec

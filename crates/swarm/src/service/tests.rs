@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use imgstack_spec::{FailureAction, UpdateOrder};
 use serde_json::{Value, json};
 
-use super::{FailureAction, RawService, ServiceMode, UpdateConfig, UpdateOrder, UpdateState};
+use super::{RawService, ServiceMode, UpdateConfig, UpdateState};
 use crate::ServiceId;
 
 fn with_spec(spec: Value) -> RawService {
