@@ -105,13 +105,21 @@ impl Service<'_> {
 
     /// Waits until an update has come to that, and returns its status.
     pub async fn ends(&self, state: &str) -> Value {
-        until(&format!("the update to be {state}"), async || {
-            let status = self.status().await;
-            match status["State"] == state {
-                true => Ok(status),
-                false => Err(format!("{status} {}", seen(&self.tasks().await))),
-            }
-        })
+        self.ends_in(&[state]).await
+    }
+
+    /// Waits until an update has come to one of those, and returns its status.
+    pub async fn ends_in(&self, states: &[&str]) -> Value {
+        until(
+            &format!("the update to be {}", states.join(" or ")),
+            async || {
+                let status = self.status().await;
+                match states.iter().any(|state| status["State"] == *state) {
+                    true => Ok(status),
+                    false => Err(format!("{status} {}", seen(&self.tasks().await))),
+                }
+            },
+        )
         .await
     }
 

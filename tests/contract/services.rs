@@ -402,7 +402,7 @@ async fn what_is_scaled_down_goes(world: World) {
     };
     let mut given_up = 0;
     // They do not take long to go, and whoever looks may come too late.
-    for _ in 0..10 {
+    for _ in 0..60 {
         scale(3).await;
         let before = service.runs(3).await;
         scale(1).await;
