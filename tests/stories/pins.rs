@@ -142,6 +142,7 @@ async fn one_image_of_a_stack_file_moves_and_the_others_stay(world: World) {
     let image = format!("{}:16", story.repository());
     let stack_file = write_stack_file(&story, [&image, &image]);
     deploy(&story);
+    wait_for(&story, &format!("{image}@{}", good.digest));
     story.push(Kind::Good, "abc1234").await;
     // The other service of the file is nobody's business.
     let of = "      stackFile: {path: stack.yml, service: a}\n";
