@@ -97,6 +97,30 @@ impl Http {
         self.change(call, request).await
     }
 
+    /// Makes something, sent once: its ID, which the engine answers. As
+    /// [`Http::post`]; an answer without an ID is lost as well.
+    pub(crate) async fn create(
+        &self,
+        call: &str,
+        path: &str,
+        spec: &Value,
+        auth: Option<HeaderValue>,
+    ) -> Result<String, Error> {
+        let answer = self.post(call, path, &[], spec, auth).await?;
+        let lost = |cause: String| Error::AnswerLost {
+            call: call.to_owned(),
+            cause,
+        };
+        let made: Value = answer
+            .json()
+            .await
+            .map_err(|error| lost(chain(&error.without_url())))?;
+        match made.get("ID").and_then(Value::as_str) {
+            Some(id) if !id.is_empty() => Ok(id.to_owned()),
+            _ => Err(lost("it names no ID".to_owned())),
+        }
+    }
+
     /// A removal, sent once, and the answer to it; as [`Http::post`].
     pub(crate) async fn delete(
         &self,

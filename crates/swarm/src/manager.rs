@@ -214,22 +214,11 @@ impl Manager {
         let name = spec.get("Name").and_then(Value::as_str).unwrap_or_default();
         let call = format!("the creation of service {name}");
         let auth = auth.map(RegistryAuth::header);
-        let answer = self
+        let id = self
             .http
-            .post(&call, "/services/create", &[], spec, auth)
+            .create(&call, "/services/create", spec, auth)
             .await?;
-        let lost = |cause: String| Error::AnswerLost {
-            call: call.clone(),
-            cause,
-        };
-        let made: Value = answer
-            .json()
-            .await
-            .map_err(|error| lost(chain(&error.without_url())))?;
-        match made.get("ID").and_then(Value::as_str) {
-            Some(id) if !id.is_empty() => Ok(ServiceId::new(id)),
-            _ => Err(lost("it names no ID".to_owned())),
-        }
+        Ok(ServiceId::new(id))
     }
 
     /// Removes a service and its tasks. None of that name is an error, too:

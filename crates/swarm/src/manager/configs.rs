@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Manager;
 use crate::config::WireConfig;
-use crate::error::chain;
 use crate::{Config, ConfigId, Error, NewConfig};
 
 impl Manager {
@@ -54,22 +53,11 @@ impl Manager {
             "Labels": config.labels,
             "Data": BASE64_STANDARD.encode(config.data),
         });
-        let answer = self
+        let id = self
             .http
-            .post(&call, "/configs/create", &[], &spec, None)
+            .create(&call, "/configs/create", &spec, None)
             .await?;
-        let lost = |cause: String| Error::AnswerLost {
-            call: call.clone(),
-            cause,
-        };
-        let made: Value = answer
-            .json()
-            .await
-            .map_err(|error| lost(chain(&error.without_url())))?;
-        match made.get("ID").and_then(Value::as_str) {
-            Some(id) if !id.is_empty() => Ok(ConfigId::new(id)),
-            _ => Err(lost("it names no ID".to_owned())),
-        }
+        Ok(ConfigId::new(id))
     }
 
     /// Replaces the labels of a config, if it is still as it was read. Sent
