@@ -80,11 +80,11 @@ impl Verdict {
     fn hint(&self, update: &UpdateService) -> String {
         let service = &update.service;
         match self {
-            Self::RolledBack { .. } => {
-                "push a mended build, or hold a good one with `pin:` in the spec; then: imgstack plan".to_owned()
-            }
+            Self::RolledBack { .. } => format!(
+                "push a mended build, or hold the last good one: imgstack rollback {service}; then: imgstack plan"
+            ),
             Self::Stuck(_) | Self::Unstable => format!(
-                "pin a good build in the spec and run imgstack apply, or go back now: docker service rollback {service}"
+                "hold the last good build: imgstack rollback {service}, then imgstack apply; or go back now: docker service rollback {service}"
             ),
             // No other build gets in between an update that is going on.
             Self::TimedOut(_) => format!(

@@ -91,7 +91,7 @@ impl<'a> Running<'a> {
             .map(|why| format!(": {why}"));
         Some(Finding {
             hint: Some(format!(
-                "see why: docker service ps --no-trunc {name}; where the build is at fault, hold a good one with `pin:` in the spec"
+                "see why: docker service ps --no-trunc {name}; where the build is at fault, hold the last good one: imgstack rollback {name}"
             )),
             ..finding(
                 Severity::Blocked,

@@ -268,10 +268,10 @@ fn stopped_half_way(
         status.state,
         UpdateState::Paused | UpdateState::RollbackPaused
     );
+    let name = &service.name;
     (is_stopped && running.spec_is_wanted).then(|| Finding {
         hint: Some(format!(
-            "push a mended build, or hold a good one with `pin:` in the spec; or go back now: docker service rollback {}",
-            service.name
+            "push a mended build, or hold the last good one: imgstack rollback {name}; or go back now: docker service rollback {name}"
         )),
         ..finding(
             Severity::Blocked,
