@@ -42,6 +42,7 @@ mod secrets;
 mod section;
 mod size;
 mod source;
+mod task_template;
 mod unsupported;
 mod version;
 mod yaml;
@@ -54,10 +55,10 @@ pub use engine_template::{EngineTemplate, EngineTemplateError};
 pub use github::{GitHubError, GitHubRepository, GitRef, WorkflowFile};
 pub use load::{Input, load};
 pub use model::{
-    BuildSource, DEFAULT_DOCKERFILE, DEFAULT_TIMEOUT, DEFAULT_WARN_BEFORE_EXPIRY, FailureAction,
-    Follow, GitHubWorkflow, Image, MajorUpgrade, NodeMatch, NodeRole, NodeRule, NodeSettings, Pin,
-    Registry, RolloutSettings, SecretSource, Selector, Service, Stack, StackFile, StackSet,
-    UpdateOrder,
+    BuildSource, DEFAULT_ANSWER, DEFAULT_DOCKERFILE, DEFAULT_EVERY, DEFAULT_TIMEOUT,
+    DEFAULT_WARN_BEFORE_EXPIRY, FailureAction, Follow, GitHubWorkflow, Image, LastIf, LeaderChange,
+    MajorUpgrade, NodeMatch, NodeRole, NodeRule, NodeSettings, Pin, Probe, Question, Registry,
+    RolloutSettings, SecretSource, Selector, Service, Stack, StackFile, StackSet, UpdateOrder,
 };
 pub use name::{ImageName, NameError, NodeName, ServiceName, StackName};
 pub use near::nearest;
@@ -67,3 +68,4 @@ pub use reference::{Digest, ImageRef, ReferenceError, RegistryHost, Repository, 
 pub use schedule::{Schedule, ScheduleError};
 pub use schema::{schema, schema_text};
 pub use size::{ByteSize, SizeError};
+pub use task_template::{TaskPlace, TaskTemplate, TaskTemplateError};

@@ -14,11 +14,13 @@ use crate::{
 };
 
 mod build;
+mod gate;
 mod node;
 mod rollout;
 mod stack_file;
 
 pub use build::{BuildSource, DEFAULT_DOCKERFILE, GitHubWorkflow};
+pub use gate::{DEFAULT_ANSWER, DEFAULT_EVERY, LastIf, LeaderChange, Probe, Question};
 pub use node::{NodeMatch, NodeRole, NodeRule, NodeSettings, Selector};
 pub use rollout::{FailureAction, RolloutSettings, UpdateOrder};
 pub use stack_file::StackFile;
@@ -169,6 +171,12 @@ pub struct Service {
     /// Default ten minutes. Serialised in whole seconds.
     #[serde(rename = "timeoutSeconds", with = "seconds")]
     pub timeout: Duration,
+    /// `rollout.probe`: what must hold before the next service goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+    /// `rollout.lastIf`, `onLeaderChange` and `beforeLast`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_if: Option<LastIf>,
     /// `stackFile`: where `docker stack deploy` has it from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack_file: Option<StackFile>,
@@ -188,6 +196,20 @@ mod seconds {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         u64::deserialize(from).map(Duration::from_secs)
+    }
+}
+
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_millis)
     }
 }
 

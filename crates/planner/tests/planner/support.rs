@@ -232,6 +232,8 @@ impl World {
             after: after.iter().map(|name| name.parse().unwrap()).collect(),
             rollout: RolloutSettings::default(),
             timeout: DEFAULT_TIMEOUT,
+            probe: None,
+            last_if: None,
             stack_file: None,
         });
         self

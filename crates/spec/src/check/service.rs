@@ -113,6 +113,8 @@ fn one(
         after,
         rollout,
         timeout,
+        probe: None,
+        last_if: None,
         stack_file,
     })
 }
