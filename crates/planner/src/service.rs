@@ -417,6 +417,7 @@ impl Case<'_> {
             on_failure: rollout.on_failure,
             monitor_ms: rollout.monitor_ms,
             timeout_seconds: service.timeout.as_secs(),
+            probe: service.probe.clone(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use imgstack_spec::{
-    Address, Digest, Endpoint, FailureAction, ImageName, ImageRef, NodeName, Platform,
+    Address, Digest, Endpoint, FailureAction, ImageName, ImageRef, NodeName, Platform, Probe,
     RegistryHost, Repository, RolloutSettings, ServiceName, Tag, UpdateOrder,
 };
 use serde::{Deserialize, Serialize};
@@ -163,6 +163,9 @@ pub struct UpdateService {
     pub monitor_ms: u64,
     /// How long the service may take to converge, in seconds.
     pub timeout_seconds: u64,
+    /// What must hold before the service counts as rolled out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
 }
 
 /// Settings of a service's `UpdateConfig` that become others. All else of it

@@ -342,6 +342,7 @@ fn step(name: &str) -> Step {
         on_failure: FailureAction::Pause,
         monitor_ms: 50,
         timeout_seconds: 2,
+        probe: None,
     };
     let action = Action::UpdateService(Box::new(update));
     Step::new(action, Vec::new(), Vec::new())
