@@ -2,15 +2,17 @@
 //! they are to hold, services follow, nodes lose what nobody needs any more.
 //!
 //! Nodes are independent of one another, so they work side by side; one that
-//! fails stops what needs it and nothing else. Services go one after another,
-//! and the first that fails stops all that is not begun.
+//! fails stops what needs it and nothing else. Services go in their
+//! [`order`](crate::order), those that are independent of one another side by
+//! side, and the first that fails stops all that is not begun; what is under
+//! way is waited for.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use futures_util::stream::{self, StreamExt as _};
-use imgstack_planner::{Action, PullImage, StackPlan, Step, StepId, Via};
+use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
+use imgstack_planner::{Action, PullImage, StackPlan, Step, Via};
 use imgstack_spec::{ImageRef, NodeName, RegistryHost, Repository};
 use imgstack_swarm::engine::Login;
 use imgstack_swarm::{Manager, NodeEngine, RegistryAuth};
@@ -20,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, Failure, FailureKind, Outcome, StepOutcome};
 use crate::lock::Lock;
+use crate::order::{Ended, Order};
 use crate::steps::{End, adjust, leftover, login, pull, remove, rotate, update};
 
 /// Where a plan is carried out.
@@ -31,7 +34,7 @@ pub struct World<'a> {
     pub engines: &'a BTreeMap<NodeName, NodeEngine>,
     /// What to log in and to pull with.
     pub credentials: &'a Credentials,
-    /// How many nodes may work at once.
+    /// How many nodes may work at once, and how many services.
     pub parallelism: usize,
     /// Who does it, for people that look at the Swarm meanwhile.
     pub owner: String,
@@ -95,11 +98,12 @@ pub(crate) async fn carry_out(
         cancel,
         tell,
         ended: Mutex::default(),
+        order: Mutex::default(),
         lost: AtomicBool::new(false),
     };
     run.side_by_side(Round::Leftovers).await;
     run.side_by_side(Round::Nodes).await;
-    run.one_by_one(Round::Services).await;
+    run.in_order(Round::Services).await;
     if !run.has_failed(Round::Services) {
         run.side_by_side(Round::Removals).await;
     }
@@ -113,7 +117,9 @@ pub(crate) struct Run<'a> {
     pub(crate) cancel: &'a CancellationToken,
     tell: &'a (dyn Fn(Event) + Sync),
     under: Under<'a>,
-    ended: Mutex<BTreeMap<StepId, StepOutcome>>,
+    ended: Mutex<Ended>,
+    /// Of the services, while they have their turn.
+    order: Mutex<Order>,
     /// The lock is ours no more.
     lost: AtomicBool,
 }
@@ -189,12 +195,36 @@ impl Run<'_> {
         self.ended().contains_key(&step.id)
     }
 
-    async fn one_by_one(&self, round: Round) {
-        for step in self.steps(round) {
-            if self.has_failed(round) {
+    /// Begins what may begin, as wide as it may be, until nothing is under way.
+    async fn in_order(&self, round: Round) {
+        *self.order() = Order::of(self.steps(round));
+        let width = self.world.parallelism.max(1);
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            while under_way.len() < width
+                && let Some(step) = self.next(round)
+            {
+                under_way.push(self.in_turn(round, step));
+            }
+            if under_way.next().await.is_none() {
                 return;
             }
-            self.one(step).await;
+        }
+    }
+
+    /// The next service that may begin now.
+    fn next(&self, round: Round) -> Option<&Step> {
+        if self.has_failed(round) {
+            return None;
+        }
+        let id = self.order().take(&self.ended())?;
+        self.steps(round).find(|step| step.id == id)
+    }
+
+    /// Does the step of a service, unless another one has failed meanwhile.
+    async fn in_turn(&self, round: Round, step: &Step) {
+        if self.may_begin().await && !self.has_failed(round) {
+            self.work(step).await;
         }
     }
 
@@ -211,9 +241,12 @@ impl Run<'_> {
     /// Does a step, unless somebody asked to stop or it needs one that is not
     /// done.
     async fn one(&self, step: &Step) {
-        if !self.is_free(step) || !self.may_begin().await {
-            return;
+        if self.is_free(step) && self.may_begin().await {
+            self.work(step).await;
         }
+    }
+
+    async fn work(&self, step: &Step) {
         let started = Instant::now();
         self.begin(step);
         let end = self.act(step).await;
@@ -351,8 +384,12 @@ impl Run<'_> {
         outcome
     }
 
-    fn ended(&self) -> std::sync::MutexGuard<'_, BTreeMap<StepId, StepOutcome>> {
+    fn ended(&self) -> MutexGuard<'_, Ended> {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn order(&self) -> MutexGuard<'_, Order> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

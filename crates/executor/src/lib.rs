@@ -18,6 +18,7 @@ mod evidence;
 mod execute;
 pub mod journal;
 pub mod lock;
+mod order;
 mod send;
 mod steps;
 mod verdict;

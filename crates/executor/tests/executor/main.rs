@@ -9,6 +9,7 @@
 mod drift;
 mod lost;
 mod nodes;
+mod order;
 mod rollout;
 // One engine for the client's tests and for these: what it says stays the same.
 #[path = "../../../swarm/tests/scripted/mod.rs"]
