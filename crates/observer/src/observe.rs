@@ -80,6 +80,7 @@ pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> O
         credentials: BTreeMap::new(),
         warnings: Vec::new(),
         stack_files: stack_files(stack),
+        leaders: BTreeMap::new(),
     };
     match cluster {
         Ok(cluster) => {

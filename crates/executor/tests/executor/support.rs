@@ -350,6 +350,7 @@ fn step(name: &str) -> Step {
         monitor_ms: 50,
         timeout_seconds: 2,
         probe: None,
+        leader: None,
     };
     let action = Action::UpdateService(Box::new(update));
     Step::new(action, Vec::new(), Vec::new())
