@@ -9,6 +9,7 @@
 
 mod disk;
 mod docker_config;
+mod exec;
 mod images;
 mod login;
 mod pull;
@@ -27,9 +28,11 @@ use crate::http::{Http, REQUEST};
 use crate::manager::{from_bollard, version};
 use crate::node::oci_platform;
 use crate::transport::Link;
-use crate::{Error, NodeId, Target};
+use crate::{Error, Manager, NodeId, Target};
 
 pub use disk::{DiskSpace, DiskUnknown};
+pub(crate) use exec::printable;
+pub use exec::{ExecError, Ran};
 pub use images::{ImageUser, StoredImage};
 pub use login::{Login, LoginError, LoginFailure, LoginState};
 pub use pull::{PullError, PullProgress};
@@ -91,6 +94,30 @@ impl NodeEngine {
             config: Arc::default(),
             about: info.about(version, api_version),
         })
+    }
+
+    /// The engine of a manager, over the connection that is there.
+    ///
+    /// # Errors
+    /// Those of [`Error`] that are about reading from an engine.
+    pub async fn of_manager(manager: &Manager) -> Result<Self, Error> {
+        let (http, link) = manager.connection();
+        let info: Info = http.get("the engine's info", "/info", &[]).await?;
+        let cluster = manager.cluster();
+        Ok(Self {
+            http: http.clone(),
+            link: Arc::clone(link),
+            config: Arc::default(),
+            about: info.about(cluster.engine_version.clone(), cluster.api_version.clone()),
+        })
+    }
+
+    pub(crate) fn http(&self) -> &Http {
+        &self.http
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
     }
 
     /// Where this engine is.

@@ -97,8 +97,8 @@ impl Http {
         self.change(call, request).await
     }
 
-    /// Makes something, sent once: its ID, which the engine answers. As
-    /// [`Http::post`]; an answer without an ID is lost as well.
+    /// Makes something, sent once: its ID, which the engine answers, spelt
+    /// either way. As [`Http::post`]; an answer without an ID is lost as well.
     pub(crate) async fn create(
         &self,
         call: &str,
@@ -115,7 +115,8 @@ impl Http {
             .json()
             .await
             .map_err(|error| lost(chain(&error.without_url())))?;
-        match made.get("ID").and_then(Value::as_str) {
+        let id = made.get("ID").or_else(|| made.get("Id"));
+        match id.and_then(Value::as_str) {
             Some(id) if !id.is_empty() => Ok(id.to_owned()),
             _ => Err(lost("it names no ID".to_owned())),
         }
@@ -219,10 +220,16 @@ impl Http {
         call: &'static str,
         path: &str,
         query: &[(&str, String)],
+        body: Option<&Value>,
         auth: Option<HeaderValue>,
         within: Duration,
     ) -> Result<BoxStream<'static, Result<Vec<u8>, Error>>, Error> {
         let mut request = self.client.post(self.url(path)).query(query);
+        if let Some(body) = body {
+            request = request
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.to_string());
+        }
         if let Some(auth) = auth {
             request = request.header(&REGISTRY_AUTH, auth);
         }

@@ -9,6 +9,8 @@
 //! [`NodeEngine`] asks one node for its images and its disk, pulls and removes
 //! there. Where there is no way to a node, [`prepull`] has the Swarm pull.
 //!
+//! [`probe`] puts the questions of a rollout to a task, from its node.
+//!
 //! Deliberately absent: any decision. Which image a service should run is the
 //! planner's, when to stop waiting is the executor's.
 
@@ -29,6 +31,7 @@ mod patch;
 pub mod placement;
 pub mod prepull;
 mod previous;
+pub mod probe;
 mod pull_failure;
 pub mod rollout;
 mod service;

@@ -116,6 +116,11 @@ impl Manager {
         self.link.endpoint()
     }
 
+    /// The connection, for what is asked of the manager's own engine.
+    pub(crate) fn connection(&self) -> (&Http, &Arc<Link>) {
+        (&self.http, &self.link)
+    }
+
     /// Every service of the Swarm.
     ///
     /// # Errors

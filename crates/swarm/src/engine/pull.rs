@@ -122,7 +122,7 @@ impl NodeEngine {
         let auth = auth.map(RegistryAuth::header);
         let begun = self
             .http
-            .post_stream(CALL, "/images/create", &query, auth, SILENCE);
+            .post_stream(CALL, "/images/create", &query, None, auth, SILENCE);
         let chunks = clock.limit(begun).await?;
         let chunks = chunks.map_err(|error| failed(error, &reference))?;
         Follower::new(&reference, progress)

@@ -10,10 +10,12 @@
 //! Sockets of ours lie in a folder that nobody else may enter, and go with it.
 
 mod bridge;
+mod carrier;
 mod ping;
 mod program;
 mod ssh;
 mod ssh_error;
+mod stdio_forward;
 mod tls;
 
 use std::fmt;
@@ -32,6 +34,7 @@ use crate::error::{ConnectFailure, chain};
 use crate::{Error, Target};
 use bridge::{Bridge, Dial, Trouble};
 
+pub(crate) use carrier::{Expected, NotCarried, Stream};
 pub(crate) use program::{Finished, NOT_FOUND, Program};
 pub use ssh_error::{SshError, SshFailure};
 

@@ -5,6 +5,7 @@
 //! host's list of processes.
 
 use std::io;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use openssh::Stdio;
@@ -83,21 +84,28 @@ impl Program<'_> {
             drop(stdin);
         };
         let ((), output, errors) = tokio::join!(write, read(stdout), read(stderr));
-        let code = match child.wait().await {
-            Ok(status) => status.code(),
-            // ssh has no exit code of a program that a signal ended.
-            Err(openssh::Error::RemoteProcessTerminated) => None,
-            // The crate makes an error of its own of a shell's 127.
-            Err(openssh::Error::Remote(error)) if error.kind() == io::ErrorKind::NotFound => {
-                Some(NOT_FOUND)
-            }
-            Err(error) => return Err(failed(&error)),
-        };
+        let code = exit_code(child.wait().await).map_err(|error| failed(&error))?;
         Ok(Finished::Ended {
             code,
             output,
             errors,
         })
+    }
+}
+
+/// The exit code of a program; None when a signal ended it.
+pub(super) fn exit_code(
+    status: Result<ExitStatus, openssh::Error>,
+) -> Result<Option<i32>, openssh::Error> {
+    match status {
+        Ok(status) => Ok(status.code()),
+        // ssh has no exit code of a program that a signal ended.
+        Err(openssh::Error::RemoteProcessTerminated) => Ok(None),
+        // The crate makes an error of its own of a shell's 127.
+        Err(openssh::Error::Remote(error)) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(Some(NOT_FOUND))
+        }
+        Err(error) => Err(error),
     }
 }
 

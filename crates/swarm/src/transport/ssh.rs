@@ -35,7 +35,7 @@ const LOGIN: Duration = Duration::from_secs(10);
 const ORPHANED: NonZeroUsize = NonZeroUsize::new(60).unwrap();
 
 /// The time for the words of a program that has ended.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The ssh connection; closed when dropped.
 pub(crate) struct Master {
