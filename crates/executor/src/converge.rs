@@ -13,38 +13,39 @@ use futures_util::StreamExt as _;
 use imgstack_planner::UpdateService;
 use imgstack_swarm::rollout::{Assessment, assess};
 use imgstack_swarm::{
-    Error, EventStream, Manager, RawService, ServiceId, ServiceMode, TaskId, TaskState,
+    Error, EventStream, Manager, PreviousSpec, RawService, ServiceId, ServiceMode, TaskState,
     UpdateState, spec_digest,
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Failure, Progress, TaskProgress};
+use crate::event::{Progress, TaskProgress};
 use crate::evidence::Evidence;
 use crate::send::{Edit, SILENCE};
-use crate::steps::End;
-use crate::verdict::Verdict;
+use crate::settled::Settled;
+use crate::verdict::{Bad, Verdict, Waited};
 
 /// How often tasks are looked at when nothing else happens.
-const BEAT: Duration = Duration::from_millis(500);
+pub(crate) const BEAT: Duration = Duration::from_millis(500);
 /// How long after a roll-back its tasks are waited for: the engine calls it
 /// completed while the last of them may not have started.
 const BACK: Duration = Duration::from_secs(30);
 /// The longest timeout, whatever a plan file says: a clock ends somewhere.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// One rollout that is being watched.
 pub(crate) struct Rollout<'a> {
     manager: &'a Manager,
     update: &'a UpdateService,
     id: ServiceId,
-    /// The spec that a roll-back leads to, as its digest.
-    base: String,
+    /// What a roll-back leads to.
+    previous: PreviousSpec,
+    /// The digest of the spec as our update has left it, once it was seen.
+    ours: Option<String>,
     deadline: Instant,
     evidence: Evidence,
     told: Option<TaskProgress>,
-    /// Since when the same tasks have been in place.
-    settled: Option<(Instant, Vec<TaskId>)>,
+    settled: Settled,
     /// It asks for no tasks at all.
     wants_none: bool,
     /// Since when nothing has been on its way, and tasks are missing.
@@ -79,15 +80,17 @@ impl<'a> Rollout<'a> {
     ) -> Result<Self, Error> {
         let now = Instant::now();
         let timeout = Duration::from_secs(update.timeout_seconds).min(LONGEST);
-        let mut rollout = Self {
+        let before = look(manager, update, &id).await?;
+        Ok(Self {
             manager,
             update,
             id,
-            base: String::new(),
+            previous: PreviousSpec::of(&before.service),
+            ours: None,
             deadline: now + timeout,
-            evidence: Evidence::default(),
+            evidence: Evidence::ignoring(&before.assessment),
             told: None,
-            settled: None,
+            settled: Settled::default(),
             wants_none: false,
             stalled: None,
             completed: false,
@@ -95,20 +98,26 @@ impl<'a> Rollout<'a> {
             turned: None,
             back: None,
             heard: now,
-        };
-        let before = rollout.look().await?;
-        rollout.base = spec_digest(before.service.spec());
-        rollout.evidence = Evidence::ignoring(&before.assessment);
-        Ok(rollout)
+        })
+    }
+
+    /// The service as it was.
+    pub(crate) fn previous(&self) -> &PreviousSpec {
+        &self.previous
+    }
+
+    /// The digest of the spec as our update has left it. None: nobody saw it.
+    pub(crate) fn ours(&self) -> Option<&str> {
+        self.ours.as_deref()
     }
 
     /// Waits. `tell` hears of progress when there is some.
     pub(crate) async fn wait(
-        mut self,
+        &mut self,
         mut events: Option<EventStream>,
         cancel: &CancellationToken,
         tell: &(dyn Fn(Progress) + Sync),
-    ) -> End {
+    ) -> Waited {
         let deadline = self.deadline;
         loop {
             // A manager that takes its time to answer holds up neither the
@@ -131,8 +140,8 @@ impl<'a> Rollout<'a> {
     }
 
     /// Looks once. None: neither here nor there yet.
-    async fn step(&mut self, tell: &(dyn Fn(Progress) + Sync)) -> Option<End> {
-        match self.look().await {
+    async fn step(&mut self, tell: &(dyn Fn(Progress) + Sync)) -> Option<Waited> {
+        match look(self.manager, self.update, &self.id).await {
             Ok(look) => {
                 self.heard = Instant::now();
                 let progress = progress(&look.assessment);
@@ -151,20 +160,6 @@ impl<'a> Rollout<'a> {
             }
             Err(_) => None,
         }
-    }
-
-    async fn look(&self) -> Result<Look, Error> {
-        let ids = [self.id.clone()];
-        let (service, tasks, nodes) = tokio::try_join!(
-            self.manager.service(&self.id),
-            self.manager.tasks(&ids),
-            self.manager.nodes(),
-        )?;
-        Ok(Look {
-            assessment: assess(&service, &tasks, &nodes, &self.update.image.to),
-            now: assess(&service, &tasks, &nodes, service.image()),
-            service,
-        })
     }
 
     /// Until an event of this service, or the next beat.
@@ -189,7 +184,7 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    async fn judge(&mut self, look: Look) -> Option<End> {
+    async fn judge(&mut self, look: Look) -> Option<Waited> {
         let Look {
             service,
             assessment,
@@ -211,10 +206,10 @@ impl<'a> Rollout<'a> {
             Some(UpdateState::RollbackStarted) => return None,
             Some(UpdateState::RollbackCompleted) => return self.rolled_back(&service, &now),
             Some(UpdateState::RollbackPaused) => {
-                return Some(self.failed(Verdict::Stuck("roll-back"), Some(&service)));
+                return Some(self.failed(Verdict::StuckBack, Some(&service)));
             }
             Some(UpdateState::Paused) => {
-                return Some(self.failed(Verdict::Stuck("rollout"), Some(&service)));
+                return Some(self.failed(Verdict::Stuck, Some(&service)));
             }
             Some(UpdateState::Updating | UpdateState::Completed | UpdateState::Unknown) | None => {}
         }
@@ -222,7 +217,7 @@ impl<'a> Rollout<'a> {
             // Replacing what a roll-back has left over, the engine calls an
             // update completed, and no longer the roll-back.
             let turned = self.turned.is_some() || self.back.is_some();
-            if turned && spec_digest(service.spec()) == self.base {
+            if turned && spec_digest(service.spec()) == self.previous.spec_digest {
                 return self.rolled_back(&service, &now);
             }
             let message = format!(
@@ -231,6 +226,8 @@ impl<'a> Rollout<'a> {
             );
             return Some(self.failed(Verdict::Overtaken(message), Some(&service)));
         }
+        let seen = || spec_digest(service.spec());
+        self.ours.get_or_insert_with(seen);
         let may_end = matches!(state, None | Some(UpdateState::Completed));
         if (self.completed && new_failures > 0) || (may_end && self.has_stalled()) {
             return Some(self.failed(Verdict::Unstable, Some(&service)));
@@ -239,7 +236,7 @@ impl<'a> Rollout<'a> {
         // Counted from when the tasks are in place, and not from when the engine
         // has watched them, or each service would be watched twice.
         let settled = self.has_settled();
-        (may_end && settled).then_some(End::Done)
+        (may_end && settled).then_some(Waited::Done)
     }
 
     fn monitor(&self) -> Duration {
@@ -248,21 +245,9 @@ impl<'a> Rollout<'a> {
 
     /// Whether the same tasks have been in place for `monitor`.
     fn has_settled(&mut self) -> bool {
-        let Some(last) = self.last.as_ref().filter(|last| last.is_in_place()) else {
-            self.settled = None;
-            return false;
-        };
-        // A global service without tasks may be about to get some.
-        if last.desired == 0 && self.wants_none {
-            return true;
-        }
-        match &self.settled {
-            Some((since, tasks)) if *tasks == last.running => since.elapsed() >= self.monitor(),
-            _ => {
-                self.settled = Some((Instant::now(), last.running.clone()));
-                self.update.monitor_ms == 0
-            }
-        }
+        let monitor = self.monitor();
+        let last = self.last.as_ref();
+        last.is_some_and(|last| self.settled.holds(last, self.wants_none, monitor))
     }
 
     /// Whether tasks of the new build ended for good: some are missing, and for
@@ -285,7 +270,7 @@ impl<'a> Rollout<'a> {
     }
 
     /// None while the tasks of the previous spec are still on their way.
-    fn rolled_back(&mut self, service: &RawService, now: &Assessment) -> Option<End> {
+    fn rolled_back(&mut self, service: &RawService, now: &Assessment) -> Option<Waited> {
         let since = *self.back.get_or_insert_with(Instant::now);
         if !now.is_in_place() && since.elapsed() < BACK {
             return None;
@@ -309,14 +294,14 @@ impl<'a> Rollout<'a> {
         })
     }
 
-    fn interrupted(&mut self) -> End {
+    fn interrupted(&mut self) -> Waited {
         match self.is_going_back() {
             true => self.failed(Verdict::GoingBack, None),
-            false => End::Interrupted,
+            false => Waited::Interrupted,
         }
     }
 
-    fn timed_out(&mut self) -> End {
+    fn timed_out(&mut self) -> Waited {
         if self.is_going_back() {
             return self.failed(Verdict::GoingBack, None);
         }
@@ -325,18 +310,29 @@ impl<'a> Rollout<'a> {
         self.failed(Verdict::TimedOut(state), None)
     }
 
-    fn failed(&mut self, verdict: Verdict, now: Option<&RawService>) -> End {
-        let tasks = std::mem::take(&mut self.evidence).told(self.last.as_ref());
-        let why = self.turned.as_deref().unwrap_or_default();
-        End::Failed(Box::new(Failure {
-            tasks,
+    fn failed(&mut self, verdict: Verdict, now: Option<&RawService>) -> Waited {
+        Waited::Badly(Box::new(Bad {
+            verdict,
+            why: self.turned.clone().unwrap_or_default(),
+            tasks: std::mem::take(&mut self.evidence).told(self.last.as_ref()),
             now: now.map(|service| service.image().to_owned()),
-            ..verdict.failure(self.update, why)
         }))
     }
 }
 
-fn progress(assessment: &Assessment) -> TaskProgress {
+async fn look(manager: &Manager, update: &UpdateService, id: &ServiceId) -> Result<Look, Error> {
+    let ids = [id.clone()];
+    let (service, tasks, nodes) =
+        tokio::try_join!(manager.service(id), manager.tasks(&ids), manager.nodes(),)?;
+    Ok(Look {
+        assessment: assess(&service, &tasks, &nodes, &update.image.to),
+        now: assess(&service, &tasks, &nodes, service.image()),
+        service,
+    })
+}
+
+/// How far tasks are, as a person is told.
+pub(crate) fn progress(assessment: &Assessment) -> TaskProgress {
     let undone = assessment
         .current
         .iter()

@@ -325,6 +325,16 @@ impl Run<'_> {
         });
     }
 
+    /// Tells that a service goes back by our doing.
+    pub(crate) fn goes_back(&self, step: &Step, why: &str, to: &str) {
+        (self.tell)(Event::GoingBack {
+            step: step.id.clone(),
+            address: step.address.clone(),
+            why: why.to_owned(),
+            to: to.to_owned(),
+        });
+    }
+
     /// Tells that something of ours stays in the Swarm.
     pub(crate) fn leave(&self, service: &str, why: &imgstack_swarm::Error) {
         (self.tell)(Event::LeftBehind {

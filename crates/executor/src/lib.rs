@@ -12,6 +12,7 @@
 //! Deliberately absent: output of any kind, and every choice of what to do.
 
 mod apply;
+mod back;
 mod converge;
 mod event;
 mod evidence;
@@ -20,6 +21,7 @@ pub mod journal;
 pub mod lock;
 mod order;
 mod send;
+mod settled;
 mod steps;
 mod verdict;
 
@@ -27,8 +29,8 @@ use imgstack_spec::StackName;
 
 pub use apply::apply;
 pub use event::{
-    ByteProgress, Event, Failure, FailureKind, NodeProgress, Outcome, Progress, StepOutcome,
-    TaskFailure, TaskProgress,
+    BackState, ByteProgress, Event, Failure, FailureKind, NodeProgress, Outcome, Progress,
+    StepOutcome, TaskFailure, TaskProgress, WentBack, Whose,
 };
 pub use execute::{Credentials, World, execute};
 

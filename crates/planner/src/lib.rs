@@ -37,6 +37,7 @@ mod step;
 mod target;
 
 pub use choice::{choice, running_builds, undated, unled};
+pub use credential::CREDENTIAL_LABELS;
 pub use drift::{Drift, Moved, Unseen, drift};
 pub use freshness::freshest;
 

@@ -335,6 +335,8 @@ fn is_failure(event: &Event) -> bool {
         | Event::StepStarted { .. }
         | Event::StepProgress { .. }
         | Event::StepSucceeded { .. }
+        // The failure tells how it ended.
+        | Event::GoingBack { .. }
         | Event::LockWaited { .. }
         | Event::LockTakenOver { .. }
         | Event::ReleaseWritten { .. }

@@ -86,6 +86,8 @@ fn is_the_builds_fault(failure: &Failure) -> bool {
         FailureKind::RolledBack | FailureKind::Paused | FailureKind::Unstable => {
             failure.tasks.is_empty() || !failure.tasks.iter().all(rejected)
         }
+        // It converged, and says itself that it is not ready.
+        FailureKind::ProbeFailed => true,
         FailureKind::TimedOut => failure.tasks.iter().any(ran),
         FailureKind::Drifted
         | FailureKind::Refused
@@ -168,7 +170,9 @@ mod tests {
 
     #[test]
     fn a_build_is_blamed_for_what_it_did_alone() {
-        use FailureKind::{Drifted, Paused, RolledBack, TimedOut, Unknown, Unstable};
+        use FailureKind::{
+            Drifted, Paused, ProbeFailed, RolledBack, TimedOut, Unknown, Unreachable, Unstable,
+        };
         let failed = || task("failed", Some(1));
         let rejected = || task("rejected", None);
         let waiting = || task("pending", None);
@@ -182,6 +186,9 @@ mod tests {
             (TimedOut, vec![], false),
             (TimedOut, vec![waiting()], false),
             (TimedOut, vec![waiting(), failed()], true),
+            (ProbeFailed, vec![], true),
+            (ProbeFailed, vec![rejected()], true),
+            (Unreachable, vec![], false),
             (Drifted, vec![], false),
             (Unknown, vec![failed()], false),
         ];

@@ -5,11 +5,15 @@ use imgstack_spec::ImageRef;
 use imgstack_swarm::ServiceId;
 
 use super::End;
+use crate::back::{Tell, WayBack};
 use crate::converge::Rollout;
+use crate::event::Failure;
 use crate::execute::{Run, not_in_plan};
 use crate::send::{Change, Edit, Sent, unread};
+use crate::verdict::{Bad, Waited};
 
-/// Sends the update, and waits until the service has converged.
+/// Sends the update, and waits until the service has converged. Where the new
+/// build fails and the engine does not go back, this does.
 pub(crate) async fn update(run: &Run<'_>, step: &Step, update: &UpdateService) -> End {
     let Some(seen) = run.plan.seen.get(&update.service) else {
         return not_in_plan("what the service looked like");
@@ -25,7 +29,7 @@ pub(crate) async fn update(run: &Run<'_>, step: &Step, update: &UpdateService) -
         auth,
     };
     let id = ServiceId::new(seen.service_id.clone());
-    let rollout = match Rollout::watch(manager, update, id).await {
+    let mut rollout = match Rollout::watch(manager, update, id.clone()).await {
         Ok(rollout) => rollout,
         Err(error) => return End::Failed(unread(&error)),
     };
@@ -38,5 +42,39 @@ pub(crate) async fn update(run: &Run<'_>, step: &Step, update: &UpdateService) -
         Err(failure) => return End::Failed(failure),
     }
     let progress = |progress| run.progress(step, progress);
-    rollout.wait(events, run.cancel, &progress).await
+    match rollout.wait(events, run.cancel, &progress).await {
+        Waited::Done => End::Done,
+        Waited::Interrupted => End::Interrupted,
+        Waited::Badly(bad) => End::Failed(went_badly(run, step, update, &rollout, *bad).await),
+    }
+}
+
+/// The failure, once the service is back where that is ours to do.
+async fn went_badly(
+    run: &Run<'_>,
+    step: &Step,
+    update: &UpdateService,
+    rollout: &Rollout<'_>,
+    mut bad: Bad,
+) -> Box<Failure> {
+    if !bad.verdict.leads_back() {
+        return bad.failure(update, None);
+    }
+    let (previous, why) = (rollout.previous(), bad.message(update));
+    let way = WayBack {
+        manager: run.world.manager,
+        credentials: run.world.credentials,
+        update,
+        id: &previous.service_id,
+        previous,
+        ours: rollout.ours(),
+        cancel: run.cancel,
+    };
+    let tell = Tell {
+        begins: &|| run.goes_back(step, &why, previous.image()),
+        progress: &|progress| run.progress(step, progress),
+    };
+    let (back, now) = way.go(&tell).await;
+    bad.now = now.or(bad.now);
+    bad.failure(update, Some(back))
 }

@@ -33,7 +33,8 @@ async fn steps_are_told_in_their_order() {
         Event::StepStarted { address, .. }
         | Event::StepProgress { address, .. }
         | Event::StepSucceeded { address, .. }
-        | Event::StepFailed { address, .. } => Some(address.clone()),
+        | Event::StepFailed { address, .. }
+        | Event::GoingBack { address, .. } => Some(address.clone()),
         Event::ApplyStarted { .. }
         | Event::LeftBehind { .. }
         | Event::LockWaited { .. }
