@@ -71,6 +71,32 @@ pub enum Event {
         /// The image that it goes back to.
         to: String,
     },
+    /// The leader of a group is about to go, and is told to hand over first.
+    HandingOver {
+        /// Which step.
+        step: StepId,
+        /// What it is done to.
+        address: Address,
+        /// The task that leads, as docker's tables have it.
+        task: String,
+        /// What is run in it, as the spec has it.
+        program: String,
+    },
+    /// Another service leads than did when the plan was made: what is left of
+    /// its group goes in another order.
+    OrderChanged {
+        /// The stack.
+        stack: StackName,
+        /// The image of the group.
+        image: Address,
+        /// Who leads now.
+        leader: Address,
+        /// Who led until then; None: nobody.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        was: Option<Address>,
+        /// What is left of the group, in the order of going.
+        left: Vec<Address>,
+    },
     /// Something that was made on the way could not be taken away again.
     LeftBehind {
         /// The service.
@@ -216,6 +242,12 @@ pub enum FailureKind {
     TimedOut,
     /// It converged, and its probe did not hold.
     ProbeFailed,
+    /// Another service leads than did when the plan was made; nothing was sent.
+    LeaderMoved,
+    /// Who leads is not clear; nothing was sent.
+    LeaderUnknown,
+    /// The leader did not hand over; nothing was sent.
+    NotHandedOver,
     /// A node could not be reached, or is not the one that was planned for.
     Unreachable,
     /// A node could not pull.

@@ -7,20 +7,22 @@
 //! side, and the first that fails stops all that is not begun; what is under
 //! way is waited for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
-use imgstack_planner::{Action, PullImage, StackPlan, Step, Via};
+use imgstack_planner::{Action, PullImage, StackPlan, Step, StepId, Via};
 use imgstack_spec::{ImageRef, NodeName, RegistryHost, Repository};
 use imgstack_swarm::engine::Login;
+use imgstack_swarm::probe::Asker;
 use imgstack_swarm::{Manager, NodeEngine, RegistryAuth};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, Failure, FailureKind, Outcome, StepOutcome};
+use crate::leader::{self, Leads, Turn};
 use crate::lock::Lock;
 use crate::order::{Ended, Order};
 use crate::steps::{End, adjust, leftover, login, pull, remove, rotate, update};
@@ -97,6 +99,8 @@ pub(crate) async fn carry_out(
         under,
         cancel,
         tell,
+        asker: Asker::new(world.manager, world.engines.values()),
+        leads: Mutex::new(Leads::of(plan)),
         ended: Mutex::default(),
         order: Mutex::default(),
         lost: AtomicBool::new(false),
@@ -117,6 +121,9 @@ pub(crate) struct Run<'a> {
     pub(crate) cancel: &'a CancellationToken,
     tell: &'a (dyn Fn(Event) + Sync),
     under: Under<'a>,
+    /// Who puts questions to tasks.
+    pub(crate) asker: Asker,
+    leads: Mutex<Leads>,
     ended: Mutex<Ended>,
     /// Of the services, while they have their turn.
     order: Mutex<Order>,
@@ -223,8 +230,17 @@ impl Run<'_> {
 
     /// Does the step of a service, unless another one has failed meanwhile.
     async fn in_turn(&self, round: Round, step: &Step) {
-        if self.may_begin().await && !self.has_failed(round) {
-            self.work(step).await;
+        if !self.may_begin().await || self.has_failed(round) {
+            return;
+        }
+        match leader::before(self, step).await {
+            Turn::Now => self.work(step).await,
+            Turn::Later => {}
+            Turn::Never(failure) => {
+                let started = Instant::now();
+                self.begin(step);
+                self.end(step, End::Failed(failure), started);
+            }
         }
     }
 
@@ -297,7 +313,10 @@ impl Run<'_> {
                 // Such steps are done in groups.
                 Via::Manager => End::NotBegun,
             },
-            Action::UpdateService(update) => update::update(self, step, update).await,
+            Action::UpdateService(update) => match leader::hand_over(self, step).await {
+                Ok(()) => update::update(self, step, update).await,
+                Err(end) => end,
+            },
             Action::AdjustService(adjust) => adjust::adjust(self, step, adjust).await,
             Action::RotateCredential(rotate) => rotate::rotate(self, step, rotate).await,
             Action::RemoveImage(remove) => remove::remove(self, remove).await,
@@ -392,6 +411,38 @@ impl Run<'_> {
         };
         outcome.interrupted = self.cancel.is_cancelled() && !outcome.is_complete();
         outcome
+    }
+
+    /// Tells of something that is no step's own.
+    pub(crate) fn tell(&self, event: Event) {
+        (self.tell)(event);
+    }
+
+    /// Puts the services into another order.
+    pub(crate) fn rearrange(&self, places: &[imgstack_planner::Place]) {
+        self.order().rearrange(places);
+    }
+
+    /// Gives a step its turn later that has been taken and is not begun.
+    pub(crate) fn put_back(&self, step: &StepId) {
+        self.order().put_back(step);
+    }
+
+    /// Those of the plan's steps that have not ended.
+    pub(crate) fn not_ended(&self, steps: impl Iterator<Item = StepId>) -> BTreeSet<StepId> {
+        let ended = self.ended();
+        steps.filter(|id| !ended.contains_key(id)).collect()
+    }
+
+    /// Those that are still to come, and the one whose turn it is.
+    pub(crate) fn not_begun(&self, steps: &BTreeSet<StepId>, own: &StepId) -> BTreeSet<StepId> {
+        let order = self.order();
+        let to_come = steps.iter().filter(|id| *id == own || !order.has_begun(id));
+        to_come.cloned().collect()
+    }
+
+    pub(crate) fn leads(&self) -> MutexGuard<'_, Leads> {
+        self.leads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ended(&self) -> MutexGuard<'_, Ended> {

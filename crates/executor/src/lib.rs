@@ -18,6 +18,7 @@ mod event;
 mod evidence;
 mod execute;
 pub mod journal;
+mod leader;
 pub mod lock;
 mod order;
 mod send;

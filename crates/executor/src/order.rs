@@ -61,6 +61,35 @@ impl Order {
         Some(step)
     }
 
+    /// Lets a step that was taken have its turn later.
+    pub(crate) fn put_back(&mut self, step: &StepId) {
+        self.begun.remove(step);
+    }
+
+    /// Whether a step has been taken.
+    pub(crate) fn has_begun(&self, step: &StepId) -> bool {
+        self.begun.contains(step)
+    }
+
+    /// Puts updates of services into another order. What they need of nodes
+    /// stays.
+    pub(crate) fn rearrange(&mut self, places: &[imgstack_planner::Place]) {
+        let services: BTreeSet<StepId> = places
+            .iter()
+            .map(|place| StepId::update(&place.service))
+            .collect();
+        for new in places {
+            let step = StepId::update(&new.service);
+            let mut old = self.places.iter_mut();
+            let Some(place) = old.find(|place| place.step == step) else {
+                continue;
+            };
+            place.after.retain(|id| !services.contains(id));
+            place.after.extend(new.after.iter().map(StepId::update));
+            place.follows = new.follows.iter().map(StepId::update).collect();
+        }
+    }
+
     /// The steps that nothing needs to wait for any more.
     fn over(&self, ended: &Ended) -> BTreeSet<StepId> {
         let mut over: BTreeSet<StepId> = BTreeSet::new();

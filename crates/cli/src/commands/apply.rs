@@ -337,6 +337,8 @@ fn is_failure(event: &Event) -> bool {
         | Event::StepSucceeded { .. }
         // The failure tells how it ended.
         | Event::GoingBack { .. }
+        | Event::HandingOver { .. }
+        | Event::OrderChanged { .. }
         | Event::LockWaited { .. }
         | Event::LockTakenOver { .. }
         | Event::ReleaseWritten { .. }

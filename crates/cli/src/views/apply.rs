@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
 use super::fold::prose;
+use super::leader::moved;
 use super::lock;
 use super::steps::{image, named};
 use super::style::{BAD, WARN, inline, lasting, paint};
@@ -82,6 +83,19 @@ impl ApplyView {
                 }
             }
             Event::GoingBack { step, why, to, .. } => self.turn_back(step, why, to),
+            Event::HandingOver {
+                step,
+                task,
+                program,
+                ..
+            } => self.hand_over(step, task, program),
+            Event::OrderChanged {
+                image,
+                leader,
+                was,
+                left,
+                ..
+            } => self.say_all(&prose(&moved(image, leader, was.as_ref(), left), 2)),
             Event::LockWaited { .. }
             | Event::LockTakenOver { .. }
             | Event::LockLost { .. }
@@ -192,6 +206,19 @@ impl ApplyView {
             inline(why),
             image(to)
         );
+        self.say_all(&prose(&line, 2));
+    }
+
+    /// The leader is told to hand over, before its update.
+    fn hand_over(&mut self, step: &StepId, task: &str, program: &str) {
+        let doing = format!("runs `{}` in {}", inline(program), inline(task));
+        let Some(current) = self.current.get(step) else {
+            return;
+        };
+        if let Some(bar) = &current.bar {
+            bar.set_message(harmless(&format!("{doing}...")));
+        }
+        let line = format!("{}: it leads, so it {doing} first", current.name);
         self.say_all(&prose(&line, 2));
     }
 

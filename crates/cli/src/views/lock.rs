@@ -122,6 +122,8 @@ pub(crate) fn told(event: &Event, now: Timestamp) -> Option<String> {
         | Event::StepSucceeded { .. }
         | Event::StepFailed { .. }
         | Event::GoingBack { .. }
+        | Event::HandingOver { .. }
+        | Event::OrderChanged { .. }
         | Event::LeftBehind { .. }
         | Event::ReleaseWritten { .. }
         | Event::ApplyFinished { .. } => return None,

@@ -10,6 +10,7 @@ use imgstack_planner::{
 use imgstack_spec::{ByteSize, Digest, FailureAction, ImageRef, Platform};
 
 use super::fold::{beside, listed, pieces, prose};
+use super::leader;
 use super::style::{BAD, BOLD, CHANGE, DIM, GOOD, inline, paint, short};
 
 /// Where what does not fit beside an address begins: below it.
@@ -34,7 +35,12 @@ pub(crate) fn steps(out: &mut String, stack: &StackPlan) {
             beside(head.trim_end(), &detail(step, stack), BELOW)
         );
         match &step.action {
-            Action::UpdateService(update) => changes(out, update),
+            Action::UpdateService(update) => {
+                if let Some(first) = leader::first(update) {
+                    let _ = writeln!(out, "{}", prose(&format!("{:BELOW$}{first}", ""), BELOW));
+                }
+                changes(out, update);
+            }
             Action::AdjustService(adjust) => {
                 settings(out, &adjust.settings);
                 labels(out, &adjust.labels);
