@@ -15,6 +15,7 @@ use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
 use imgstack_planner::{Action, PullImage, StackPlan, Step, Via};
 use imgstack_spec::{ImageRef, NodeName, RegistryHost, Repository};
 use imgstack_swarm::engine::Login;
+use imgstack_swarm::probe::Asker;
 use imgstack_swarm::{Manager, NodeEngine, RegistryAuth};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -94,6 +95,7 @@ pub(crate) async fn carry_out(
     let run = Run {
         plan,
         world,
+        asker: Asker::new(world.manager, world.engines.values()),
         under,
         cancel,
         tell,
@@ -114,6 +116,8 @@ pub(crate) async fn carry_out(
 pub(crate) struct Run<'a> {
     pub(crate) plan: &'a StackPlan,
     pub(crate) world: &'a World<'a>,
+    /// Who puts questions to tasks.
+    pub(crate) asker: Asker,
     pub(crate) cancel: &'a CancellationToken,
     tell: &'a (dyn Fn(Event) + Sync),
     under: Under<'a>,

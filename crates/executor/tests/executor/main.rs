@@ -6,6 +6,7 @@
     reason = "in a test, and in the engine that it talks to"
 )]
 
+mod back;
 mod drift;
 mod lost;
 mod nodes;
