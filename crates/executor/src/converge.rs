@@ -175,9 +175,11 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    /// Until an event of this service, or the next beat.
+    /// Until an event of this service, or the next beat, or the next question.
     async fn pause(&self, events: &mut Option<EventStream>) {
         let beat = Instant::now() + BEAT;
+        let gate = self.gate.as_ref().filter(|_| self.at_gate);
+        let beat = gate.map_or(beat, |gate| beat.min(gate.due()));
         let event = async {
             let Some(stream) = events.as_mut() else {
                 return std::future::pending().await;

@@ -148,6 +148,11 @@ impl<'a> Gate<'a> {
         held
     }
 
+    /// When it is asked again.
+    pub(crate) fn due(&self) -> Instant {
+        self.due
+    }
+
     /// The last answers; None before the first.
     pub(crate) fn last(&self) -> Option<&Round> {
         self.last.as_ref()

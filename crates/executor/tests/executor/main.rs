@@ -8,6 +8,7 @@
 
 mod back;
 mod drift;
+mod gate;
 mod lost;
 mod nodes;
 mod order;
