@@ -2,7 +2,8 @@
 //!
 //! Converged: the engine says `completed`, or had nothing to replace, and
 //! every task runs the new build on a live node for the service's `monitor`
-//! (facts on Swarm). The engine itself waits for ever, so the deadline is ours.
+//! (facts on Swarm). Then its probe must hold, if it has one ([`crate::gate`]).
+//! The engine itself waits for ever, so the deadline is ours, for both.
 //!
 //! Swarm has events for services and none for tasks. So an event wakes the
 //! loop at once, and a slow beat sees what no event tells.
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use imgstack_planner::UpdateService;
+use imgstack_swarm::probe::Unasked;
 use imgstack_swarm::rollout::{Assessment, assess};
 use imgstack_swarm::{
     Error, EventStream, Manager, PreviousSpec, RawService, ServiceId, ServiceMode, TaskState,
@@ -19,8 +21,9 @@ use imgstack_swarm::{
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Progress, TaskProgress};
+use crate::event::{ProbeProgress, Progress, TaskProgress};
 use crate::evidence::Evidence;
+use crate::gate::{Gate, Held, Round, Running};
 use crate::send::{Edit, SILENCE};
 use crate::settled::Settled;
 use crate::verdict::{Bad, Verdict, Waited};
@@ -42,10 +45,15 @@ pub(crate) struct Rollout<'a> {
     previous: PreviousSpec,
     /// The digest of the spec as our update has left it, once it was seen.
     ours: Option<String>,
-    deadline: Instant,
     evidence: Evidence,
     told: Option<TaskProgress>,
     settled: Settled,
+    gate: Option<Gate<'a>>,
+    /// It has converged, and the gate is all that it waits for.
+    at_gate: bool,
+    asked: Option<ProbeProgress>,
+    /// The tasks that were there before.
+    running: Vec<Running>,
     /// It asks for no tasks at all.
     wants_none: bool,
     /// Since when nothing has been on its way, and tasks are missing.
@@ -68,6 +76,7 @@ struct Look {
     assessment: Assessment,
     /// The tasks, measured by what the service asks for now.
     now: Assessment,
+    running: Vec<Running>,
 }
 
 impl<'a> Rollout<'a> {
@@ -77,9 +86,8 @@ impl<'a> Rollout<'a> {
         manager: &'a Manager,
         update: &'a UpdateService,
         id: ServiceId,
+        gate: Option<Gate<'a>>,
     ) -> Result<Self, Error> {
-        let now = Instant::now();
-        let timeout = Duration::from_secs(update.timeout_seconds).min(LONGEST);
         let before = look(manager, update, &id).await?;
         Ok(Self {
             manager,
@@ -87,17 +95,20 @@ impl<'a> Rollout<'a> {
             id,
             previous: PreviousSpec::of(&before.service),
             ours: None,
-            deadline: now + timeout,
             evidence: Evidence::ignoring(&before.assessment),
             told: None,
             settled: Settled::default(),
+            gate,
+            at_gate: false,
+            asked: None,
+            running: before.running,
             wants_none: false,
             stalled: None,
             completed: false,
             last: None,
             turned: None,
             back: None,
-            heard: now,
+            heard: Instant::now(),
         })
     }
 
@@ -118,7 +129,9 @@ impl<'a> Rollout<'a> {
         cancel: &CancellationToken,
         tell: &(dyn Fn(Progress) + Sync),
     ) -> Waited {
-        let deadline = self.deadline;
+        let timeout = Duration::from_secs(self.update.timeout_seconds).min(LONGEST);
+        let deadline = Instant::now() + timeout;
+        self.heard = Instant::now();
         loop {
             // A manager that takes its time to answer holds up neither the
             // deadline nor a person who wants to stop.
@@ -128,12 +141,12 @@ impl<'a> Rollout<'a> {
                     return end;
                 },
                 () = cancel.cancelled() => return self.interrupted(),
-                () = sleep_until(deadline) => return self.timed_out(),
+                () = sleep_until(deadline) => return self.timed_out().await,
             }
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return self.interrupted(),
-                () = sleep_until(deadline) => return self.timed_out(),
+                () = sleep_until(deadline) => return self.timed_out().await,
                 () = self.pause(&mut events) => {}
             }
         }
@@ -149,7 +162,7 @@ impl<'a> Rollout<'a> {
                     tell(Progress::Tasks(progress.clone()));
                     self.told = Some(progress);
                 }
-                self.judge(look).await
+                self.judge(look, tell).await
             }
             Err(error) if error.is_not_found() => {
                 let message = "the service was removed while it was rolling out";
@@ -162,9 +175,11 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    /// Until an event of this service, or the next beat.
+    /// Until an event of this service, or the next beat, or the next question.
     async fn pause(&self, events: &mut Option<EventStream>) {
         let beat = Instant::now() + BEAT;
+        let gate = self.gate.as_ref().filter(|_| self.at_gate);
+        let beat = gate.map_or(beat, |gate| beat.min(gate.due()));
         let event = async {
             let Some(stream) = events.as_mut() else {
                 return std::future::pending().await;
@@ -184,11 +199,12 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    async fn judge(&mut self, look: Look) -> Option<Waited> {
+    async fn judge(&mut self, look: Look, tell: &(dyn Fn(Progress) + Sync)) -> Option<Waited> {
         let Look {
             service,
             assessment,
             now,
+            running,
         } = look;
         let new_failures = self.evidence.note(&assessment);
         let update = assessment.update.clone();
@@ -236,7 +252,71 @@ impl<'a> Rollout<'a> {
         // Counted from when the tasks are in place, and not from when the engine
         // has watched them, or each service would be watched twice.
         let settled = self.has_settled();
-        (may_end && settled).then_some(Waited::Done)
+        match may_end && settled {
+            true => self.pass(&running, &service, tell).await,
+            false => {
+                self.leave_gate();
+                None
+            }
+        }
+    }
+
+    /// Whether a question could be put to the tasks that are there before the
+    /// update.
+    pub(crate) async fn can_be_probed(&self) -> Result<(), Unasked> {
+        match &self.gate {
+            Some(gate) => gate.can_be_asked(&self.running).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What has converged comes to its gate.
+    async fn pass(
+        &mut self,
+        running: &[Running],
+        service: &RawService,
+        tell: &(dyn Fn(Progress) + Sync),
+    ) -> Option<Waited> {
+        let Some(gate) = &mut self.gate else {
+            return Some(Waited::Done);
+        };
+        self.at_gate = true;
+        let held = gate.look(running).await;
+        let progress = gate.progress();
+        if let Some(progress) = progress.filter(|now| self.asked.as_ref() != Some(now)) {
+            self.asked = Some(progress.clone());
+            tell(Progress::Probe(progress));
+        }
+        match held {
+            Held::Yes => Some(Waited::Done),
+            Held::NotYet => None,
+            Held::NoMore(long) => {
+                let words = gate.last().map(Round::words).unwrap_or_default();
+                let how = format!(
+                    "the probe held at first, and has failed for {} s: {words}",
+                    long.as_secs()
+                );
+                Some(self.refused(how, Some(service)).await)
+            }
+        }
+    }
+
+    fn leave_gate(&mut self) {
+        if let (true, Some(gate)) = (self.at_gate, &mut self.gate) {
+            gate.start_over();
+            self.at_gate = false;
+            self.asked = None;
+        }
+    }
+
+    /// The probe said no for too long. What the tasks wrote is read while they
+    /// are still there.
+    async fn refused(&mut self, how: String, now: Option<&RawService>) -> Waited {
+        if let Some(round) = self.gate.as_ref().and_then(Gate::last) {
+            self.evidence.note_answers(round.no());
+        }
+        self.evidence.read_logs(self.manager).await;
+        self.failed(Verdict::ProbeFailed(how), now)
     }
 
     fn monitor(&self) -> Duration {
@@ -301,12 +381,28 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    fn timed_out(&mut self) -> Waited {
+    async fn timed_out(&mut self) -> Waited {
         if self.is_going_back() {
             return self.failed(Verdict::GoingBack, None);
         }
+        let gate = self.gate.as_ref().filter(|_| self.at_gate);
+        if let Some(round) = gate.and_then(Gate::last) {
+            if let Some(unasked) = round.unasked() {
+                let unasked = unasked.clone();
+                return self.failed(Verdict::ProbeUnasked(unasked), None);
+            }
+            let seconds = self.update.timeout_seconds;
+            let how = format!(
+                "the probe did not hold within {seconds} s: {}",
+                round.words()
+            );
+            return self.refused(how, None).await;
+        }
         let last = self.last.as_ref().map(|last| progress(last).to_string());
-        let state = last.unwrap_or_else(|| "the manager did not answer".to_owned());
+        let mut state = last.unwrap_or_else(|| "the manager did not answer".to_owned());
+        if self.at_gate {
+            state.push_str(", and its probe has no answer yet");
+        }
         self.failed(Verdict::TimedOut(state), None)
     }
 
@@ -327,6 +423,7 @@ async fn look(manager: &Manager, update: &UpdateService, id: &ServiceId) -> Resu
     Ok(Look {
         assessment: assess(&service, &tasks, &nodes, &update.image.to),
         now: assess(&service, &tasks, &nodes, service.image()),
+        running: Running::of(&service, &tasks, &nodes),
         service,
     })
 }

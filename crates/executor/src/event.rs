@@ -161,6 +161,8 @@ pub enum Event {
 pub enum Progress {
     /// A rollout.
     Tasks(TaskProgress),
+    /// A rollout that has converged, and whose probe is to hold.
+    Probe(ProbeProgress),
     /// A pull by the node's own engine.
     Bytes(ByteProgress),
     /// What a node does, in a word of the engine's.
@@ -192,6 +194,17 @@ pub struct TaskProgress {
     pub wanted: u64,
     /// What the tasks that do not run yet are doing, such as "preparing".
     pub waiting_for: Option<String>,
+}
+
+/// How far a probe is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ProbeProgress {
+    /// Tasks that say yes.
+    pub yes: u64,
+    /// Tasks that are asked.
+    pub asked: u64,
+    /// What one says that does not say yes: `web.2: HTTP 503`.
+    pub answer: Option<String>,
 }
 
 /// Why a step failed.
@@ -380,8 +393,20 @@ impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tasks(tasks) => tasks.fmt(f),
+            Self::Probe(probe) => write!(f, "probe: {}", probe.words()),
             Self::Bytes(bytes) => bytes.fmt(f),
             Self::State(node) => f.write_str(&node.state),
+        }
+    }
+}
+
+impl ProbeProgress {
+    /// `1 of 3 say yes; web.2: HTTP 503`
+    pub(crate) fn words(&self) -> String {
+        let Self { yes, asked, answer } = self;
+        match answer {
+            Some(answer) => format!("{yes} of {asked} say yes; {answer}"),
+            None => format!("{yes} of {asked} say yes"),
         }
     }
 }

@@ -96,6 +96,7 @@ pub(crate) async fn carry_out(
     let run = Run {
         plan,
         world,
+        asker: Asker::new(world.manager, world.engines.values()),
         under,
         cancel,
         tell,
@@ -118,6 +119,8 @@ pub(crate) async fn carry_out(
 pub(crate) struct Run<'a> {
     pub(crate) plan: &'a StackPlan,
     pub(crate) world: &'a World<'a>,
+    /// Who puts questions to tasks.
+    pub(crate) asker: Asker,
     pub(crate) cancel: &'a CancellationToken,
     tell: &'a (dyn Fn(Event) + Sync),
     under: Under<'a>,

@@ -17,6 +17,7 @@ mod converge;
 mod event;
 mod evidence;
 mod execute;
+mod gate;
 pub mod journal;
 mod leader;
 pub mod lock;
@@ -30,8 +31,8 @@ use imgstack_spec::StackName;
 
 pub use apply::apply;
 pub use event::{
-    BackState, ByteProgress, Event, Failure, FailureKind, NodeProgress, Outcome, Progress,
-    StepOutcome, TaskFailure, TaskProgress, WentBack, Whose,
+    BackState, ByteProgress, Event, Failure, FailureKind, NodeProgress, Outcome, ProbeProgress,
+    Progress, StepOutcome, TaskFailure, TaskProgress, WentBack, Whose,
 };
 pub use execute::{Credentials, World, execute};
 

@@ -1,6 +1,7 @@
 //! The ways in which a rollout ends badly, and what is said of each.
 
 use imgstack_planner::UpdateService;
+use imgstack_swarm::probe::Unasked;
 
 use crate::event::{BackState, Failure, FailureKind, TaskFailure, WentBack, Whose};
 
@@ -45,7 +46,7 @@ pub(crate) enum Verdict {
     /// The probe said no; how it went, in these words.
     ProbeFailed(String),
     /// The probe could not be asked any more, for this reason.
-    ProbeUnasked(String),
+    ProbeUnasked(Unasked),
     /// Somebody else changed the service, in these words.
     Overtaken(String),
     /// Not converged in time; where it stood.
@@ -181,6 +182,10 @@ fn hint(verdict: &Verdict, back: Option<&WentBack>, update: &UpdateService) -> S
         ),
         (Some(BackState::Overtaken), _) => "see what is planned now: imgstack plan".to_owned(),
         (Some(BackState::Refused), _) => format!("go back now: docker service rollback {service}"),
+        (None, Verdict::ProbeUnasked(unasked)) => match &unasked.hint {
+            Some(hint) => format!("{hint}; {status}"),
+            None => status.to_owned(),
+        },
         (Some(BackState::UnderWay), _) | (None, _) => status.to_owned(),
     }
 }

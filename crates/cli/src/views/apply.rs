@@ -181,7 +181,10 @@ impl ApplyView {
                     bar.set_length(*total);
                     bar.set_position(*done);
                 }
-                Progress::Bytes(_) | Progress::Tasks(_) | Progress::State(_) => {
+                Progress::Bytes(_)
+                | Progress::Tasks(_)
+                | Progress::Probe(_)
+                | Progress::State(_) => {
                     let line = inline(&format!("{}... {progress}", current.words.doing));
                     bar.set_message(harmless(&line));
                 }

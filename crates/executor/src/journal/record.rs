@@ -130,7 +130,10 @@ fn failed_build(
     at: Timestamp,
     release: u64,
 ) -> Option<FailedBuild> {
-    let cause = match failure.tasks.first() {
+    // What a probe was told is in the message.
+    let task = failure.tasks.first();
+    let task = task.filter(|_| failure.kind != FailureKind::ProbeFailed);
+    let cause = match task {
         Some(task) => format!("{}; {}: {}", failure.message, task.task, task.error),
         None => failure.message.clone(),
     };

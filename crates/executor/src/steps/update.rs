@@ -3,12 +3,14 @@
 use imgstack_planner::{Step, UpdateService};
 use imgstack_spec::ImageRef;
 use imgstack_swarm::ServiceId;
+use imgstack_swarm::probe::Unasked;
 
 use super::End;
 use crate::back::{Tell, WayBack};
 use crate::converge::Rollout;
-use crate::event::Failure;
+use crate::event::{Failure, FailureKind};
 use crate::execute::{Run, not_in_plan};
+use crate::gate::Gate;
 use crate::send::{Change, Edit, Sent, unread};
 use crate::verdict::{Bad, Waited};
 
@@ -29,10 +31,19 @@ pub(crate) async fn update(run: &Run<'_>, step: &Step, update: &UpdateService) -
         auth,
     };
     let id = ServiceId::new(seen.service_id.clone());
-    let mut rollout = match Rollout::watch(manager, update, id.clone()).await {
+    let probe = update.probe.as_ref();
+    let gate = probe.map(|probe| Gate::new(probe, &run.asker));
+    let mut rollout = match Rollout::watch(manager, update, id, gate).await {
         Ok(rollout) => rollout,
         Err(error) => return End::Failed(unread(&error)),
     };
+    // A gate that nobody can ask at would never open.
+    tokio::select! {
+        asked = rollout.can_be_probed() => if let Err(unasked) = asked {
+            return cannot_be_probed(unasked);
+        },
+        () = run.cancel.cancelled() => return End::NotBegun,
+    }
     // Opened before the update, so that no word of it is missed. Without
     // events the beat alone does.
     let events = manager.events().await.ok();
@@ -47,6 +58,17 @@ pub(crate) async fn update(run: &Run<'_>, step: &Step, update: &UpdateService) -
         Waited::Interrupted => End::Interrupted,
         Waited::Badly(bad) => End::Failed(went_badly(run, step, update, &rollout, *bad).await),
     }
+}
+
+fn cannot_be_probed(unasked: Unasked) -> End {
+    End::Failed(Box::new(Failure {
+        kind: FailureKind::Unreachable,
+        message: format!("its probe cannot be asked: {unasked}; nothing was sent"),
+        hint: Some(unasked.hint.unwrap_or_else(|| {
+            "mend `rollout.probe` of the service, then: imgstack plan".to_owned()
+        })),
+        ..Failure::empty()
+    }))
 }
 
 /// The failure, once the service is back where that is ours to do.

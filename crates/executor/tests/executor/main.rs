@@ -6,7 +6,9 @@
     reason = "in a test, and in the engine that it talks to"
 )]
 
+mod back;
 mod drift;
+mod gate;
 mod lost;
 mod nodes;
 mod order;
