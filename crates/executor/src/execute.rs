@@ -100,7 +100,6 @@ pub(crate) async fn carry_out(
         under,
         cancel,
         tell,
-        asker: Asker::new(world.manager, world.engines.values()),
         leads: Mutex::new(Leads::of(plan)),
         ended: Mutex::default(),
         order: Mutex::default(),
@@ -119,8 +118,6 @@ pub(crate) async fn carry_out(
 pub(crate) struct Run<'a> {
     pub(crate) plan: &'a StackPlan,
     pub(crate) world: &'a World<'a>,
-    /// Who puts questions to tasks.
-    pub(crate) asker: Asker,
     pub(crate) cancel: &'a CancellationToken,
     tell: &'a (dyn Fn(Event) + Sync),
     under: Under<'a>,

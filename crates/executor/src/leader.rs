@@ -19,7 +19,7 @@ use imgstack_planner::{
 };
 use imgstack_spec::{Address, ImageName, LeaderChange, ServiceName};
 use imgstack_swarm::probe::{Asked, RunError, Unasked};
-use imgstack_swarm::{Node, ServiceId, Task};
+use imgstack_swarm::{Error, Node, ServiceId, Task};
 use tokio::time::{Instant, sleep};
 
 use crate::converge::LONGEST;
@@ -218,18 +218,26 @@ impl<'r> Member<'r> {
             return Ok(None);
         };
         let manager = self.run.world.manager;
-        // The engine takes a name as well, of one that is no target of the plan.
         let seen = self.run.plan.seen.get(service);
-        let id = seen.map_or_else(|| service.to_string(), |seen| seen.service_id.clone());
         let looked = async {
-            let service = manager.service(&ServiceId::new(id)).await?;
-            let id = [service.id()];
-            tokio::try_join!(manager.tasks(&id), manager.nodes())
+            let id = match seen {
+                Some(seen) => ServiceId::new(seen.service_id.clone()),
+                // No target of the plan. The engine takes a name as well.
+                None => {
+                    let name = ServiceId::new(service.to_string());
+                    manager.service(&name).await?.id()
+                }
+            };
+            let ids = [id];
+            let (tasks, nodes) = tokio::try_join!(manager.tasks(&ids), manager.nodes())?;
+            let [id] = ids;
+            Ok((id, tasks, nodes))
         };
-        let (tasks, nodes) = looked.await.map_err(|error| Unasked {
+        let (id, tasks, nodes) = looked.await.map_err(|error: Error| Unasked {
             why: error.to_string(),
             hint: error.hint(),
         })?;
+        let tasks: Vec<Task> = tasks.into_iter().filter(|it| it.service_id == id).collect();
         let (question, within) = (&last_if.question, last_if.timeout);
         let leading = self.run.asker.leading(question, within, &tasks, &nodes);
         let found = leading.await?.and_then(|task| {

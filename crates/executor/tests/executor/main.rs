@@ -9,6 +9,7 @@
 mod back;
 mod drift;
 mod gate;
+mod leader;
 mod lost;
 mod nodes;
 mod order;

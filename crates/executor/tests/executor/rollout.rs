@@ -34,8 +34,10 @@ async fn steps_are_told_in_their_order() {
         | Event::StepProgress { address, .. }
         | Event::StepSucceeded { address, .. }
         | Event::StepFailed { address, .. }
+        | Event::HandingOver { address, .. }
         | Event::GoingBack { address, .. } => Some(address.clone()),
         Event::ApplyStarted { .. }
+        | Event::OrderChanged { .. }
         | Event::LeftBehind { .. }
         | Event::LockWaited { .. }
         | Event::LockTakenOver { .. }
