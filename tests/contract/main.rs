@@ -32,6 +32,7 @@ mod images;
 mod nodes;
 mod placement;
 mod prepull;
+mod programs;
 mod registry;
 mod restarts;
 mod service;

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A credential as `X-Registry-Auth` carries it.
@@ -79,6 +79,24 @@ pub struct Behaviour {
     pub unhealthy: bool,
     /// Milliseconds until the first healthcheck has passed or failed for good.
     pub health_after_ms: u64,
+    /// The programs that can be run in it.
+    pub programs: Vec<Program>,
+}
+
+/// What a program does that is run in a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Program {
+    /// Its name and its arguments, all of them.
+    pub command: Vec<String>,
+    /// How many milliseconds it takes.
+    pub ends_after_ms: u64,
+    /// What it ends with.
+    pub exit_code: i64,
+    /// What it writes when it ends.
+    pub stdout: Vec<String>,
+    /// The same on the other stream.
+    pub stderr: Vec<String>,
 }
 
 impl Behaviour {

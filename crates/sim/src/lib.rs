@@ -30,7 +30,7 @@ mod world;
 
 pub use clock::Clock;
 pub use fault::{Fault, Faults, Trigger};
-pub use image::{Behaviour, Credential, Descriptor, Image, Pull, PullError, Upstream};
+pub use image::{Behaviour, Credential, Descriptor, Image, Program, Pull, PullError, Upstream};
 pub use record::{Record, Recorded};
 pub use serve::{Answer, Asked, Body, Served, Server, Service};
 pub use world::{Layout, Sockets, World};

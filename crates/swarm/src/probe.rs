@@ -115,11 +115,7 @@ impl Asker {
     ) -> Result<Answer, Early> {
         let (engine, urls) = self.prepared(std::slice::from_ref(url), within, at).await?;
         let url = http::Url::read(&urls.concat())?;
-        let asked = http::get(&engine, at.expected(), &url);
-        match timeout(within, asked).await {
-            Ok(answer) => Ok(answer?),
-            Err(_) => Ok(Answer::Silent(too_slow(within))),
-        }
+        Ok(http::get(&engine, at.expected(), &url, within).await?)
     }
 
     async fn ask_tcp(

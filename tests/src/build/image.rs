@@ -183,8 +183,24 @@ fn config(build: &Build, platform: &Platform, layers: &[Blob]) -> Blob {
     Blob::json(CONFIG, &image)
 }
 
-/// What [`command`] does, in the simulation's words.
+/// What [`command`] does, and some programs of busybox, in the simulation's
+/// words.
 fn behaviour(build: &Build) -> Value {
+    let mut told = own_behaviour(build);
+    told["programs"] = json!([
+        {"command": ["true"]},
+        {"command": ["false"], "exitCode": 1},
+        {"command": ["cat", "/etc/build"], "stdout": [build.sha]},
+        {"command": ["sleep", "2"], "endsAfterMs": 2000},
+        {
+            "command": ["sh", "-c", "echo lag is 3 MB; echo too much >&2; exit 3"],
+            "exitCode": 3, "stdout": ["lag is 3 MB"], "stderr": ["too much"],
+        },
+    ]);
+    told
+}
+
+fn own_behaviour(build: &Build) -> Value {
     let runs = format!("build {} runs", build.sha);
     match build.kind {
         Kind::Good => json!({"stdout": [runs]}),

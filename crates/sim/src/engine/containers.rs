@@ -5,11 +5,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::answers::{Outcome, bad_request, not_found, ok};
+use super::attachments::Member;
 use super::call::Call;
 use super::filters::Filters;
-use super::tasks;
-use crate::Image;
-use crate::swarm::NodeContainer;
+use super::{programs, tasks};
+use crate::swarm::{ApiError, NodeContainer};
+use crate::{Image, Program};
 
 const STATES: [&str; 7] = [
     "created",
@@ -22,7 +23,7 @@ const STATES: [&str; 7] = [
 ];
 
 /// A task's container, with what that is called.
-struct Container {
+pub(super) struct Container {
     task: Value,
     id: String,
     name: String,
@@ -36,14 +37,31 @@ pub(super) fn answer(call: &Call<'_>, rest: &[&str]) -> Outcome {
         (&Method::GET, ["json"]) => list(call),
         (&Method::POST, ["prune"]) => prune(call),
         (&Method::GET, [container, "json"]) => {
-            let all = of_node(call);
-            let found = all.iter().find(|it| it.is_called(container));
-            let found =
-                found.ok_or_else(|| not_found(format!("No such container: {container}")))?;
-            Ok(ok(&found.inspected()))
+            let found = find(call, container)?;
+            let mut inspected = found.inspected();
+            let networks = call.engines.networks();
+            inspected["NetworkSettings"]["Networks"] = match found.runs() {
+                true => found.member().networks(&networks, call.hostname),
+                false => json!({}),
+            };
+            Ok(ok(&inspected))
         }
+        (&Method::POST, [container, "exec"]) => programs::create(call, container),
         _ => Err(call.no_such_page()),
     }
+}
+
+/// A container by ID, name, or the beginning of an ID.
+pub(super) fn find(call: &Call<'_>, name: &str) -> Result<Container, ApiError> {
+    let found = of_node(call).into_iter().find(|it| it.is_called(name));
+    found.ok_or_else(|| not_found(format!("No such container: {name}")))
+}
+
+/// Those of the node that run.
+pub(super) fn running(call: &Call<'_>) -> Vec<Container> {
+    let mut all = of_node(call);
+    all.retain(Container::runs);
+    all
 }
 
 fn list(call: &Call<'_>) -> Outcome {
@@ -107,6 +125,32 @@ impl Container {
             service: it.service,
             image: it.image,
             task: it.task,
+        }
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn service(&self) -> &str {
+        &self.service
+    }
+
+    pub(super) fn runs(&self) -> bool {
+        self.state() == "running"
+    }
+
+    /// What its image says of the programs in it.
+    pub(super) fn programs(&self) -> Vec<Program> {
+        let behaviour = self.image.as_ref().map(Image::behaviour);
+        behaviour.unwrap_or_default().programs
+    }
+
+    pub(super) fn member(&self) -> Member<'_> {
+        Member {
+            id: &self.id,
+            name: &self.name,
+            spec: &self.task["Spec"],
         }
     }
 

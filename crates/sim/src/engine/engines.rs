@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 
 use super::api::EngineApi;
 use super::networks::Networks;
+use super::programs::Programs;
 use crate::swarm::Cluster;
 use crate::{Clock, Server, Upstream};
 
@@ -26,6 +27,7 @@ struct Shared {
     server: Server,
     cluster: Mutex<Cluster>,
     networks: Mutex<Networks>,
+    programs: Mutex<Programs>,
     upstream: Arc<dyn Upstream>,
     /// For the driver: look again when the next thing is due.
     stirred: Notify,
@@ -43,6 +45,7 @@ impl Engines {
             server: server.clone(),
             cluster: Mutex::new(cluster),
             networks: Mutex::new(Networks::of_new_swarm(server.clock.now())),
+            programs: Mutex::default(),
             upstream,
             stirred: Notify::new(),
             moments: watch::Sender::new(0),
@@ -104,6 +107,11 @@ impl Engines {
     pub(super) fn networks(&self) -> MutexGuard<'_, Networks> {
         let networks = self.0.networks.lock();
         networks.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn programs(&self) -> MutexGuard<'_, Programs> {
+        let programs = self.0.programs.lock();
+        programs.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn api(&self, hostname: &str) -> io::Result<Arc<EngineApi>> {

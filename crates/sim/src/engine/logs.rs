@@ -18,7 +18,7 @@ use crate::swarm::{ApiError, Cluster, LogLine};
 
 /// The first byte of a frame's header.
 #[derive(Clone, Copy)]
-enum Source {
+pub(super) enum Source {
     Stdout = 1,
     Stderr = 2,
     /// The engine's own words, in between those of the task.
@@ -228,13 +228,19 @@ impl Wanted {
     }
 
     fn write(&self, source: Source, text: &str, bytes: &mut Vec<u8>) {
-        if !self.raw {
-            let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-            bytes.extend_from_slice(&[source as u8, 0, 0, 0]);
-            bytes.extend_from_slice(&length.to_be_bytes());
+        match self.raw {
+            true => bytes.extend_from_slice(text.as_bytes()),
+            false => frame(source, text, bytes),
         }
-        bytes.extend_from_slice(text.as_bytes());
     }
+}
+
+/// A piece of output with its header.
+pub(super) fn frame(source: Source, text: &str, bytes: &mut Vec<u8>) {
+    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    bytes.extend_from_slice(&[source as u8, 0, 0, 0]);
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(text.as_bytes());
 }
 
 fn is_down(cluster: &Cluster, node: &str) -> bool {

@@ -8,11 +8,12 @@
 //!
 //! Answers are those of the engine's own newest API, whichever version a
 //! client asks for: clients ignore what they do not know. Deliberately absent:
-//! making containers by hand, exec, volumes, plugins, builds, pushes, and
+//! making containers by hand, volumes, plugins, builds, pushes, and
 //! joining or leaving a Swarm: nobody can send a machine over a socket.
 
 mod answers;
 mod api;
+mod attachments;
 mod auth;
 mod call;
 mod configs;
@@ -27,6 +28,7 @@ mod logs;
 mod moments;
 mod networks;
 mod nodes;
+mod programs;
 mod pull;
 mod router;
 mod services;

@@ -1,12 +1,14 @@
 //! Networks, as far as a stack needs them: they can be named, made, listed and
-//! removed. Nothing is connected; no traffic flows in a simulation.
+//! removed. No traffic flows in a simulation.
 
 use hyper::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::answers::{Outcome, bad_request, conflict, forbidden, not_found, ok};
+use super::attachments::GATEWAY;
 use super::call::Call;
+use super::containers;
 use crate::Answer;
 use crate::swarm::ApiError;
 
@@ -22,7 +24,7 @@ pub(super) struct Networks {
 }
 
 #[derive(Debug)]
-struct Network {
+pub(super) struct Network {
     shown: Value,
     /// Whose engine has it; None: all of them.
     host: Option<String>,
@@ -41,17 +43,19 @@ impl Networks {
             local("host", "host"),
             ingress,
             local("none", "null"),
+            // An engine makes it when it joins a Swarm.
+            local(GATEWAY, "bridge"),
         ] {
             networks.add(&spec, None, now);
         }
         for network in &mut networks.all {
-            network.predefined = network.shown["Ingress"] != json!(true);
+            network.predefined = !["ingress", GATEWAY].contains(&network.name());
         }
         networks
     }
 
     /// Makes a network; its ID.
-    fn add(&mut self, spec: &Value, host: Option<String>, now: Timestamp) -> String {
+    pub(super) fn add(&mut self, spec: &Value, host: Option<String>, now: Timestamp) -> String {
         self.made += 1;
         let scope = scope(spec);
         // Swarm's identifiers are 25 characters, an engine's own 64 digits.
@@ -82,7 +86,7 @@ impl Networks {
     }
 
     /// What an engine knows: by ID, by name, or by the beginning of an ID.
-    fn find(&self, hostname: &str, id_or_name: &str) -> Option<&Network> {
+    pub(super) fn find(&self, hostname: &str, id_or_name: &str) -> Option<&Network> {
         let here = || self.all.iter().filter(|network| network.is_on(hostname));
         here()
             .find(|network| network.id() == id_or_name)
@@ -119,12 +123,17 @@ impl Networks {
 }
 
 impl Network {
-    fn id(&self) -> &str {
+    pub(super) fn id(&self) -> &str {
         self.shown["Id"].as_str().unwrap_or_default()
     }
 
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         self.shown["Name"].as_str().unwrap_or_default()
+    }
+
+    /// Whether its containers reach what is outside of it, by their node.
+    pub(super) fn reaches_out(&self) -> bool {
+        self.shown["Driver"] == json!("overlay") && self.shown["Internal"] != json!(true)
     }
 
     fn is_on(&self, hostname: &str) -> bool {
@@ -137,14 +146,27 @@ pub(super) fn answer(call: &Call<'_>, rest: &[&str]) -> Outcome {
     match (call.method(), rest) {
         (&Method::GET, []) => list(call),
         (&Method::POST, ["create"]) => create(call),
-        (&Method::GET, [name]) => {
-            let networks = call.engines.networks();
-            let network = networks.find(call.hostname, name);
-            Ok(ok(&network.ok_or_else(|| absent(name))?.shown))
-        }
+        (&Method::GET, [name]) => inspect(call, name),
         (&Method::DELETE, [name]) => remove(call, name),
         _ => Err(call.no_such_page()),
     }
+}
+
+/// With the containers of the node that are on it, which a list has not.
+fn inspect(call: &Call<'_>, name: &str) -> Outcome {
+    // Before the networks are locked: one lock at a time.
+    let containers = containers::running(call);
+    let networks = call.engines.networks();
+    let network = networks.find(call.hostname, name);
+    let network = network.ok_or_else(|| absent(name))?;
+    let mut shown = network.shown.clone();
+    for container in &containers {
+        let member = container.member();
+        if let Some(entry) = member.entry(network, &networks, call.hostname) {
+            shown["Containers"][member.id] = entry;
+        }
+    }
+    Ok(ok(&shown))
 }
 
 fn list(call: &Call<'_>) -> Outcome {
@@ -207,6 +229,12 @@ fn remove(call: &Call<'_>, name: &str) -> Outcome {
         )));
     }
     let id = network.id().to_owned();
+    if network.name() == GATEWAY {
+        // One is there always, which is no task's.
+        return Err(forbidden(format!(
+            "error while removing network: network {GATEWAY} id {id} has active endpoints"
+        )));
+    }
     if let Some(user) = services.iter().find(|service| uses(service, &id)) {
         let user = user["ID"].as_str().unwrap_or_default();
         return Err(bad_request(format!(

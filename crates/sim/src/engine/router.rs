@@ -7,8 +7,8 @@ use super::answers::Outcome;
 use super::call::Call;
 use super::version::ApiVersion;
 use super::{
-    configs, containers, distribution, events, images, logs, networks, nodes, services, system,
-    tasks,
+    configs, containers, distribution, events, images, logs, networks, nodes, programs, services,
+    system, tasks,
 };
 
 /// A path without its version: `/v1.41/services/web` is `services`, `web`.
@@ -52,6 +52,7 @@ pub(super) fn answer(call: &Call<'_>, path: &Path) -> Outcome {
             distribution::answer(call, &name.join("/"))
         }
         (_, ["containers", rest @ ..]) => containers::answer(call, rest),
+        (_, ["exec", rest @ ..]) => programs::answer(call, rest),
         (_, ["networks", rest @ ..]) => networks::answer(call, rest),
         (
             _,

@@ -191,6 +191,7 @@ fn behaviour(behaviour: &Behaviour) -> Value {
         stderr,
         unhealthy,
         health_after_ms,
+        programs,
     } = behaviour;
     let mut told = json!({
         "exitCode": exit_code,
@@ -201,6 +202,9 @@ fn behaviour(behaviour: &Behaviour) -> Value {
     });
     if let Some(ends) = ends_after_ms {
         told["endsAfterMs"] = json!(ends);
+    }
+    if !programs.is_empty() {
+        told["programs"] = json!(programs);
     }
     told
 }

@@ -8,9 +8,9 @@ use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, USER_AGENT};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-use super::{Answer, Unasked};
+use super::{Answer, Unasked, too_slow};
 use crate::NodeEngine;
 use crate::engine::printable;
 use crate::error::chain;
@@ -76,14 +76,19 @@ pub(super) async fn get(
     engine: &NodeEngine,
     node: Expected<'_>,
     url: &Url,
+    within: Duration,
 ) -> Result<Answer, Unasked> {
-    let mut carried = match engine.link().carry(node, (&url.host, url.port)).await {
-        Ok(carried) => carried,
-        Err(NotCarried::Refused(words)) => return Ok(Answer::Silent(words)),
-        Err(not_carried) => return Err(not_carried.into()),
+    let ends = Instant::now() + within;
+    let carried = engine.link().carry(node, (&url.host, url.port));
+    let mut carried = match timeout_at(ends, carried).await {
+        Ok(Ok(carried)) => carried,
+        Ok(Err(NotCarried::Refused(words))) => return Ok(Answer::Silent(words)),
+        Ok(Err(not_carried)) => return Err(not_carried.into()),
+        Err(_) => return Ok(Answer::Silent(too_slow(within))),
     };
-    match exchange(&mut carried.stream, url).await {
-        Ok(answer) => Ok(answer),
+    match exchange(&mut carried.stream, url, ends).await {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Ok(Answer::Silent(too_slow(within))),
         Err(error) => match carried.silence().await {
             Some(NotCarried::Refused(words)) => Ok(Answer::Silent(words)),
             Some(not_carried) => Err(not_carried.into()),
@@ -92,9 +97,13 @@ pub(super) async fn get(
     }
 }
 
-/// One request and the answer to it. Where another page is meant, that is a no:
-/// only the task itself is asked.
-async fn exchange(stream: &mut (dyn Stream + '_), url: &Url) -> Result<Answer, String> {
+/// One request and the answer to it; None when there was none by then. Where
+/// another page is meant, that is a no: only the task itself is asked.
+async fn exchange(
+    stream: &mut (dyn Stream + '_),
+    url: &Url,
+    ends: Instant,
+) -> Result<Option<Answer>, String> {
     let request = Request::get(&url.path)
         .header(HOST, &url.authority)
         .header(USER_AGENT, concat!("imgstack/", env!("CARGO_PKG_VERSION")))
@@ -105,17 +114,22 @@ async fn exchange(stream: &mut (dyn Stream + '_), url: &Url) -> Result<Answer, S
         .await
         .map_err(|error| chain(&error))?;
     let talk = async {
-        let response = sender.send_request(request).await;
-        let response = response.map_err(|error| chain(&error))?;
+        let response = match timeout_at(ends, sender.send_request(request)).await {
+            Ok(response) => response.map_err(|error| chain(&error))?,
+            Err(_) => return Ok(None),
+        };
         let status = response.status();
         if status.is_success() {
-            return Ok(Answer::Yes);
+            return Ok(Some(Answer::Yes));
         }
-        let said = match timeout(BODY, first_line(response.into_body())).await {
+        // What it says is an extra, for which no status is given up.
+        let ends = ends.min(Instant::now() + BODY);
+        let said = match timeout_at(ends, first_line(response.into_body())).await {
             Ok(line) if !line.is_empty() => format!(": {line}"),
             Ok(_) | Err(_) => String::new(),
         };
-        Ok(Answer::No(format!("status {}{said}", status.as_u16())))
+        let no = format!("status {}{said}", status.as_u16());
+        Ok(Some(Answer::No(no)))
     };
     // Whatever becomes of the connection shows in the answer to the request.
     let connection = async {

@@ -11,4 +11,5 @@ mod scripted;
 mod manager;
 mod node;
 mod prepull;
+mod probe;
 mod pull;
