@@ -11,6 +11,7 @@ mod credentials;
 mod failures;
 mod fleet;
 mod journal;
+mod leader;
 mod lists;
 mod locks;
 mod nodes;
