@@ -266,6 +266,9 @@ impl<'r> Member<'r> {
         };
         let deadline =
             Instant::now() + Duration::from_secs(self.update.timeout_seconds).min(LONGEST);
+        if self.run.cancel.is_cancelled() {
+            return Err(End::NotBegun);
+        }
         let words: Vec<&str> = before.iter().map(|word| word.as_str()).collect();
         let program = words.join(" ");
         let name = task.name(self.update.service.as_str());
@@ -296,7 +299,12 @@ impl<'r> Member<'r> {
             };
             return Err(End::Failed(refused(task)));
         }
-        self.until_it_leads_no_more(deadline, &program).await
+        self.until_it_leads_no_more(deadline, &program).await?;
+        // The lock may have gone meanwhile.
+        match self.run.may_begin().await {
+            true => Ok(()),
+            false => Err(End::Stopped),
+        }
     }
 
     async fn until_it_leads_no_more(&self, deadline: Instant, program: &str) -> Result<(), End> {
