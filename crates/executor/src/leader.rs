@@ -264,8 +264,8 @@ impl<'r> Member<'r> {
                 return Err(End::Failed(unclear(&why, unasked.hint)));
             }
         };
-        let deadline =
-            Instant::now() + Duration::from_secs(self.update.timeout_seconds).min(LONGEST);
+        let within = Duration::from_secs(self.update.timeout_seconds).min(LONGEST);
+        let deadline = Instant::now() + within;
         if self.run.cancel.is_cancelled() {
             return Err(End::NotBegun);
         }
@@ -282,7 +282,6 @@ impl<'r> Member<'r> {
             task: &task,
             node: &node,
         };
-        let within = deadline.saturating_duration_since(Instant::now());
         let ran = self.run.asker.run(before, within, &asked).await;
         let ran = ran.map_err(|error| End::Failed(not_run(&program, &name, &error)))?;
         if ran.code != 0 {

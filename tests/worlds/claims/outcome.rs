@@ -247,8 +247,11 @@ fn has_failed(day: &Day<'_>, step: &Step, update: &UpdateService) {
         FailureKind::TimedOut => lasted >= timeout(update),
         // That is in flight.
         FailureKind::Unknown => false,
-        // No world has a probe.
-        FailureKind::ProbeFailed => false,
+        // No world has a probe, or asks who leads.
+        FailureKind::ProbeFailed
+        | FailureKind::LeaderMoved
+        | FailureKind::LeaderUnknown
+        | FailureKind::NotHandedOver => false,
         // Those are of nodes.
         FailureKind::Unreachable
         | FailureKind::PullFailed
