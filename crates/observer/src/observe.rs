@@ -80,6 +80,8 @@ pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> O
         credentials: BTreeMap::new(),
         warnings: Vec::new(),
         stack_files: stack_files(stack),
+        // Who can read a journal fills it in.
+        history: Known::Unknown(Trouble::new("it was not read")),
     };
     match cluster {
         Ok(cluster) => {

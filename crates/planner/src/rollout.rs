@@ -21,15 +21,24 @@ impl<'a> Draft<'a> {
         let services = order::rollout_order(stack, &predecessors);
         let verdicts: Vec<Judged<'_>> = services
             .into_iter()
-            .map(|service| judge(stack, service, inventory, &self.following))
+            .map(|service| {
+                judge(
+                    stack,
+                    service,
+                    inventory,
+                    &self.following,
+                    self.retry_failed,
+                )
+            })
             .collect();
         self.report_majors(&verdicts);
+        self.report_journal(&verdicts, inventory);
         let mut presence = Presence::judge(self.scope, inventory, &self.following, &verdicts);
         self.report.findings.append(&mut presence.findings);
         self.steps.extend(presence.steps());
         self.update_services(verdicts, &predecessors, &presence, inventory);
         self.drop_idle_pulls();
-        let removals = removal::judge(
+        let (removals, kept) = removal::judge(
             self.scope,
             inventory,
             &self.following,
@@ -37,6 +46,7 @@ impl<'a> Draft<'a> {
             &presence,
         );
         self.steps.extend(removals);
+        self.report.findings.extend(kept);
     }
 
     /// What stops several services of an image is said once.
@@ -211,7 +221,7 @@ impl<'a> Draft<'a> {
     fn hold(&mut self, service: &'a Service, verdict: &Verdict) {
         let before = service.after.iter().find_map(|name| self.held.get(name));
         let first = match verdict {
-            Verdict::Blocked(_) => Some(&service.name),
+            Verdict::Blocked(_) | Verdict::Held(_) => Some(&service.name),
             // Its nodes may be about to get what it waits for; a service that
             // comes after it still waits until it runs.
             Verdict::Stalled(_) => Some(&service.name),
@@ -223,10 +233,11 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// Whether the service is the one that it should be, and nobody is changing it.
+/// Whether the service is the one that it should be, or stays what it is for now,
+/// and nobody is changing it.
 fn is_settled(verdict: &Verdict) -> bool {
     match verdict {
-        Verdict::UpToDate | Verdict::Noted(_) | Verdict::Stalled(_) => true,
+        Verdict::UpToDate | Verdict::Noted(_) | Verdict::Stalled(_) | Verdict::Held(_) => true,
         Verdict::Update(..) | Verdict::Blocked(_) => false,
     }
 }

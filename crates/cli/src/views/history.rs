@@ -7,15 +7,15 @@ use imgstack_executor::StepOutcome;
 use imgstack_executor::journal::{
     Commit, FailedBuild, ImageChange, LeftOut, Release, ReleaseResult, StepFailure, Unreadable,
 };
-use imgstack_planner::{FORMAT_VERSION, StepId};
+use imgstack_planner::{FORMAT_VERSION, SettingsChange, StepId};
 use imgstack_spec::{Address, Digest, ImageRef, ServiceName, StackName};
 use imgstack_swarm::PreviousSpec;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::fold::prose;
+use super::fold::{pieces, prose};
 use super::lock::moment;
-use super::steps::{image, named};
+use super::steps::{each_setting, image, named};
 use super::style::{BAD, BOLD, DIM, GOOD, WARN, ago, inline, lasting, paint, short, shortest};
 use super::table::Table;
 
@@ -86,6 +86,9 @@ struct StepView {
     action: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<ImageChange>,
+    /// Rollout settings that changed.
+    #[serde(skip_serializing_if = "SettingsChange::is_empty")]
+    settings: SettingsChange,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<StepOutcome>,
     reasons: Vec<String>,
@@ -244,6 +247,14 @@ fn steps(out: &mut String, release: &ReleaseView) {
             let line = format!("{from}\n{:>19}-> {to}", "");
             let _ = writeln!(out, "{}", paint(DIM, format!("{:>22}{line}", "")));
         }
+        each_setting(&step.settings, |key, from, to| {
+            let line = pieces(
+                &format!("{:>22}{key}  ", ""),
+                &[from, format!("-> {to}")],
+                24,
+            );
+            let _ = writeln!(out, "{}", paint(DIM, line));
+        });
     }
     let left = &release.left_out;
     if left.steps > 0 {
@@ -342,6 +353,7 @@ fn view(release: &Release, lock: Option<&str>) -> ReleaseView {
         address: step.address.clone(),
         action: step.action.clone(),
         image: step.image.clone(),
+        settings: step.settings.clone(),
         outcome: release.outcome(step.place),
         reasons: step.reasons.clone(),
     });
@@ -406,6 +418,7 @@ fn changed(release: &Release) -> String {
     let steps = &release.begun.steps;
     let count = |action: &str| steps.iter().filter(|step| step.action == action).count();
     for (action, one, many) in [
+        ("adjust", "adjustment", "adjustments"),
         ("rotate", "credential", "credentials"),
         ("login", "login", "logins"),
         ("pull", "pull", "pulls"),
@@ -434,7 +447,7 @@ mod tests {
         format!("ghcr.io/acme/web:1@sha256:{}", digit.repeat(64))
     }
 
-    /// A release of three steps, of which there was room for two.
+    /// A release of four steps, of which there was room for three.
     fn release(number: u64, lock: &str, ending: Option<serde_json::Value>) -> Release {
         let begun = json!({
             "formatVersion": "1.0",
@@ -449,12 +462,19 @@ mod tests {
             "lock": lock,
             "specDigest": format!("sha256:{}", "c".repeat(64)),
             "plan": "9f2c9f2c9f2c9f2c",
-            "stepCount": 3,
+            "stepCount": 4,
             "steps": [
                 {"place": 0, "id": "pull node.host-1 image.web", "address": "node.host-1", "action": "pull"},
                 {
                     "place": 2, "id": "update service.web", "address": "service.web", "action": "update",
                     "image": {"service": "web", "from": image("a"), "to": image("b")},
+                },
+                {
+                    "place": 3, "id": "adjust service.api", "address": "service.api", "action": "adjust",
+                    "settings": {
+                        "parallelism": {"from": 1, "to": 0},
+                        "monitorMs": {"from": 5000, "to": 1500},
+                    },
                 },
             ],
             "previous": {},
@@ -470,7 +490,7 @@ mod tests {
         json!({
             "endedAt": "2026-08-01T10:01:02Z",
             "result": "failed",
-            "outcomes": [["done", 2], ["failed", 1]],
+            "outcomes": [["done", 2], ["failed", 1], ["not_started", 1]],
             "failures": [{
                 "step": "update service.web", "kind": "rolled_back",
                 "message": "the new build failed\nApply complete!",
@@ -509,9 +529,9 @@ mod tests {
             "\
 stack shop
     n  when           who        commit    result     changed
-    5  3 minutes ago  root@ci-1  abc1234+  under way  web to 1 bbbbbbbbbbbb…, 1 pull, 1 more
-    4  3 minutes ago  root@ci-1  abc1234+  killed     web to 1 bbbbbbbbbbbb…, 1 pull, 1 more
-    3  3 minutes ago  root@ci-1  abc1234+  failed     web to 1 bbbbbbbbbbbb…, 1 pull, 1 more
+    5  3 minutes ago  root@ci-1  abc1234+  under way  web to 1 bbbbbbbbbbbb…, 1 adjustment, 1 pull, 1 more
+    4  3 minutes ago  root@ci-1  abc1234+  killed     web to 1 bbbbbbbbbbbb…, 1 adjustment, 1 pull, 1 more
+    3  3 minutes ago  root@ci-1  abc1234+  failed     web to 1 bbbbbbbbbbbb…, 1 adjustment, 1 pull, 1 more
   ! release 2 of the stack shop cannot be read: it has the format 2.0
 "
         );
@@ -537,6 +557,9 @@ release 3 of the stack shop: failed
   failed       update  service.web
                       …/web:1@sha256:aaaaaaaaaaaa…
                    -> …/web:1@sha256:bbbbbbbbbbbb…
+  not started  adjust  service.api
+                      update_config.parallelism  1 -> 0 (all at once)
+                      update_config.monitor  5s -> 1500ms
   … and 1 more, for which there was no room
 
 Error: service.web: the new build failed Apply complete!
