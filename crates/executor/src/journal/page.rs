@@ -132,6 +132,7 @@ pub(super) fn read(number: u64, config: &Config) -> Result<Release, Unreadable> 
 
 #[cfg(test)]
 pub(super) mod tests {
+    use imgstack_planner::SettingsChange;
     use imgstack_swarm::{ConfigId, PreviousSpec, RawService};
     use jiff::Timestamp;
     use serde_json::json;
@@ -149,6 +150,7 @@ pub(super) mod tests {
             address: format!("node.host-{at}").parse().unwrap(),
             action: "pull".to_owned(),
             image: None,
+            settings: SettingsChange::default(),
             reasons: vec!["does not hold the image".to_owned()],
         };
         let update = |at: usize| PlannedStep {
@@ -161,6 +163,7 @@ pub(super) mod tests {
                 from: image("a"),
                 to: image("b"),
             }),
+            settings: SettingsChange::default(),
             reasons: vec!["the tag `1` moved".to_owned()],
         };
         let previous = |at: usize| {
