@@ -74,9 +74,14 @@ pub(crate) async fn observe_all(
             now: now(),
             observer: &observer,
         };
+        // Credentials move whatever has failed.
+        let is_wanted = match only {
+            Only::Everything => true,
+            Only::Credentials => false,
+        };
         let (observed, history) = tokio::join!(
             observe(&connected.stack, sources, details),
-            remembered(&connected.stack, connected.manager.as_ref(), only),
+            history(&connected.stack, connected.manager.as_ref(), is_wanted),
         );
         seen.push(Seen {
             connected,
@@ -91,17 +96,17 @@ pub(crate) async fn observe_all(
     seen
 }
 
-/// What the journal of a stack tells of its builds, in one request. Credentials
-/// move whatever it says, so for them it is not read.
-pub(crate) async fn remembered(
+/// What the journal of a stack tells of its builds, in one request; in none where
+/// that is not wanted.
+pub(crate) async fn history(
     stack: &Stack,
     manager: Result<&Manager, &Trouble>,
-    only: Only,
+    is_wanted: bool,
 ) -> Known<History> {
-    let manager = match (manager, only) {
-        (Ok(manager), Only::Everything) => manager,
-        (Err(trouble), Only::Everything) => return Known::Unknown(trouble.clone()),
-        (_, Only::Credentials) => return Known::Unknown(Trouble::new("it was not read")),
+    let manager = match manager {
+        _ if !is_wanted => return Known::Unknown(Trouble::new("it was not read")),
+        Ok(manager) => manager,
+        Err(trouble) => return Known::Unknown(trouble.clone()),
     };
     match Journal::read(manager, &stack.name).await {
         Ok(journal) => Known::Known(journal.history(stack)),
