@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod documents;
+mod held;
 mod place;
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 
 use imgstack_sim::registry::{Build, Manner, Registry, Settings};
 use imgstack_sim::swarm::{NodeSetup, Role};
-use imgstack_sim::{Layout, World};
+use imgstack_sim::{Behaviour, Layout, World};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -17,7 +17,7 @@ const IMAGE: &str = "acme/db";
 pub const SECRET: &str = "mArKeD0secret";
 
 pub struct Place {
-    world: World,
+    pub world: World,
     pub registry: Registry,
     /// The digests of the builds `16-abc000N`, the oldest first; the tag `16`
     /// leads to the last, which the services `s_a` and `s_b` run.
@@ -88,6 +88,25 @@ impl Place {
         let mut build = Build::new(IMAGE, "fff0000", Timestamp::now());
         build.version = Some("17.1".to_owned());
         self.registry.push_build(&build, &["17-fff0000"]);
+    }
+
+    /// The tag `16` leads to a build that dies; returns its digest.
+    pub fn push_bad(&self, sha: &str) -> String {
+        let mut build = Build::new(IMAGE, sha, Timestamp::now());
+        build.behaviour = Behaviour {
+            ends_after_ms: Some(200),
+            exit_code: 1,
+            ..Behaviour::default()
+        };
+        let tag = format!("16-{sha}");
+        self.registry.push_build(&build, &[&tag, "16"]).digest
+    }
+
+    /// The tag `16` leads to another good build; returns its digest.
+    pub fn push_good(&self, sha: &str) -> String {
+        let build = Build::new(IMAGE, sha, Timestamp::now());
+        let tag = format!("16-{sha}");
+        self.registry.push_build(&build, &[&tag, "16"]).digest
     }
 
     pub fn repository(&self) -> String {
@@ -179,7 +198,7 @@ fn service(name: &str, image: &str) -> Value {
 /// How the program ended, and what it said.
 pub struct Said {
     code: Option<i32>,
-    stdout: String,
+    pub stdout: String,
     stderr: String,
 }
 
@@ -192,6 +211,12 @@ impl Said {
     pub fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}", self.all());
         self
+    }
+
+    /// What it said as one document.
+    #[track_caller]
+    pub fn document(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("{}", self.all()))
     }
 
     /// All of these, on however many lines.

@@ -5,6 +5,7 @@
 mod credentials;
 mod follow;
 mod freshness;
+mod held;
 mod major;
 mod nodes;
 mod order;
