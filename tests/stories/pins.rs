@@ -64,7 +64,11 @@ fn difference<'t>(before: &'t str, after: &'t str) -> (&'t str, &'t str) {
 
 /// Waits until both services run that image alone.
 fn wait_for(story: &Story, image: &str) {
-    for service in ["a", "b"] {
+    wait_for_these(story, &["a", "b"], image);
+}
+
+fn wait_for_these(story: &Story, services: &[&str], image: &str) {
+    for service in services {
         let what = format!("{service} runs {image}");
         imgstack_tests::world::wait_until(&what, std::time::Duration::from_secs(60), || {
             story.running(service) == [image]
@@ -186,6 +190,7 @@ async fn without_a_name_the_last_good_build_is_gone_back_to(world: World) {
     let spec = read(&story, "imgstack.yaml");
     story.push(Kind::Dying, "bad0000").await;
     story.imgstack(&["apply", "--auto-approve"]).expect(1);
+    wait_for(&story, &format!("{image}@{}", second.digest));
     // Of two good builds the last, though the first was good as well.
     let service = story.service("b");
     story
@@ -227,7 +232,8 @@ async fn going_back_changes_one_scalar_of_each_file_and_stands_after_a_deploymen
     story.imgstack(&["apply", "--auto-approve"]).expect(0);
     story.push(Kind::Dying, "bad0000").await;
     story.imgstack(&["apply", "--auto-approve"]).expect(1);
-    // What failed is held, and so it is known where to go back to.
+    let held = format!("{image}@{}", second.digest);
+    wait_for_these(&story, &["a"], &held);
     story.imgstack(&["plan"]).expect(1).says(&["held"]);
 
     let before = [read(&story, "imgstack.yaml"), read(&story, "stack.yml")];
@@ -240,7 +246,6 @@ async fn going_back_changes_one_scalar_of_each_file_and_stands_after_a_deploymen
     assert_eq!(difference(&before[1], &after[1]), ("", &*digest));
 
     // Nothing is left to do, and nothing of it is undone.
-    let held = format!("{image}@{}", second.digest);
     story.imgstack(&["apply", "--auto-approve"]).expect(0);
     let tasks = story.tasks("a");
     deploy(&story);
