@@ -9,7 +9,9 @@
 //! Without the journal nobody can say which builds have failed, so that no
 //! service is moved (invariant 3).
 
-use imgstack_spec::{Address, Digest, Service, ServiceName, Stack};
+use std::collections::BTreeMap;
+
+use imgstack_spec::{Address, Digest, ImageName, Service, ServiceName, Stack};
 
 use crate::inventory::{FailedBuild, History};
 use crate::planner::Draft;
@@ -27,42 +29,73 @@ pub(crate) enum Memory {
     Holds(Finding),
 }
 
-impl Memory {
-    /// Looks for the build among those that failed. `again`: somebody wants
-    /// them to be tried again.
-    pub(crate) fn of(
-        stack: &Stack,
-        service: &Service,
-        wanted: &Digest,
-        inventory: &Inventory,
-        again: bool,
-    ) -> Self {
-        let address = Address::Service(service.name.clone());
+/// The builds that failed, ready to be asked for.
+pub(crate) struct Failures<'a> {
+    /// None: nobody knows.
+    history: Option<&'a History>,
+    /// Of each image, where a build failed last.
+    last: BTreeMap<(&'a ImageName, &'a Digest), Failure<'a>>,
+    /// Somebody wants them to be tried again.
+    again: bool,
+}
+
+/// For which service a build failed, and how.
+type Failure<'a> = (&'a ServiceName, &'a FailedBuild);
+
+impl<'a> Failures<'a> {
+    pub(crate) fn of(stack: &'a Stack, inventory: &'a Inventory, again: bool) -> Self {
         let history = match &inventory.history {
-            Known::Known(history) => history,
+            Known::Known(history) => Some(history),
+            Known::Unknown(_) => None,
+        };
+        let mut last: BTreeMap<_, Failure<'a>> = BTreeMap::new();
+        for service in &stack.services {
+            let past = history.and_then(|it| it.services.get(&service.name));
+            for failed in past.into_iter().flat_map(|past| &past.failed) {
+                let known = last.entry((&service.image, &failed.digest));
+                let known = known.or_insert((&service.name, failed));
+                if known.1.release < failed.release {
+                    *known = (&service.name, failed);
+                }
+            }
+        }
+        Self {
+            history,
+            last,
+            again,
+        }
+    }
+
+    /// What is to be said to a service that is to move to that build.
+    pub(crate) fn memory(&self, service: &Service, wanted: &Digest) -> Memory {
+        let address = Address::Service(service.name.clone());
+        let Some(history) = self.history else {
             // That it cannot be read is one finding on `swarm`.
-            Known::Unknown(_) if again => return Self::Silent,
-            Known::Unknown(_) => {
-                return Self::Holds(finding(
+            return match self.again {
+                true => Memory::Silent,
+                false => Memory::Holds(finding(
                     Severity::Blocked,
                     Code::JournalUnknown,
                     &address,
                     "waits for the journal, which cannot be read".to_owned(),
-                ));
-            }
+                )),
+            };
         };
-        let Some((whose, failed)) = failure(history, stack, service, wanted) else {
-            return Self::Silent;
+        let own = history.failed(&service.name, wanted);
+        let own = own.map(|failed| (&service.name, failed));
+        let other = || self.last.get(&(&service.image, wanted)).copied();
+        let Some((whose, failed)) = own.or_else(other) else {
+            return Memory::Silent;
         };
         let told = told(service, whose, failed);
-        match again {
-            true => Self::TriedAgain(finding(
+        match self.again {
+            true => Memory::TriedAgain(finding(
                 Severity::Attention,
                 Code::FailedBefore,
                 &address,
                 format!("{told}, and is tried again (--retry-failed)"),
             )),
-            false => Self::Holds(Finding {
+            false => Memory::Holds(Finding {
                 hint: Some(
                     "push a mended build, or try it again: imgstack apply --retry-failed"
                         .to_owned(),
@@ -76,22 +109,6 @@ impl Memory {
             }),
         }
     }
-}
-
-/// Where the build failed: for the service itself, else for the last other one
-/// of its image.
-fn failure<'a>(
-    history: &'a History,
-    stack: &'a Stack,
-    service: &'a Service,
-    digest: &Digest,
-) -> Option<(&'a ServiceName, &'a FailedBuild)> {
-    let own = history.failed(&service.name, digest);
-    own.map(|failed| (&service.name, failed)).or_else(|| {
-        let services = stack.services.iter().filter(|it| it.image == service.image);
-        let others = services.filter_map(|it| Some((&it.name, history.failed(&it.name, digest)?)));
-        others.max_by_key(|(_, failed)| failed.release)
-    })
 }
 
 /// "the wanted build failed on 2026-11-24 14:03 UTC in release 7 (…)"

@@ -141,8 +141,9 @@ impl<'a> Rule<'a> {
             };
             let all = stack.services.iter().filter(|it| it.image == image.name);
             let all: Vec<&ServiceName> = all.map(|it| &it.name).collect();
-            for service in &all {
-                let back = history.way_back(self.repository, &[*service], &all, wanted);
+            let failed = history.failed_for(&all);
+            for service in all {
+                let back = history.way_back(self.repository, &[service], &failed, wanted);
                 // What is not read may name a later one.
                 if !history.is_whole_since(back.map_or(0, |build| build.release)) {
                     return Err("a release of the journal cannot be read".to_owned());

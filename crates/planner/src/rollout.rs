@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use imgstack_spec::{Address, Service, ServiceName};
 
+use crate::failed::Failures;
 use crate::planner::Draft;
 use crate::presence::Presence;
 use crate::report::{Code, Finding, Severity};
@@ -19,17 +20,10 @@ impl<'a> Draft<'a> {
         let stack = self.scope.stack;
         let predecessors = order::predecessors(stack);
         let services = order::rollout_order(stack, &predecessors);
+        let failures = Failures::of(stack, inventory, self.retry_failed);
         let verdicts: Vec<Judged<'_>> = services
             .into_iter()
-            .map(|service| {
-                judge(
-                    stack,
-                    service,
-                    inventory,
-                    &self.following,
-                    self.retry_failed,
-                )
-            })
+            .map(|service| judge(stack, service, inventory, &self.following, &failures))
             .collect();
         self.report_majors(&verdicts);
         self.report_journal(&verdicts, inventory);

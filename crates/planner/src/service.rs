@@ -3,7 +3,7 @@
 
 use imgstack_spec::{Address, Image, ImageRef, Pin, Service, ServiceName, Stack};
 
-use crate::failed::Memory;
+use crate::failed::{Failures, Memory};
 use crate::follow::{self, Followed, Following, Wanted};
 use crate::inventory::{ObservedService, ServiceMode, UpdateState};
 use crate::major::Guard;
@@ -61,7 +61,7 @@ pub(crate) fn judge<'a>(
     service: &'a Service,
     inventory: &Inventory,
     following: &Following<'_>,
-    retry_failed: bool,
+    failures: &Failures<'_>,
 ) -> Judged<'a> {
     let address = Address::Service(service.name.clone());
     let judged = |verdict: Verdict, wanted: Option<ImageRef>| Judged {
@@ -104,7 +104,7 @@ pub(crate) fn judge<'a>(
         followed,
         observed,
         inventory,
-        retry_failed,
+        failures,
     };
     match Guard::of(stack, image, &address, observed, &wanted, inventory) {
         Guard::Silent => case.judged(&address, wanted, None),
@@ -124,7 +124,7 @@ struct Case<'a, 's> {
     followed: &'a Followed,
     observed: &'a ObservedService,
     inventory: &'a Inventory,
-    retry_failed: bool,
+    failures: &'a Failures<'a>,
 }
 
 impl<'s> Case<'_, 's> {
@@ -176,13 +176,7 @@ impl<'s> Case<'_, 's> {
     /// A service that asks for the build already moves on as it does.
     fn memory(&self, wanted: &ImageRef, running: &Running<'_>) -> Memory {
         match &wanted.digest {
-            Some(digest) if !running.spec_is_wanted => Memory::of(
-                self.stack,
-                self.service,
-                digest,
-                self.inventory,
-                self.retry_failed,
-            ),
+            Some(digest) if !running.spec_is_wanted => self.failures.memory(self.service, digest),
             _ => Memory::Silent,
         }
     }

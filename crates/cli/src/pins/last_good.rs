@@ -19,7 +19,8 @@ pub(crate) fn last_good(
     wanted: &Digest,
     history: &History,
 ) -> Result<Digest, PinError> {
-    let last = history.way_back(&image.repository, services, all, wanted);
+    let failed = history.failed_for(all);
+    let last = history.way_back(&image.repository, services, &failed, wanted);
     match (&image.pin, last) {
         (None, Some(last)) => Ok(last.digest.clone()),
         (None, None) => Err(PinError::NoGoodBuild(image.name.clone())),

@@ -3,7 +3,7 @@
 //! Words on a build are of one service: the same build may be good for a
 //! replica and die as a primary. What a later word has undone is not here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use imgstack_spec::{Digest, ImageRef, Repository, ServiceName};
 use jiff::Timestamp;
@@ -81,24 +81,29 @@ impl History {
         failed.find(|build| build.digest == *digest)
     }
 
+    /// The builds that failed for any of these services.
+    #[must_use]
+    pub fn failed_for(&self, services: &[&ServiceName]) -> BTreeSet<&Digest> {
+        let pasts = services.iter().filter_map(|it| self.services.get(*it));
+        let failed = pasts.flat_map(|past| &past.failed);
+        failed.map(|build| &build.digest).collect()
+    }
+
     /// The build to go back to from `wanted`: the last of the repository that
-    /// was good for one of `services`, is another one, and failed for none of
-    /// `all`, which are the services that would go back together.
+    /// was good for one of `services`, is another one, and is none of `failed`,
+    /// which are those of all services that would go back together.
     #[must_use]
     pub fn way_back(
         &self,
         repository: &Repository,
         services: &[&ServiceName],
-        all: &[&ServiceName],
+        failed: &BTreeSet<&Digest>,
         wanted: &Digest,
     ) -> Option<&GoodBuild> {
         let pasts = services.iter().filter_map(|it| self.services.get(*it));
         let good = pasts.flat_map(|past| &past.good).filter(|build| {
             let is_other = build.digest != *wanted && build.image.repository == *repository;
-            is_other
-                && !all
-                    .iter()
-                    .any(|it| self.failed(it, &build.digest).is_some())
+            is_other && !failed.contains(&build.digest)
         });
         // What a rollout has shown is worth more than what was there before.
         good.max_by_key(|build| (build.release, build.converged))
