@@ -80,6 +80,25 @@ fn a_build_that_failed_for_one_service_is_held_back_from_all_of_its_image() {
 }
 
 #[test]
+fn a_service_is_told_of_its_own_failure_first_and_else_of_the_last_one() {
+    let mut world = world();
+    for (service, release) in [("pg-1", 7), ("pg-2", 9)] {
+        failed(&mut world, service, 'b', release);
+    }
+    let plan = world.planned();
+    let told = of_code(&plan, Code::FailedBefore);
+    let words = [
+        "UTC in release 7 (",
+        "UTC in release 9 (",
+        "at service.pg-2 on",
+    ];
+    assert_eq!(told.len(), words.len());
+    for (finding, words) in told.into_iter().zip(words) {
+        assert!(finding.message.contains(words), "{}", finding.message);
+    }
+}
+
+#[test]
 fn somebody_may_want_it_to_be_tried_again() {
     let mut world = world();
     failed(&mut world, "pg-1", 'b', 7);

@@ -246,9 +246,18 @@ fn the_way_back_stays_however_few_are_kept() {
         )
     };
     let unread_page = kept("a release of the journal cannot be read");
-    let table: [(&str, Change, &str, &str); 8] = [
+    let table: [(&str, Change, &str, &str); 9] = [
         ("nothing is known of builds", |_| {}, "cdef", ""),
         ("the wanted one alone", |it| good(it, 'a', 3), "cdef", ""),
+        (
+            "the wanted one, and one before it",
+            |it| {
+                good(it, 'a', 3);
+                good(it, 'd', 2);
+            },
+            "cef",
+            "",
+        ),
         (
             "of two the last",
             |it| {
