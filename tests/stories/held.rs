@@ -29,14 +29,16 @@ async fn a_failed_build_is_held_from_all_services_of_its_image_until_another_com
 
     let first = story.service("pg-1");
     let failed = format!("blocked service.{first}: the wanted build failed on 20");
-    let elsewhere =
-        |it| format!("blocked service.{it}: the wanted build failed at service.{first} on 20");
+    let others = [story.service("pg-2"), story.service("pg-3")];
+    let elsewhere = format!(
+        "blocked service.{}, service.{}: the wanted build failed at service.{first} on 20",
+        others[0], others[1]
+    );
     let held = [
         failed,
         "UTC in release 1 (".to_owned(),
         "non-zero exit (1)), held".to_owned(),
-        elsewhere(story.service("pg-2")),
-        elsewhere(story.service("pg-3")),
+        elsewhere,
         "try it again: imgstack apply --retry-failed".to_owned(),
     ];
     let held: Vec<&str> = held.iter().map(String::as_str).collect();

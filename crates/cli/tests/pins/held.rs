@@ -40,7 +40,11 @@ fn a_failed_build_is_held_until_it_is_wanted_again_or_another_comes() {
         "blocked service.s_b: the wanted build failed at service.s_a on 20",
         "help: push a mended build, or try it again: imgstack apply --retry-failed",
     ];
-    place.imgstack(&["plan"]).ends(1).says(told);
+    // Which build that is, and what runs instead.
+    let (runs, wants) = (short(&place.builds[2]), short(&bad));
+    let plan = place.imgstack(&["plan"]).ends(1);
+    plan.says(told);
+    plan.says(&[&format!("runs {runs}"), &format!("wants {wants}")]);
     assert_eq!(reads(&place), 1);
     place.imgstack(&["status"]).ends(1).says(&told[..2]);
     assert_eq!(reads(&place), 1);
@@ -145,7 +149,7 @@ fn without_the_journal_nothing_moves() {
     place.imgstack(&["plan"]).ends(1).says(&[
         told,
         "configs are not for you",
-        "blocked service.s_a: waits for the journal",
+        "blocked service.s_a, service.s_b: waits for the journal",
         "2 blocked",
     ]);
     place
