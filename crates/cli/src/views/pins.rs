@@ -9,6 +9,7 @@ use imgstack_spec::{Image, Pin, ServiceName};
 
 use super::fold::prose;
 use super::style::{BAD, inline, paint, short};
+use super::typed;
 use crate::pins::{Changes, Held, StackFileChange};
 
 /// In which words it was asked for.
@@ -153,11 +154,7 @@ impl Page {
         }
         let mut lines = Vec::new();
         if !plan.is_empty() {
-            let files: String = self
-                .files
-                .iter()
-                .map(|file| format!(" -f {}", file.display()))
-                .collect();
+            let files = typed::files(&self.files);
             let major = match self.allows_major {
                 true => format!(" --allow-major {}", self.image.name),
                 false => String::new(),

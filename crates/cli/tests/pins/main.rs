@@ -251,13 +251,13 @@ fn a_spec_that_has_no_place_for_the_line_is_left_whole() {
 fn files_are_found_from_anywhere_and_keep_what_they_are() {
     let place = Place::new();
     // A folder that is given with -f holds nothing but specs.
-    let folder = place.file("specs");
+    let folder = place.file("the specs");
     std::fs::create_dir(&folder).unwrap();
     std::fs::rename(place.file("imgstack.yaml"), folder.join("b.yaml")).unwrap();
     let spec = "apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\nmetadata: {name: other}\n";
     let endpoint = place.endpoint();
     let other = format!("{spec}spec: {{swarm: {{endpoint: \"{endpoint}\"}}, images: []}}\n");
-    place.write("specs/a.yaml", &other);
+    place.write("the specs/a.yaml", &other);
     let deploy = place.file("deploy");
     std::fs::create_dir(&deploy).unwrap();
     std::fs::rename(place.file("stack.yml"), place.file("real.yml")).unwrap();
@@ -268,13 +268,16 @@ fn files_are_found_from_anywhere_and_keep_what_they_are() {
     let mode = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(folder.join("b.yaml"), mode).unwrap();
     place
-        .imgstack_in(&deploy, &["pin", "-f", "../specs", "s_a", "16-abc0001"])
+        .imgstack_in(&deploy, &["pin", "-f", "../the specs", "s_a", "16-abc0001"])
         .ends(0)
-        .says(&["../specs/b.yaml.", "To do it: imgstack apply -f ../specs"]);
+        .says(&[
+            "../the specs/b.yaml.",
+            "To do it: imgstack apply -f '../the specs'",
+        ]);
     let line = "tag: \"16\"\n";
     let with = format!("{line}      pin: 16-abc0001\n");
-    assert_eq!(place.read("specs/b.yaml"), text.replace(line, &with));
-    assert_eq!(place.read("specs/a.yaml"), other);
+    assert_eq!(place.read("the specs/b.yaml"), text.replace(line, &with));
+    assert_eq!(place.read("the specs/a.yaml"), other);
     let mode = std::fs::metadata(folder.join("b.yaml")).unwrap();
     assert_eq!(mode.permissions().mode() & 0o7777, 0o600);
     assert!(deploy.join("stack.yml").is_symlink());
