@@ -145,6 +145,42 @@ async fn unlock_spares_the_living() {
     assert_eq!(stage.config().await, None);
 }
 
+/// It may have been made all the same, or not: either way it is had.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_whose_creation_was_not_answered_is_had() {
+    for fault in [Fault::Cut, Fault::Refuse] {
+        let stage = Stage::new().await;
+        let faults = &stage.world.server.faults;
+        faults.set(Trigger::once("POST", "/configs/create"), fault);
+        let lock = stage.lock_for("ann", NO_WAIT).await.unwrap();
+        assert_eq!(faults.hits(), 1);
+        lock.check().await.unwrap();
+        lock.release().await.unwrap();
+        assert_eq!(stage.config().await, None);
+    }
+}
+
+/// A manager that takes nothing and yet answers questions is not asked without
+/// a pause, and not for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_cannot_be_made_is_not_tried_without_a_pause() {
+    let stage = Stage::new().await;
+    let faults = &stage.world.server.faults;
+    let creation = Trigger {
+        times: None,
+        ..Trigger::once("POST", "/configs/create")
+    };
+    faults.set(creation, Fault::Refuse);
+    let cancel = CancellationToken::new();
+    let stop = async {
+        sleep(PACE.look * 50).await;
+        cancel.cancel();
+    };
+    let (taken, ()) = tokio::join!(stage.lock_until("ann", LONG, &cancel), stop);
+    assert!(taken.is_err());
+    assert!(faults.hits() <= 60, "{} attempts", faults.hits());
+}
+
 /// Who is forced out is who was found: not the next one, who came while the
 /// manager was slow.
 #[tokio::test(flavor = "multi_thread")]
