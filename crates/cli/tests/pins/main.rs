@@ -172,6 +172,28 @@ fn what_holds_no_build_is_refused_with_what_to_write() {
     ]);
 }
 
+/// A later imgstack's release, or a spoilt one, may tell of a failure.
+#[test]
+fn who_goes_back_by_a_journal_that_is_not_whole_is_told() {
+    let place = Place::new();
+    let told = "so what failed there may count as good here";
+    place
+        .imgstack(&["rollback", "db"])
+        .ends(1)
+        .never_says(&[told]);
+    place.spoil_the_journal(7);
+    let one = ["Warning: release 7 of the journal cannot be read", told];
+    place.imgstack(&["rollback", "db"]).ends(1).says(&one);
+    place.spoil_the_journal(8);
+    let both = "releases 8, 7 of the journal cannot be read";
+    place.imgstack(&["rollback", "db"]).ends(1).says(&[both]);
+    // Who names a build needs no journal.
+    place
+        .imgstack(&["rollback", "db", "--to", "16-abc0000"])
+        .ends(0)
+        .never_says(&[told]);
+}
+
 #[test]
 fn another_major_version_is_refused_until_it_is_allowed() {
     let place = Place::new();
