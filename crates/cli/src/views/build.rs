@@ -90,7 +90,7 @@ impl<'a> Page<'a> {
         };
         let tags = &self.outcome.tags;
         let follows = self.outcome.digest.is_some() && tags.iter().any(|(it, _)| it == *tag);
-        let files = typed::files(&self.spec);
+        let files = typed::files(self.spec);
         follows.then(|| format!("To see what it changes: imgstack plan{files}"))
     }
 
