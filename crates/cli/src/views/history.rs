@@ -418,7 +418,7 @@ fn changed(release: &Release) -> String {
     let steps = &release.begun.steps;
     let count = |action: &str| steps.iter().filter(|step| step.action == action).count();
     for (action, one, many) in [
-        ("adjust", "adjustment", "adjustments"),
+        ("adjust", "service's settings", "services' settings"),
         ("rotate", "credential", "credentials"),
         ("login", "login", "logins"),
         ("pull", "pull", "pulls"),
@@ -439,6 +439,7 @@ fn changed(release: &Release) -> String {
 
 #[cfg(test)]
 mod tests {
+    use imgstack_executor::journal::PlannedStep;
     use serde_json::json;
 
     use super::*;
@@ -529,14 +530,38 @@ mod tests {
             "\
 stack shop
     n  when           who        commit    result     changed
-    5  3 minutes ago  root@ci-1  abc1234+  under way  web to 1 bbbbbbbbbbbb…, 1 adjustment, 1 pull, 1 more
-    4  3 minutes ago  root@ci-1  abc1234+  killed     web to 1 bbbbbbbbbbbb…, 1 adjustment, 1 pull, 1 more
-    3  3 minutes ago  root@ci-1  abc1234+  failed     web to 1 bbbbbbbbbbbb…, 1 adjustment, 1 pull, 1 more
+    5  3 minutes ago  root@ci-1  abc1234+  under way  web to 1 bbbbbbbbbbbb…, 1 service's settings, 1 pull, 1 more
+    4  3 minutes ago  root@ci-1  abc1234+  killed     web to 1 bbbbbbbbbbbb…, 1 service's settings, 1 pull, 1 more
+    3  3 minutes ago  root@ci-1  abc1234+  failed     web to 1 bbbbbbbbbbbb…, 1 service's settings, 1 pull, 1 more
   ! release 2 of the stack shop cannot be read: it has the format 2.0
 "
         );
         let table = plain(&history(&releases, None).table());
         assert_eq!(table.matches("killed").count(), 2, "{table}");
+    }
+
+    #[test]
+    fn no_kind_of_step_is_left_out_of_the_line() {
+        let table: [(&[&str], &str); 7] = [
+            (&["adjust"], "1 service's settings"),
+            (&["adjust", "adjust"], "2 services' settings"),
+            (&["rotate"], "1 credential"),
+            (&["login", "login"], "2 logins"),
+            (&["pull"], "1 pull"),
+            (&["remove", "remove"], "2 removals"),
+            (&["remove", "adjust"], "1 service's settings, 1 removal"),
+        ];
+        for (actions, expected) in table {
+            let mut release = release(3, "t3", None);
+            let step = release.begun.steps[0].clone();
+            let steps = actions.iter().map(|action| PlannedStep {
+                action: (*action).to_owned(),
+                ..step.clone()
+            });
+            release.begun.steps = steps.collect();
+            release.begun.left_out = LeftOut::default();
+            assert_eq!(changed(&release), expected, "{actions:?}");
+        }
     }
 
     #[test]
