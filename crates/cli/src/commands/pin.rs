@@ -12,7 +12,7 @@ use crate::patience::waiting;
 use crate::pins::{Changes, Held, PinError, Typed, last_good, of_spec, resolve};
 use crate::printer::Printer;
 use crate::problem::Problem;
-use crate::views::pins::{Page, Words};
+use crate::views::pins::{Page, Words, unread};
 use crate::{commands, image, input, world};
 
 pub(crate) async fn pin(args: PinArgs, printer: Printer) -> Result<Exit, Problem> {
@@ -53,7 +53,10 @@ async fn run(
     let registry = world::registries(&stack)?;
     let typed = match build {
         Build::Named(typed) => Some(typed),
-        Build::LastGood => Some(waiting(printer, journalled(&set, &subject, args.width)).await?),
+        Build::LastGood => {
+            let looking = journalled(&set, &subject, args.width, printer);
+            Some(waiting(printer, looking).await?)
+        }
         Build::Followed => None,
     };
     let held = match &typed {
@@ -101,6 +104,7 @@ async fn journalled(
     set: &StackSet,
     subject: &Subject<'_>,
     width: WidthArgs,
+    printer: Printer,
 ) -> Result<Typed, Problem> {
     let Subject { stack, image, .. } = subject;
     let unreachable = |trouble: Trouble| Problem::Manager {
@@ -115,6 +119,9 @@ async fn journalled(
     let manager = manager.map_err(unreachable)?;
     let journal = Journal::read(&manager, &stack.name).await;
     let journal = journal.map_err(|error| unreachable(world::trouble(&error)))?;
+    if let Some(warning) = unread(journal.unreadable()) {
+        printer.notice(&warning);
+    }
     let plan = world::plan_all(&seen, &Options::default());
     let wanted = match planned(image, &plan).map(|it| &it.wants) {
         Some(Observed::Present(digest)) => digest,

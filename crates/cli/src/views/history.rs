@@ -406,6 +406,7 @@ fn changed(release: &Release) -> String {
     let steps = &release.begun.steps;
     let count = |action: &str| steps.iter().filter(|step| step.action == action).count();
     for (action, one, many) in [
+        ("adjust", "service's settings", "services' settings"),
         ("rotate", "credential", "credentials"),
         ("login", "login", "logins"),
         ("pull", "pull", "pulls"),
@@ -426,6 +427,7 @@ fn changed(release: &Release) -> String {
 
 #[cfg(test)]
 mod tests {
+    use imgstack_executor::journal::PlannedStep;
     use serde_json::json;
 
     use super::*;
@@ -517,6 +519,30 @@ stack shop
         );
         let table = plain(&history(&releases, None).table());
         assert_eq!(table.matches("killed").count(), 2, "{table}");
+    }
+
+    #[test]
+    fn no_kind_of_step_is_left_out_of_the_line() {
+        let table: [(&[&str], &str); 7] = [
+            (&["adjust"], "1 service's settings"),
+            (&["adjust", "adjust"], "2 services' settings"),
+            (&["rotate"], "1 credential"),
+            (&["login", "login"], "2 logins"),
+            (&["pull"], "1 pull"),
+            (&["remove", "remove"], "2 removals"),
+            (&["remove", "adjust"], "1 service's settings, 1 removal"),
+        ];
+        for (actions, expected) in table {
+            let mut release = release(3, "t3", None);
+            let step = release.begun.steps[0].clone();
+            let steps = actions.iter().map(|action| PlannedStep {
+                action: (*action).to_owned(),
+                ..step.clone()
+            });
+            release.begun.steps = steps.collect();
+            release.begun.left_out = LeftOut::default();
+            assert_eq!(changed(&release), expected, "{actions:?}");
+        }
     }
 
     #[test]

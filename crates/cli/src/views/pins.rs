@@ -3,13 +3,33 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use imgstack_executor::journal::Unreadable;
 use imgstack_planner::{Plan, Trouble};
 use imgstack_spec::edit::Edit;
 use imgstack_spec::{Image, Pin, ServiceName};
 
 use super::fold::prose;
-use super::style::{BAD, inline, paint, short};
+use super::style::{BAD, WARN, inline, paint, short};
+use super::typed;
 use crate::pins::{Changes, Held, StackFileChange};
+
+/// What is said of releases that this imgstack cannot read.
+pub(crate) fn unread(pages: &[Unreadable]) -> Option<String> {
+    let numbers: Vec<_> = pages.iter().map(|page| page.number.to_string()).collect();
+    let which = match numbers.as_slice() {
+        [] => return None,
+        [one] => format!("release {one} of the journal cannot be read"),
+        several => format!(
+            "releases {} of the journal cannot be read",
+            several.join(", ")
+        ),
+    };
+    let warning = paint(WARN, "Warning:");
+    let text = format!(
+        "{warning} {which}, so what failed there may count as good here; to see why: imgstack history"
+    );
+    Some(prose(&text, 2) + "\n")
+}
 
 /// In which words it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,11 +173,7 @@ impl Page {
         }
         let mut lines = Vec::new();
         if !plan.is_empty() {
-            let files: String = self
-                .files
-                .iter()
-                .map(|file| format!(" -f {}", file.display()))
-                .collect();
+            let files = typed::files(&self.files);
             let major = match self.allows_major {
                 true => format!(" --allow-major {}", self.image.name),
                 false => String::new(),

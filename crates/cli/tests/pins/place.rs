@@ -1,5 +1,7 @@
 //! A registry with builds, a Swarm that runs one, a spec and a stack file.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -88,6 +90,26 @@ impl Place {
         let mut build = Build::new(IMAGE, "fff0000", Timestamp::now());
         build.version = Some("17.1".to_owned());
         self.registry.push_build(&build, &["17-fff0000"]);
+    }
+
+    /// A page of the journal that no imgstack has written.
+    pub fn spoil_the_journal(&self, number: u32) {
+        let body = json!({
+            "Name": format!("imgstack.release.s.{number}"),
+            "Labels": {"dev.imgstack.release": "s"},
+            "Data": "aGVsbG8K",
+        });
+        let body = body.to_string();
+        let mut engine = UnixStream::connect(self.world.socket("n1")).unwrap();
+        let length = body.len();
+        let head = format!(
+            "POST /configs/create HTTP/1.1\r\nHost: n1\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        );
+        engine.write_all((head + &body).as_bytes()).unwrap();
+        let mut answer = String::new();
+        engine.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     }
 
     pub fn repository(&self) -> String {
