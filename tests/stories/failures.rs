@@ -60,7 +60,7 @@ async fn an_unhealthy_build_is_rolled_back(world: World) {
 
 async fn an_update_that_the_engine_pauses_is_a_failure(world: World) {
     let story = Story::new(&world, "paused");
-    story.push(Kind::Good, "9b1d2e7").await;
+    let good = story.push(Kind::Good, "9b1d2e7").await;
     story.create(
         "pg",
         // The delay keeps the updater at the first task until that one fails,
@@ -72,18 +72,33 @@ async fn an_update_that_the_engine_pauses_is_a_failure(world: World) {
             "--update-failure-action=pause",
         ],
     );
-    story.push(Kind::Dying, "bad0bad").await;
+    let bad = story.push(Kind::Dying, "bad0bad").await;
     story.spec(&[("pg", "")]);
     let plan = story.imgstack(&["plan"]).expect(0);
-    plan.says(&["on failure it stops there (pause)"]);
+    plan.says(&["on failure it stops there, and imgstack goes back (pause)"]);
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
-    apply.says(&[
-        "the rollout stopped half-way",
-        "FATAL: data directory",
-        "docker service rollback",
-    ]);
-    // Two tasks still run the old build, and nothing pushes the dying one onto
-    // them, nor takes the engine's way back.
+    apply
+        .says(&[
+            "the rollout stopped half-way",
+            "FATAL: data directory",
+            "going back to",
+            "imgstack went back to the previous spec (3 of 3 running)",
+            "imgstack rollback",
+        ])
+        // That would now lead to the build that has failed.
+        .never_says(&["docker service rollback"]);
+    all_run(&story, &good.digest);
+    let config = &story.inspect("pg")["Spec"]["UpdateConfig"];
+    assert_eq!(config["FailureAction"], "pause");
+
+    // Somebody else's update, which nobody leads back: two tasks still run the
+    // old build, and nothing pushes the dying one onto them, nor takes the
+    // engine's way back.
+    let image = format!("{}:16@{}", story.repository(), bad.digest);
+    story.update("pg", &["--detach", "--image", &image]);
+    wait_until("the update to pause", Duration::from_secs(60), || {
+        story.inspect("pg")["UpdateStatus"]["State"] == "paused"
+    });
     let previous = story.inspect("pg")["PreviousSpec"].clone();
     for command in [&["plan"][..], &["apply", "--auto-approve"]] {
         story.imgstack(command).expect(1).says(&[
@@ -91,6 +106,7 @@ async fn an_update_that_the_engine_pauses_is_a_failure(world: World) {
             "stopped half-way: 2 of 3 tasks run another",
             "the last update stopped half-way",
             "push a mended build",
+            "undo it: docker service rollback",
         ]);
     }
     assert_eq!(story.inspect("pg")["PreviousSpec"], previous);
@@ -102,10 +118,18 @@ async fn an_update_that_the_engine_pauses_is_a_failure(world: World) {
         .says(&["restarts 3 tasks on"]);
 }
 
+/// Every task of `pg` runs that build.
+#[track_caller]
+fn all_run(story: &Story, digest: &str) {
+    let image = format!("{}:16@{digest}", story.repository());
+    let running = story.running("pg");
+    assert!(running.iter().all(|it| *it == image), "{running:?}");
+}
+
 /// The engine calls it completed; imgstack looks at the tasks.
 async fn a_dying_build_is_a_failure_although_the_engine_goes_on(world: World) {
     let story = Story::new(&world, "continue");
-    story.push(Kind::Good, "9b1d2e7").await;
+    let good = story.push(Kind::Good, "9b1d2e7").await;
     story.create(
         "pg",
         &[
@@ -115,10 +139,22 @@ async fn a_dying_build_is_a_failure_although_the_engine_goes_on(world: World) {
             "1s",
         ],
     );
-    story.push(Kind::Dying, "bad0bad").await;
+    let bad = story.push(Kind::Dying, "bad0bad").await;
     story.spec(&[("pg", "      rollout: {timeout: 30s}\n")]);
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(1);
-    apply.says(&["FATAL: data directory", "Apply failed."]);
+    apply.says(&[
+        "FATAL: data directory",
+        "the Swarm calls the update completed, yet tasks of the new build die",
+        "imgstack went back to the previous spec (1 of 1 running)",
+        "Apply failed.",
+    ]);
+    all_run(&story, &good.digest);
+    // Somebody else's update, which nobody leads back.
+    let image = format!("{}:16@{}", story.repository(), bad.digest);
+    story.update("pg", &["--detach", "--image", &image]);
+    wait_until("the update to end", Duration::from_secs(60), || {
+        story.inspect("pg")["UpdateStatus"]["State"] == "completed"
+    });
     // The service asks for what the spec wants, and that is not enough.
     for command in [&["plan"][..], &["apply", "--auto-approve"]] {
         story
@@ -132,7 +168,7 @@ async fn a_dying_build_is_a_failure_although_the_engine_goes_on(world: World) {
 /// The engine would wait for ever.
 async fn a_rollout_that_finds_no_node_ends_at_its_deadline_and_says_why(world: World) {
     let story = Story::new(&world, "deadline");
-    story.push(Kind::Good, "9b1d2e7").await;
+    let good = story.push(Kind::Good, "9b1d2e7").await;
     // Two of them on one node do not fit, and the new one is to start first.
     let whole = "--constraint=node.hostname==docker-infra-2";
     story.create(
@@ -152,7 +188,15 @@ async fn a_rollout_that_finds_no_node_ends_at_its_deadline_and_says_why(world: W
         "not converged within 8 s",
         "no suitable node",
         "insufficient resources",
+        "imgstack went back to the previous spec (1 of 1 running)",
+        "docker service ps --no-trunc",
     ]);
+    all_run(&story, &good.digest);
+    // Nothing of the attempt is left, so the next plan is not held up by it.
+    story
+        .imgstack(&["plan"])
+        .expect(0)
+        .never_says(&["an update is going on"]);
 }
 
 async fn with_the_registry_down_nothing_changes_and_the_reason_is_said(world: World) {

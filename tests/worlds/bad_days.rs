@@ -38,6 +38,7 @@ const FLOORS: &[Floor] = &[
     ("meet NodeLost", 15),
     ("see a failure", 120),
     ("see TimedOut", 20),
+    ("see Imgstack go back: Runs", 4),
     ("have something to heal", 200),
     ("are healed", 900),
     ("have what can run run in the end", 500),

@@ -246,7 +246,7 @@ pub(crate) fn must_not_be_touched(
         // One whose tasks find no node goes on for ever.
         UpdateState::Updating => (
             "an update is going on",
-            format!("{wait}; or go back now: docker service rollback {name}"),
+            format!("{wait}; or undo it: docker service rollback {name}"),
         ),
         UpdateState::RollbackStarted => ("a roll-back is going on", wait.to_owned()),
         UpdateState::Paused
@@ -279,7 +279,7 @@ pub(crate) fn would_go_on(
         (
             "its last update stopped half-way, and any write would go on with it",
             format!(
-                "end it first: docker service rollback {name}, or imgstack apply with a good build"
+                "end it first: imgstack apply with a good build, or undo it: docker service rollback {name}"
             ),
         )
     })
@@ -302,7 +302,7 @@ fn stopped_half_way(
     let name = &service.name;
     (is_stopped && running.spec_is_wanted).then(|| Finding {
         hint: Some(format!(
-            "push a mended build, or hold the last good one: imgstack rollback {name}; or go back now: docker service rollback {name}"
+            "push a mended build, or hold the last good one: imgstack rollback {name}; or undo it: docker service rollback {name}"
         )),
         ..finding(
             Severity::Blocked,

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
 
 use imgstack_planner::{
     Action, Change, Effect, LogIn, PullImage, RemoveImage, SettingsChange, StackPlan, Step, StepId,
     UpdateService, Via,
 };
-use imgstack_spec::{ByteSize, Digest, FailureAction, ImageRef, Platform};
+use imgstack_spec::{
+    ByteSize, Digest, FailureAction, ImageRef, Platform, Probe, Question, TaskTemplate,
+};
 
 use super::fold::{beside, listed, pieces, prose};
 use super::leader;
@@ -152,8 +155,8 @@ pub(crate) fn effect(update: &UpdateService) -> String {
     let order = update.order.word();
     let failure = match update.on_failure {
         FailureAction::Rollback => ", on failure it goes back (rollback)",
-        FailureAction::Pause => ", on failure it stops there (pause)",
-        FailureAction::Continue => ", on failure it goes on (continue)",
+        FailureAction::Pause => ", on failure it stops there, and imgstack goes back (pause)",
+        FailureAction::Continue => ", on failure it goes on, and imgstack goes back (continue)",
     };
     format!("restarts {}, {order}{failure}", update.restarts)
 }
@@ -207,6 +210,31 @@ fn changes(out: &mut String, update: &UpdateService) {
     }
     settings(out, &update.settings);
     labels(out, &update.labels);
+    if let Some(probe) = &update.probe {
+        let _ = writeln!(out, "{}", pieces("        probe      ", &gate(probe), 16));
+    }
+}
+
+/// What is asked of each task before the service counts as rolled out.
+fn gate(probe: &Probe) -> [String; 2] {
+    let question = match &probe.question {
+        Question::Http(url) => format!("GET {}", url.as_str()),
+        Question::Tcp(to) => format!("a connection to {}", to.as_str()),
+        Question::Exec(command) => {
+            let words: Vec<&str> = command.iter().map(TaskTemplate::as_str).collect();
+            format!("`{}` in the task", words.join(" "))
+        }
+    };
+    let every = millis(probe.every);
+    let hold = match probe.hold.is_zero() {
+        true => format!("must say yes once, asked every {every}"),
+        false => format!("must hold for {}, asked every {every}", millis(probe.hold)),
+    };
+    [inline(&question), hold]
+}
+
+fn millis(duration: Duration) -> String {
+    time(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Rollout settings, in the words of a stack file.

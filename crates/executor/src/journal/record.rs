@@ -238,5 +238,10 @@ mod tests {
         let short = failure(FailureKind::RolledBack, vec![task("failed", Some(1))]);
         let build = failed_build(&web, &image, &short, Timestamp::UNIX_EPOCH, 3).unwrap();
         assert_eq!(build.cause, "the new build failed; web.1: no");
+        // The answer of a probe stands in the message.
+        let mut probed = failure(FailureKind::ProbeFailed, vec![task("running", None)]);
+        probed.message = "the probe did not hold: web.1: HTTP 503".to_owned();
+        let build = failed_build(&web, &image, &probed, Timestamp::UNIX_EPOCH, 3).unwrap();
+        assert_eq!(build.cause, probed.message);
     }
 }
