@@ -9,11 +9,11 @@ use tar::{Builder, EntryType, Header};
 use super::Kind;
 
 /// What the builds and the tests' services call; all are busybox.
-const APPLETS: [&str; 37] = [
+const APPLETS: [&str; 38] = [
     "awk", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "df", "echo", "env", "false",
     "grep", "head", "hostname", "httpd", "id", "kill", "ls", "mkdir", "mount", "mv", "nc",
-    "nslookup", "ps", "rm", "sed", "sh", "sleep", "sort", "stat", "tail", "test", "touch", "true",
-    "wc", "wget",
+    "nslookup", "ps", "rm", "sed", "sh", "sleep", "sort", "stat", "tail", "test", "timeout",
+    "touch", "true", "wc", "wget",
 ];
 
 const USERS: &str = "root:x:0:0:root:/:/bin/sh\npostgres:x:70:70:postgres:/:/bin/sh\n";

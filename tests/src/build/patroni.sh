@@ -50,9 +50,10 @@ is() {
 }
 
 # ask PEER PATH: what it answers; nothing when it does not. Of a static busybox
-# neither wget's names nor its time-outs work.
+# neither wget's names nor its time-outs work. A name that has no task is asked
+# of servers that nobody reaches.
 ask() {
-	address=$(nslookup "tasks.$1" 2>/dev/null | sed -n '/^Name:/ { n; s/^Address: *//p; }' | head -n 1)
+	address=$(timeout 1 nslookup "tasks.$1" 2>/dev/null | sed -n '/^Name:/ { n; s/^Address: *//p; }' | head -n 1)
 	[ -n "$address" ] || return 0
 	printf 'GET /%s HTTP/1.0\r\n\r\n' "$2" | nc -w 2 "$address" "$PORT" 2>/dev/null | sed '1,/^\r$/d'
 }
