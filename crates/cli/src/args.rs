@@ -108,7 +108,7 @@ pub(crate) struct AllowArgs {
 /// How much is done side by side.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct WidthArgs {
-    /// How many nodes may be asked, or may work, at once
+    /// How many nodes may be asked, or may work, at once; of services that are independent of one another, how many are updated at once
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     parallelism: u16,
 }

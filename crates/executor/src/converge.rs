@@ -2,7 +2,8 @@
 //!
 //! Converged: the engine says `completed`, or had nothing to replace, and
 //! every task runs the new build on a live node for the service's `monitor`
-//! (facts on Swarm). The engine itself waits for ever, so the deadline is ours.
+//! (facts on Swarm). Then its probe must hold, if it has one ([`crate::gate`]).
+//! The engine itself waits for ever, so the deadline is ours, for both.
 //!
 //! Swarm has events for services and none for tasks. So an event wakes the
 //! loop at once, and a slow beat sees what no event tells.
@@ -11,40 +12,48 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use imgstack_planner::UpdateService;
+use imgstack_swarm::probe::Unasked;
 use imgstack_swarm::rollout::{Assessment, assess};
 use imgstack_swarm::{
-    Error, EventStream, Manager, RawService, ServiceId, ServiceMode, TaskId, TaskState,
+    Error, EventStream, Manager, PreviousSpec, RawService, ServiceId, ServiceMode, TaskState,
     UpdateState, spec_digest,
 };
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::event::{Failure, Progress, TaskProgress};
+use crate::event::{ProbeProgress, Progress, TaskProgress};
 use crate::evidence::Evidence;
+use crate::gate::{Gate, Held, Round, Running};
 use crate::send::{Edit, SILENCE};
-use crate::steps::End;
-use crate::verdict::Verdict;
+use crate::settled::Settled;
+use crate::verdict::{Bad, Verdict, Waited};
 
 /// How often tasks are looked at when nothing else happens.
-const BEAT: Duration = Duration::from_millis(500);
+pub(crate) const BEAT: Duration = Duration::from_millis(500);
 /// How long after a roll-back its tasks are waited for: the engine calls it
 /// completed while the last of them may not have started.
 const BACK: Duration = Duration::from_secs(30);
 /// The longest timeout, whatever a plan file says: a clock ends somewhere.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// One rollout that is being watched.
 pub(crate) struct Rollout<'a> {
     manager: &'a Manager,
     update: &'a UpdateService,
     id: ServiceId,
-    /// The spec that a roll-back leads to, as its digest.
-    base: String,
-    deadline: Instant,
+    /// What a roll-back leads to.
+    previous: PreviousSpec,
+    /// The digest of the spec as our update has left it, once it was seen.
+    ours: Option<String>,
     evidence: Evidence,
     told: Option<TaskProgress>,
-    /// Since when the same tasks have been in place.
-    settled: Option<(Instant, Vec<TaskId>)>,
+    settled: Settled,
+    gate: Option<Gate<'a>>,
+    /// It has converged, and the gate is all that it waits for.
+    at_gate: bool,
+    asked: Option<ProbeProgress>,
+    /// The tasks that were there before.
+    running: Vec<Running>,
     /// It asks for no tasks at all.
     wants_none: bool,
     /// Since when nothing has been on its way, and tasks are missing.
@@ -67,6 +76,7 @@ struct Look {
     assessment: Assessment,
     /// The tasks, measured by what the service asks for now.
     now: Assessment,
+    running: Vec<Running>,
 }
 
 impl<'a> Rollout<'a> {
@@ -76,40 +86,52 @@ impl<'a> Rollout<'a> {
         manager: &'a Manager,
         update: &'a UpdateService,
         id: ServiceId,
+        gate: Option<Gate<'a>>,
     ) -> Result<Self, Error> {
-        let now = Instant::now();
-        let timeout = Duration::from_secs(update.timeout_seconds).min(LONGEST);
-        let mut rollout = Self {
+        let before = look(manager, update, &id).await?;
+        Ok(Self {
             manager,
             update,
             id,
-            base: String::new(),
-            deadline: now + timeout,
-            evidence: Evidence::default(),
+            previous: PreviousSpec::of(&before.service),
+            ours: None,
+            evidence: Evidence::ignoring(&before.assessment),
             told: None,
-            settled: None,
+            settled: Settled::default(),
+            gate,
+            at_gate: false,
+            asked: None,
+            running: before.running,
             wants_none: false,
             stalled: None,
             completed: false,
             last: None,
             turned: None,
             back: None,
-            heard: now,
-        };
-        let before = rollout.look().await?;
-        rollout.base = spec_digest(before.service.spec());
-        rollout.evidence = Evidence::ignoring(&before.assessment);
-        Ok(rollout)
+            heard: Instant::now(),
+        })
+    }
+
+    /// The service as it was.
+    pub(crate) fn previous(&self) -> &PreviousSpec {
+        &self.previous
+    }
+
+    /// The digest of the spec as our update has left it. None: nobody saw it.
+    pub(crate) fn ours(&self) -> Option<&str> {
+        self.ours.as_deref()
     }
 
     /// Waits. `tell` hears of progress when there is some.
     pub(crate) async fn wait(
-        mut self,
+        &mut self,
         mut events: Option<EventStream>,
         cancel: &CancellationToken,
         tell: &(dyn Fn(Progress) + Sync),
-    ) -> End {
-        let deadline = self.deadline;
+    ) -> Waited {
+        let timeout = Duration::from_secs(self.update.timeout_seconds).min(LONGEST);
+        let deadline = Instant::now() + timeout;
+        self.heard = Instant::now();
         loop {
             // A manager that takes its time to answer holds up neither the
             // deadline nor a person who wants to stop.
@@ -119,20 +141,20 @@ impl<'a> Rollout<'a> {
                     return end;
                 },
                 () = cancel.cancelled() => return self.interrupted(),
-                () = sleep_until(deadline) => return self.timed_out(),
+                () = sleep_until(deadline) => return self.timed_out().await,
             }
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return self.interrupted(),
-                () = sleep_until(deadline) => return self.timed_out(),
+                () = sleep_until(deadline) => return self.timed_out().await,
                 () = self.pause(&mut events) => {}
             }
         }
     }
 
     /// Looks once. None: neither here nor there yet.
-    async fn step(&mut self, tell: &(dyn Fn(Progress) + Sync)) -> Option<End> {
-        match self.look().await {
+    async fn step(&mut self, tell: &(dyn Fn(Progress) + Sync)) -> Option<Waited> {
+        match look(self.manager, self.update, &self.id).await {
             Ok(look) => {
                 self.heard = Instant::now();
                 let progress = progress(&look.assessment);
@@ -140,7 +162,7 @@ impl<'a> Rollout<'a> {
                     tell(Progress::Tasks(progress.clone()));
                     self.told = Some(progress);
                 }
-                self.judge(look).await
+                self.judge(look, tell).await
             }
             Err(error) if error.is_not_found() => {
                 let message = "the service was removed while it was rolling out";
@@ -153,23 +175,11 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    async fn look(&self) -> Result<Look, Error> {
-        let ids = [self.id.clone()];
-        let (service, tasks, nodes) = tokio::try_join!(
-            self.manager.service(&self.id),
-            self.manager.tasks(&ids),
-            self.manager.nodes(),
-        )?;
-        Ok(Look {
-            assessment: assess(&service, &tasks, &nodes, &self.update.image.to),
-            now: assess(&service, &tasks, &nodes, service.image()),
-            service,
-        })
-    }
-
-    /// Until an event of this service, or the next beat.
+    /// Until an event of this service, or the next beat, or the next question.
     async fn pause(&self, events: &mut Option<EventStream>) {
         let beat = Instant::now() + BEAT;
+        let gate = self.gate.as_ref().filter(|_| self.at_gate);
+        let beat = gate.map_or(beat, |gate| beat.min(gate.due()));
         let event = async {
             let Some(stream) = events.as_mut() else {
                 return std::future::pending().await;
@@ -189,11 +199,12 @@ impl<'a> Rollout<'a> {
         }
     }
 
-    async fn judge(&mut self, look: Look) -> Option<End> {
+    async fn judge(&mut self, look: Look, tell: &(dyn Fn(Progress) + Sync)) -> Option<Waited> {
         let Look {
             service,
             assessment,
             now,
+            running,
         } = look;
         let new_failures = self.evidence.note(&assessment);
         let update = assessment.update.clone();
@@ -211,10 +222,10 @@ impl<'a> Rollout<'a> {
             Some(UpdateState::RollbackStarted) => return None,
             Some(UpdateState::RollbackCompleted) => return self.rolled_back(&service, &now),
             Some(UpdateState::RollbackPaused) => {
-                return Some(self.failed(Verdict::Stuck("roll-back"), Some(&service)));
+                return Some(self.failed(Verdict::StuckBack, Some(&service)));
             }
             Some(UpdateState::Paused) => {
-                return Some(self.failed(Verdict::Stuck("rollout"), Some(&service)));
+                return Some(self.failed(Verdict::Stuck, Some(&service)));
             }
             Some(UpdateState::Updating | UpdateState::Completed | UpdateState::Unknown) | None => {}
         }
@@ -222,7 +233,7 @@ impl<'a> Rollout<'a> {
             // Replacing what a roll-back has left over, the engine calls an
             // update completed, and no longer the roll-back.
             let turned = self.turned.is_some() || self.back.is_some();
-            if turned && spec_digest(service.spec()) == self.base {
+            if turned && spec_digest(service.spec()) == self.previous.spec_digest {
                 return self.rolled_back(&service, &now);
             }
             let message = format!(
@@ -231,6 +242,8 @@ impl<'a> Rollout<'a> {
             );
             return Some(self.failed(Verdict::Overtaken(message), Some(&service)));
         }
+        let seen = || spec_digest(service.spec());
+        self.ours.get_or_insert_with(seen);
         let may_end = matches!(state, None | Some(UpdateState::Completed));
         if (self.completed && new_failures > 0) || (may_end && self.has_stalled()) {
             return Some(self.failed(Verdict::Unstable, Some(&service)));
@@ -239,7 +252,71 @@ impl<'a> Rollout<'a> {
         // Counted from when the tasks are in place, and not from when the engine
         // has watched them, or each service would be watched twice.
         let settled = self.has_settled();
-        (may_end && settled).then_some(End::Done)
+        match may_end && settled {
+            true => self.pass(&running, &service, tell).await,
+            false => {
+                self.leave_gate();
+                None
+            }
+        }
+    }
+
+    /// Whether a question could be put to the tasks that are there before the
+    /// update.
+    pub(crate) async fn can_be_probed(&self) -> Result<(), Unasked> {
+        match &self.gate {
+            Some(gate) => gate.can_be_asked(&self.running).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What has converged comes to its gate.
+    async fn pass(
+        &mut self,
+        running: &[Running],
+        service: &RawService,
+        tell: &(dyn Fn(Progress) + Sync),
+    ) -> Option<Waited> {
+        let Some(gate) = &mut self.gate else {
+            return Some(Waited::Done);
+        };
+        self.at_gate = true;
+        let held = gate.look(running).await;
+        let progress = gate.progress();
+        if let Some(progress) = progress.filter(|now| self.asked.as_ref() != Some(now)) {
+            self.asked = Some(progress.clone());
+            tell(Progress::Probe(progress));
+        }
+        match held {
+            Held::Yes => Some(Waited::Done),
+            Held::NotYet => None,
+            Held::NoMore(long) => {
+                let words = gate.last().map(Round::words).unwrap_or_default();
+                let how = format!(
+                    "the probe held at first, and has failed for {} s: {words}",
+                    long.as_secs()
+                );
+                Some(self.refused(how, Some(service)).await)
+            }
+        }
+    }
+
+    fn leave_gate(&mut self) {
+        if let (true, Some(gate)) = (self.at_gate, &mut self.gate) {
+            gate.start_over();
+            self.at_gate = false;
+            self.asked = None;
+        }
+    }
+
+    /// The probe said no for too long. What the tasks wrote is read while they
+    /// are still there.
+    async fn refused(&mut self, how: String, now: Option<&RawService>) -> Waited {
+        if let Some(round) = self.gate.as_ref().and_then(Gate::last) {
+            self.evidence.note_answers(round.no());
+        }
+        self.evidence.read_logs(self.manager).await;
+        self.failed(Verdict::ProbeFailed(how), now)
     }
 
     fn monitor(&self) -> Duration {
@@ -248,21 +325,9 @@ impl<'a> Rollout<'a> {
 
     /// Whether the same tasks have been in place for `monitor`.
     fn has_settled(&mut self) -> bool {
-        let Some(last) = self.last.as_ref().filter(|last| last.is_in_place()) else {
-            self.settled = None;
-            return false;
-        };
-        // A global service without tasks may be about to get some.
-        if last.desired == 0 && self.wants_none {
-            return true;
-        }
-        match &self.settled {
-            Some((since, tasks)) if *tasks == last.running => since.elapsed() >= self.monitor(),
-            _ => {
-                self.settled = Some((Instant::now(), last.running.clone()));
-                self.update.monitor_ms == 0
-            }
-        }
+        let monitor = self.monitor();
+        let last = self.last.as_ref();
+        last.is_some_and(|last| self.settled.holds(last, self.wants_none, monitor))
     }
 
     /// Whether tasks of the new build ended for good: some are missing, and for
@@ -285,7 +350,7 @@ impl<'a> Rollout<'a> {
     }
 
     /// None while the tasks of the previous spec are still on their way.
-    fn rolled_back(&mut self, service: &RawService, now: &Assessment) -> Option<End> {
+    fn rolled_back(&mut self, service: &RawService, now: &Assessment) -> Option<Waited> {
         let since = *self.back.get_or_insert_with(Instant::now);
         if !now.is_in_place() && since.elapsed() < BACK {
             return None;
@@ -309,34 +374,62 @@ impl<'a> Rollout<'a> {
         })
     }
 
-    fn interrupted(&mut self) -> End {
+    fn interrupted(&mut self) -> Waited {
         match self.is_going_back() {
             true => self.failed(Verdict::GoingBack, None),
-            false => End::Interrupted,
+            false => Waited::Interrupted,
         }
     }
 
-    fn timed_out(&mut self) -> End {
+    async fn timed_out(&mut self) -> Waited {
         if self.is_going_back() {
             return self.failed(Verdict::GoingBack, None);
         }
+        let gate = self.gate.as_ref().filter(|_| self.at_gate);
+        if let Some(round) = gate.and_then(Gate::last) {
+            if let Some(unasked) = round.unasked() {
+                let unasked = unasked.clone();
+                return self.failed(Verdict::ProbeUnasked(unasked), None);
+            }
+            let seconds = self.update.timeout_seconds;
+            let how = format!(
+                "the probe did not hold within {seconds} s: {}",
+                round.words()
+            );
+            return self.refused(how, None).await;
+        }
         let last = self.last.as_ref().map(|last| progress(last).to_string());
-        let state = last.unwrap_or_else(|| "the manager did not answer".to_owned());
+        let mut state = last.unwrap_or_else(|| "the manager did not answer".to_owned());
+        if self.at_gate {
+            state.push_str(", and its probe has no answer yet");
+        }
         self.failed(Verdict::TimedOut(state), None)
     }
 
-    fn failed(&mut self, verdict: Verdict, now: Option<&RawService>) -> End {
-        let tasks = std::mem::take(&mut self.evidence).told(self.last.as_ref());
-        let why = self.turned.as_deref().unwrap_or_default();
-        End::Failed(Box::new(Failure {
-            tasks,
+    fn failed(&mut self, verdict: Verdict, now: Option<&RawService>) -> Waited {
+        Waited::Badly(Box::new(Bad {
+            verdict,
+            why: self.turned.clone().unwrap_or_default(),
+            tasks: std::mem::take(&mut self.evidence).told(self.last.as_ref()),
             now: now.map(|service| service.image().to_owned()),
-            ..verdict.failure(self.update, why)
         }))
     }
 }
 
-fn progress(assessment: &Assessment) -> TaskProgress {
+async fn look(manager: &Manager, update: &UpdateService, id: &ServiceId) -> Result<Look, Error> {
+    let ids = [id.clone()];
+    let (service, tasks, nodes) =
+        tokio::try_join!(manager.service(id), manager.tasks(&ids), manager.nodes(),)?;
+    Ok(Look {
+        assessment: assess(&service, &tasks, &nodes, &update.image.to),
+        now: assess(&service, &tasks, &nodes, service.image()),
+        running: Running::of(&service, &tasks, &nodes),
+        service,
+    })
+}
+
+/// How far tasks are, as a person is told.
+pub(crate) fn progress(assessment: &Assessment) -> TaskProgress {
     let undone = assessment
         .current
         .iter()

@@ -59,6 +59,44 @@ pub enum Event {
         /// Why, and what runs now.
         failure: Box<Failure>,
     },
+    /// The new build of a service has failed, and imgstack brings the service
+    /// back to what it was; how that ends is a part of the failure.
+    GoingBack {
+        /// Which step.
+        step: StepId,
+        /// What it is done to.
+        address: Address,
+        /// Why, as a lower-case fragment.
+        why: String,
+        /// The image that it goes back to.
+        to: String,
+    },
+    /// The leader of a group is about to go, and is told to hand over first.
+    HandingOver {
+        /// Which step.
+        step: StepId,
+        /// What it is done to.
+        address: Address,
+        /// The task that leads, as docker's tables have it.
+        task: String,
+        /// What is run in it, as the spec has it.
+        program: String,
+    },
+    /// Another service leads than did when the plan was made: what is left of
+    /// its group goes in another order.
+    OrderChanged {
+        /// The stack.
+        stack: StackName,
+        /// The image of the group.
+        image: Address,
+        /// Who leads now.
+        leader: Address,
+        /// Who led until then; None: nobody.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        was: Option<Address>,
+        /// What is left of the group, in the order of going.
+        left: Vec<Address>,
+    },
     /// Something that was made on the way could not be taken away again.
     LeftBehind {
         /// The service.
@@ -123,6 +161,8 @@ pub enum Event {
 pub enum Progress {
     /// A rollout.
     Tasks(TaskProgress),
+    /// A rollout that has converged, and whose probe is to hold.
+    Probe(ProbeProgress),
     /// A pull by the node's own engine.
     Bytes(ByteProgress),
     /// What a node does, in a word of the engine's.
@@ -156,6 +196,17 @@ pub struct TaskProgress {
     pub waiting_for: Option<String>,
 }
 
+/// How far a probe is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ProbeProgress {
+    /// Tasks that say yes.
+    pub yes: u64,
+    /// Tasks that are asked.
+    pub asked: u64,
+    /// What one says that does not say yes: `web.2: HTTP 503`.
+    pub answer: Option<String>,
+}
+
 /// Why a step failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
@@ -172,6 +223,10 @@ pub struct Failure {
     /// The image that the service asks for now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<String>,
+    /// How far the service went back to what it was, and who saw to it. Absent
+    /// where nobody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub went_back: Option<WentBack>,
     /// What to do about it: the next command to type where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -198,6 +253,14 @@ pub enum FailureKind {
     Overtaken,
     /// Not converged within the time allowed.
     TimedOut,
+    /// It converged, and its probe did not hold.
+    ProbeFailed,
+    /// Another service leads than did when the plan was made; nothing was sent.
+    LeaderMoved,
+    /// Who leads is not clear; nothing was sent.
+    LeaderUnknown,
+    /// The leader did not hand over; nothing was sent.
+    NotHandedOver,
     /// A node could not be reached, or is not the one that was planned for.
     Unreachable,
     /// A node could not pull.
@@ -206,6 +269,48 @@ pub enum FailureKind {
     LoginFailed,
     /// A build could not be removed.
     RemovalFailed,
+}
+
+/// How far a service went back to what it was before its rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WentBack {
+    /// Who saw to it. It is never both.
+    pub by: Whose,
+    /// How far it is.
+    pub state: BackState,
+    /// Tasks of the previous build that ran when that was seen last.
+    pub running: u64,
+    /// Tasks of it that were wanted then; 0 if nobody has looked.
+    pub wanted: u64,
+    /// Why it is not there, as a lower-case fragment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// Who sees to it that a service goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whose {
+    /// The Swarm, since the failure action of the service is `rollback`.
+    Engine,
+    /// imgstack, by another update.
+    Imgstack,
+}
+
+/// How far a service is on its way back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackState {
+    /// The previous build runs.
+    Runs,
+    /// It was begun, and its end was not seen.
+    UnderWay,
+    /// It was begun, and the previous build does not run either.
+    Stuck,
+    /// Somebody else changed the service, which is left as they made it.
+    Overtaken,
+    /// It could not be begun.
+    Refused,
 }
 
 /// A task that failed, with the evidence that was there when it was seen.
@@ -262,6 +367,7 @@ impl Failure {
             moved: Vec::new(),
             tasks: Vec::new(),
             now: None,
+            went_back: None,
             hint: None,
         }
     }
@@ -287,8 +393,20 @@ impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tasks(tasks) => tasks.fmt(f),
+            Self::Probe(probe) => write!(f, "probe: {}", probe.words()),
             Self::Bytes(bytes) => bytes.fmt(f),
             Self::State(node) => f.write_str(&node.state),
+        }
+    }
+}
+
+impl ProbeProgress {
+    /// `1 of 3 say yes; web.2: HTTP 503`
+    pub(crate) fn words(&self) -> String {
+        let Self { yes, asked, answer } = self;
+        match answer {
+            Some(answer) => format!("{yes} of {asked} say yes; {answer}"),
+            None => format!("{yes} of {asked} say yes"),
         }
     }
 }
@@ -297,6 +415,35 @@ impl fmt::Display for ByteProgress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = |bytes| ByteSize::new(bytes).rounded();
         write!(f, "{} of {}", size(self.done), size(self.total))
+    }
+}
+
+impl fmt::Display for WentBack {
+    /// A lower-case fragment.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            running, wanted, ..
+        } = self;
+        let who = match self.by {
+            Whose::Engine => "the Swarm",
+            Whose::Imgstack => "imgstack",
+        };
+        match self.state {
+            BackState::Runs => write!(
+                f,
+                "{who} went back to the previous spec ({running} of {wanted} running)"
+            )?,
+            BackState::UnderWay => write!(f, "{who} is going back to the previous spec")?,
+            BackState::Stuck => write!(
+                f,
+                "{who} went back to the previous spec, which does not run either ({running} of {wanted} running)"
+            )?,
+            BackState::Overtaken | BackState::Refused => write!(f, "{who} did not go back")?,
+        }
+        match &self.why {
+            Some(why) => write!(f, ": {why}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -51,6 +51,15 @@ impl Evidence {
         new
     }
 
+    /// Takes in tasks that run and did not say yes to a probe: what they wrote
+    /// is worth as much.
+    pub(crate) fn note_answers(&mut self, said: &[(TaskId, TaskFailure)]) {
+        let room = KEPT.saturating_sub(self.tasks.len());
+        let said = said.iter().take(room);
+        let said = said.map(|(id, failure)| (failure.clone(), Some(id.clone())));
+        self.tasks.extend(said);
+    }
+
     /// Reads the last lines of the tasks that were noted, side by side. May be
     /// dropped half-way: what was noted stays, and is read with the next call.
     pub(crate) async fn read_logs(&mut self, manager: &Manager) {

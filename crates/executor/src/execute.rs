@@ -2,24 +2,29 @@
 //! they are to hold, services follow, nodes lose what nobody needs any more.
 //!
 //! Nodes are independent of one another, so they work side by side; one that
-//! fails stops what needs it and nothing else. Services go one after another,
-//! and the first that fails stops all that is not begun.
+//! fails stops what needs it and nothing else. Services go in their
+//! [`order`](crate::order), those that are independent of one another side by
+//! side, and the first that fails stops all that is not begun; what is under
+//! way is waited for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
 use imgstack_planner::{Action, PullImage, StackPlan, Step, StepId, Via};
 use imgstack_spec::{ImageRef, NodeName, RegistryHost, Repository};
 use imgstack_swarm::engine::Login;
+use imgstack_swarm::probe::Asker;
 use imgstack_swarm::{Manager, NodeEngine, RegistryAuth};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, Failure, FailureKind, Outcome, StepOutcome};
+use crate::leader::{self, Leads, Turn};
 use crate::lock::Lock;
+use crate::order::{Ended, Order};
 use crate::steps::{End, adjust, leftover, login, pull, remove, rotate, update};
 
 /// Where a plan is carried out.
@@ -31,7 +36,7 @@ pub struct World<'a> {
     pub engines: &'a BTreeMap<NodeName, NodeEngine>,
     /// What to log in and to pull with.
     pub credentials: &'a Credentials,
-    /// How many nodes may work at once.
+    /// How many nodes may work at once, and how many services.
     pub parallelism: usize,
     /// Who does it, for people that look at the Swarm meanwhile.
     pub owner: String,
@@ -91,15 +96,18 @@ pub(crate) async fn carry_out(
     let run = Run {
         plan,
         world,
+        asker: Asker::new(world.manager, world.engines.values()),
         under,
         cancel,
         tell,
+        leads: Mutex::new(Leads::of(plan)),
         ended: Mutex::default(),
+        order: Mutex::default(),
         lost: AtomicBool::new(false),
     };
     run.side_by_side(Round::Leftovers).await;
     run.side_by_side(Round::Nodes).await;
-    run.one_by_one(Round::Services).await;
+    run.in_order(Round::Services).await;
     if !run.has_failed(Round::Services) {
         run.side_by_side(Round::Removals).await;
     }
@@ -113,7 +121,12 @@ pub(crate) struct Run<'a> {
     pub(crate) cancel: &'a CancellationToken,
     tell: &'a (dyn Fn(Event) + Sync),
     under: Under<'a>,
-    ended: Mutex<BTreeMap<StepId, StepOutcome>>,
+    /// Who puts questions to tasks.
+    pub(crate) asker: Asker,
+    leads: Mutex<Leads>,
+    ended: Mutex<Ended>,
+    /// Of the services, while they have their turn.
+    order: Mutex<Order>,
     /// The lock is ours no more.
     lost: AtomicBool,
 }
@@ -189,12 +202,45 @@ impl Run<'_> {
         self.ended().contains_key(&step.id)
     }
 
-    async fn one_by_one(&self, round: Round) {
-        for step in self.steps(round) {
-            if self.has_failed(round) {
+    /// Begins what may begin, as wide as it may be, until nothing is under way.
+    async fn in_order(&self, round: Round) {
+        *self.order() = Order::of(self.steps(round));
+        let width = self.world.parallelism.max(1);
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            while under_way.len() < width
+                && let Some(step) = self.next(round)
+            {
+                under_way.push(self.in_turn(round, step));
+            }
+            if under_way.next().await.is_none() {
                 return;
             }
-            self.one(step).await;
+        }
+    }
+
+    /// The next service that may begin now.
+    fn next(&self, round: Round) -> Option<&Step> {
+        if self.has_failed(round) {
+            return None;
+        }
+        let id = self.order().take(&self.ended())?;
+        self.steps(round).find(|step| step.id == id)
+    }
+
+    /// Does the step of a service, unless another one has failed meanwhile.
+    async fn in_turn(&self, round: Round, step: &Step) {
+        if !self.may_begin().await || self.has_failed(round) {
+            return;
+        }
+        match leader::before(self, step).await {
+            Turn::Now => self.work(step).await,
+            Turn::Later => {}
+            Turn::Never(failure) => {
+                let started = Instant::now();
+                self.begin(step);
+                self.end(step, End::Failed(failure), started);
+            }
         }
     }
 
@@ -211,9 +257,12 @@ impl Run<'_> {
     /// Does a step, unless somebody asked to stop or it needs one that is not
     /// done.
     async fn one(&self, step: &Step) {
-        if !self.is_free(step) || !self.may_begin().await {
-            return;
+        if self.is_free(step) && self.may_begin().await {
+            self.work(step).await;
         }
+    }
+
+    async fn work(&self, step: &Step) {
         let started = Instant::now();
         self.begin(step);
         let end = self.act(step).await;
@@ -264,7 +313,10 @@ impl Run<'_> {
                 // Such steps are done in groups.
                 Via::Manager => End::NotBegun,
             },
-            Action::UpdateService(update) => update::update(self, step, update).await,
+            Action::UpdateService(update) => match leader::hand_over(self, step).await {
+                Ok(()) => update::update(self, step, update).await,
+                Err(end) => end,
+            },
             Action::AdjustService(adjust) => adjust::adjust(self, step, adjust).await,
             Action::RotateCredential(rotate) => rotate::rotate(self, step, rotate).await,
             Action::RemoveImage(remove) => remove::remove(self, remove).await,
@@ -289,6 +341,16 @@ impl Run<'_> {
             step: step.id.clone(),
             address: step.address.clone(),
             progress,
+        });
+    }
+
+    /// Tells that a service goes back by our doing.
+    pub(crate) fn goes_back(&self, step: &Step, why: &str, to: &str) {
+        (self.tell)(Event::GoingBack {
+            step: step.id.clone(),
+            address: step.address.clone(),
+            why: why.to_owned(),
+            to: to.to_owned(),
         });
     }
 
@@ -351,8 +413,44 @@ impl Run<'_> {
         outcome
     }
 
-    fn ended(&self) -> std::sync::MutexGuard<'_, BTreeMap<StepId, StepOutcome>> {
+    /// Tells of something that is no step's own.
+    pub(crate) fn tell(&self, event: Event) {
+        (self.tell)(event);
+    }
+
+    /// Puts the services into another order.
+    pub(crate) fn rearrange(&self, places: &[imgstack_planner::Place]) {
+        self.order().rearrange(places);
+    }
+
+    /// Gives a step its turn later that has been taken and is not begun.
+    pub(crate) fn put_back(&self, step: &StepId) {
+        self.order().put_back(step);
+    }
+
+    /// Those of the plan's steps that have not ended.
+    pub(crate) fn not_ended(&self, steps: impl Iterator<Item = StepId>) -> BTreeSet<StepId> {
+        let ended = self.ended();
+        steps.filter(|id| !ended.contains_key(id)).collect()
+    }
+
+    /// Those that are still to come, and the one whose turn it is.
+    pub(crate) fn not_begun(&self, steps: &BTreeSet<StepId>, own: &StepId) -> BTreeSet<StepId> {
+        let order = self.order();
+        let to_come = steps.iter().filter(|id| *id == own || !order.has_begun(id));
+        to_come.cloned().collect()
+    }
+
+    pub(crate) fn leads(&self) -> MutexGuard<'_, Leads> {
+        self.leads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Ended> {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn order(&self) -> MutexGuard<'_, Order> {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,13 +12,18 @@
 //! Deliberately absent: output of any kind, and every choice of what to do.
 
 mod apply;
+mod back;
 mod converge;
 mod event;
 mod evidence;
 mod execute;
+mod gate;
 pub mod journal;
+mod leader;
 pub mod lock;
+mod order;
 mod send;
+mod settled;
 mod steps;
 mod verdict;
 
@@ -26,8 +31,8 @@ use imgstack_spec::StackName;
 
 pub use apply::apply;
 pub use event::{
-    ByteProgress, Event, Failure, FailureKind, NodeProgress, Outcome, Progress, StepOutcome,
-    TaskFailure, TaskProgress,
+    BackState, ByteProgress, Event, Failure, FailureKind, NodeProgress, Outcome, ProbeProgress,
+    Progress, StepOutcome, TaskFailure, TaskProgress, WentBack, Whose,
 };
 pub use execute::{Credentials, World, execute};
 

@@ -16,6 +16,7 @@ mod engines;
 mod fleet;
 mod freshness;
 mod images;
+mod leaders;
 mod observe;
 mod policies;
 mod running;

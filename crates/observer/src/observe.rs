@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use imgstack_planner::{Inventory, Known, Trouble};
 use imgstack_registry::oci::Client;
 use imgstack_spec::{NodeName, Stack};
+use imgstack_swarm::probe::Asker;
 use imgstack_swarm::{Manager, NodeEngine};
 use jiff::Timestamp;
 
@@ -14,6 +15,7 @@ use crate::engines::Engines;
 use crate::fleet::{self, Fleet};
 use crate::freshness::freshness;
 use crate::images::{resolve_all, warnings};
+use crate::leaders::leaders;
 use crate::policies::follow;
 use crate::services::{Cluster, read_cluster};
 use crate::stack_files::stack_files;
@@ -80,9 +82,12 @@ pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> O
         credentials: BTreeMap::new(),
         warnings: Vec::new(),
         stack_files: stack_files(stack),
+        leaders: BTreeMap::new(),
     };
+    let (mut tasks, mut nodes) = (Vec::new(), Vec::new());
     match cluster {
         Ok(cluster) => {
+            (tasks, nodes) = (cluster.tasks, cluster.nodes);
             inventory.services = Known::Known(cluster.services);
             inventory.service_names = cluster.service_names;
             inventory.leftovers = cluster.leftovers;
@@ -103,6 +108,10 @@ pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> O
     inventory.freshness = freshness;
     inventory.credentials = credentials;
     inventory.warnings = warnings(sources.registry);
+    if let (Ok(manager), Details::WhereNeeded) = (sources.manager, details) {
+        let asker = Asker::new(manager, fleet.engines.values());
+        inventory.leaders = leaders(stack, &inventory, &asker, &tasks, &nodes).await;
+    }
     Observation {
         inventory,
         engines: fleet.engines,

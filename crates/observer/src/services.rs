@@ -30,6 +30,8 @@ pub(crate) struct Cluster {
     pub(crate) services: BTreeMap<ServiceName, ObservedService>,
     pub(crate) service_names: Vec<String>,
     pub(crate) nodes: Vec<Node>,
+    /// Of the services that the stack names.
+    pub(crate) tasks: Vec<Task>,
     pub(crate) references: BTreeMap<String, References>,
     pub(crate) leftovers: BTreeMap<ServiceName, Leftover>,
 }
@@ -73,6 +75,7 @@ pub(crate) async fn read_cluster(stack: &Stack, manager: &Manager) -> Result<Clu
             .filter_map(|service| leftover(service, &tasks))
             .collect(),
         nodes,
+        tasks,
     })
 }
 

@@ -23,6 +23,8 @@ use crate::{Inventory, Known, Observed};
 pub(crate) const CREDENTIAL_LABEL: &str = "dev.imgstack.credential";
 /// Until when that credential is good.
 const EXPIRES_LABEL: &str = "dev.imgstack.credential-expires";
+/// The labels of a service that speak of the credential that it carries.
+pub const CREDENTIAL_LABELS: [&str; 2] = [CREDENTIAL_LABEL, EXPIRES_LABEL];
 
 /// What the labels of a service say once an update of it has carried the
 /// credential for that repository; a label without a value goes.
@@ -60,8 +62,9 @@ fn of(
 }
 
 fn of_nobody() -> BTreeMap<String, Option<String>> {
-    let gone = [CREDENTIAL_LABEL, EXPIRES_LABEL];
-    gone.map(|label| (label.to_owned(), None)).into()
+    CREDENTIAL_LABELS
+        .map(|label| (label.to_owned(), None))
+        .into()
 }
 
 /// The labels among `wanted` that the service does not have like that.

@@ -65,6 +65,9 @@ pub fn drift(saved: &StackPlan, fresh: &StackPlan) -> Drift {
         drift.moved = tasks(saved, fresh);
     }
     if drift.is_empty() {
+        drift.moved = leaders(saved, fresh);
+    }
+    if drift.is_empty() {
         drift.moved = altered(saved, fresh);
     }
     drift
@@ -180,6 +183,31 @@ fn tasks(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
         })
         .filter(|moved| moved.from != moved.to)
         .collect()
+}
+
+/// Other services lead, so that the order is another.
+fn leaders(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
+    let led = |plan: &StackPlan| -> BTreeMap<StepId, bool> {
+        let steps = plan.steps.iter();
+        let led = steps.filter_map(|step| match &step.action {
+            Action::UpdateService(update) => Some((step.id.clone(), update.leader.as_ref()?.led)),
+            _ => None,
+        });
+        led.collect()
+    };
+    let (then, now) = (led(saved), led(fresh));
+    let words = |led: &bool| if *led { "yes" } else { "no" }.to_owned();
+    let steps = saved.steps.iter();
+    let moved = steps.filter_map(|step| {
+        let (then, now) = (then.get(&step.id)?, now.get(&step.id)?);
+        (then != now).then(|| Moved {
+            address: step.address.clone(),
+            field: "answers as the leader".to_owned(),
+            from: words(then),
+            to: words(now),
+        })
+    });
+    moved.collect()
 }
 
 /// Nothing moved, and the steps of the plan are not those that follow from it:

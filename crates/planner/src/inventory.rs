@@ -68,6 +68,10 @@ pub struct Inventory {
     /// The images of services in their stack files, of those that name one.
     #[serde(default)]
     pub stack_files: BTreeMap<ServiceName, Known<StackFileImage>>,
+    /// Whether a task of the service answers as the leader, of those with
+    /// `lastIf` where that can matter. One that is missing here was not asked.
+    #[serde(default)]
+    pub leaders: BTreeMap<ServiceName, Known<bool>>,
 }
 
 /// A service that was made for pulls through a manager.

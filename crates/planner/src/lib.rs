@@ -16,6 +16,7 @@ mod finish;
 mod follow;
 mod freshness;
 mod inventory;
+mod leader;
 mod leftover;
 mod login;
 mod major;
@@ -36,6 +37,7 @@ mod step;
 mod target;
 
 pub use choice::{choice, running_builds, undated, unled};
+pub use credential::CREDENTIAL_LABELS;
 pub use drift::{Drift, Moved, Unseen, drift};
 pub use freshness::freshest;
 
@@ -46,7 +48,9 @@ pub use inventory::{
     References, RegistryWarning, RunState, ServiceMode, StackFileImage, StoredBuild,
     UpdateSettings, UpdateState, UpdateStatus, same_content,
 };
+pub use leader::{Leader, Leadership, leaders, leadership, several, to_be_asked};
 pub use observed::{Known, Observed, Trouble};
+pub use order::{Place, arrange};
 pub use plan::{
     Commit, FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan, Summary,
 };

@@ -75,6 +75,14 @@ pub enum Code {
     PlatformMissing,
     /// A service that must come first is blocked.
     AfterBlocked,
+    /// More than one service of a group answers as its leader.
+    SeveralLeaders,
+    /// Whether a service leads is not known.
+    LeaderUnknown,
+    /// No service of a group answers as its leader.
+    NoLeader,
+    /// Does not wait for what its `after` names, since a leader goes last.
+    AfterSetAside,
     /// Asks for the wanted build, and not all of its tasks run.
     NotRunning,
     /// The engine stopped on the way to the wanted build.

@@ -5,29 +5,32 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use imgstack_spec::{Address, Service, ServiceName};
 
+use crate::order::Precedence;
 use crate::planner::Draft;
 use crate::presence::Presence;
 use crate::report::{Code, Finding, Severity};
 use crate::service::{Judged, Verdict, finding, judge, observed};
 use crate::step::{Action, RotateCredential, Step, StepId, Via};
-use crate::{Inventory, credential, order, removal, settings};
+use crate::{Inventory, credential, leader, removal, settings};
 
 impl<'a> Draft<'a> {
     /// First the nodes get what they are to hold, then the services follow, and
     /// last the nodes lose what nobody needs any more.
     pub(crate) fn bring_services_to_images(&mut self, inventory: &Inventory) {
         let stack = self.scope.stack;
-        let predecessors = order::predecessors(stack);
-        let services = order::rollout_order(stack, &predecessors);
-        let verdicts: Vec<Judged<'_>> = services
-            .into_iter()
+        let services = stack.services.iter();
+        let mut verdicts: Vec<Judged<'_>> = services
             .map(|service| judge(stack, service, inventory, &self.following))
             .collect();
+        let leaders = leader::judge_all(self.scope, &mut verdicts, inventory);
+        self.report.findings.extend(leaders.findings);
+        let precedence = Precedence::of(stack, leaders.last);
+        let verdicts = in_order(verdicts, &precedence);
         self.report_majors(&verdicts);
         let mut presence = Presence::judge(self.scope, inventory, &self.following, &verdicts);
         self.report.findings.append(&mut presence.findings);
         self.steps.extend(presence.steps());
-        self.update_services(verdicts, &predecessors, &presence, inventory);
+        self.update_services(verdicts, &precedence, &presence, inventory);
         self.drop_idle_pulls();
         let removals = removal::judge(
             self.scope,
@@ -75,7 +78,7 @@ impl<'a> Draft<'a> {
     fn update_services(
         &mut self,
         verdicts: Vec<Judged<'a>>,
-        predecessors: &BTreeMap<&'a ServiceName, Vec<&'a ServiceName>>,
+        precedence: &Precedence<'a>,
         presence: &Presence<'_>,
         inventory: &Inventory,
     ) {
@@ -86,7 +89,7 @@ impl<'a> Draft<'a> {
         } in verdicts
         {
             let verdict = waiting_for_nodes(service, verdict, presence);
-            self.hold(service, &verdict);
+            self.hold(service, &verdict, precedence);
             if !self.scope.has_service(service) {
                 left_out += usize::from(matches!(verdict, Verdict::Update(..)));
                 self.rotate_for_registry(service, &verdict, inventory);
@@ -99,15 +102,11 @@ impl<'a> Draft<'a> {
                     continue;
                 }
                 self.report.findings.extend(findings);
-                let before = order::nearest(&service.name, predecessors, &stepped);
-                let before = before.into_iter().map(StepId::update);
+                let (waits_for, follows) = precedence.nearest(&service.name, &stepped);
                 let mut after = presence.before(&service.name);
-                let mut follows = Vec::new();
+                after.extend(waits_for.into_iter().map(StepId::update));
                 // File order alone is no dependency.
-                match service.after.is_empty() {
-                    true => follows.extend(before),
-                    false => after.extend(before),
-                }
+                let follows = follows.into_iter().map(StepId::update).collect();
                 stepped.insert(&service.name);
                 let step = Step::new(Action::UpdateService(update), after, reasons);
                 self.steps.push(Step { follows, ..step });
@@ -119,6 +118,9 @@ impl<'a> Draft<'a> {
         if left_out > 0 {
             self.say(not_targeted(left_out));
         }
+        let aside = precedence.set_aside.iter();
+        let aside = aside.filter(|it| stepped.contains(it.service));
+        self.report.findings.extend(aside.map(leader::set_aside));
     }
 
     /// `--target registry.…` takes in the credentials of services that are not
@@ -208,8 +210,9 @@ impl<'a> Draft<'a> {
     /// Keeps what is blocked, and what the spec puts after it by name, at
     /// however many removes. File order alone is no dependency: the next in the
     /// file goes on.
-    fn hold(&mut self, service: &'a Service, verdict: &Verdict) {
-        let before = service.after.iter().find_map(|name| self.held.get(name));
+    fn hold(&mut self, service: &'a Service, verdict: &Verdict, precedence: &Precedence<'a>) {
+        let named = precedence.named(&service.name).iter();
+        let before = named.copied().find_map(|name| self.held.get(name));
         let first = match verdict {
             Verdict::Blocked(_) => Some(&service.name),
             // Its nodes may be about to get what it waits for; a service that
@@ -221,6 +224,14 @@ impl<'a> Draft<'a> {
             self.held.insert(&service.name, first);
         }
     }
+}
+
+fn in_order<'a>(verdicts: Vec<Judged<'a>>, precedence: &Precedence<'_>) -> Vec<Judged<'a>> {
+    let order = precedence.rollout_order().into_iter().enumerate();
+    let place: BTreeMap<&ServiceName, usize> = order.map(|(at, it)| (&it.name, at)).collect();
+    let mut verdicts = verdicts;
+    verdicts.sort_by_key(|judged| place.get(&judged.service.name));
+    verdicts
 }
 
 /// Whether the service is the one that it should be, and nobody is changing it.

@@ -418,6 +418,8 @@ impl Case<'_> {
             monitor_ms: rollout.monitor_ms,
             timeout_seconds: service.timeout.as_secs(),
             probe: service.probe.clone(),
+            // Who leads is not a matter of one service.
+            leader: None,
         }
     }
 }

@@ -13,6 +13,8 @@ use imgstack_spec::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::Leader;
+
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -166,6 +168,9 @@ pub struct UpdateService {
     /// What must hold before the service counts as rolled out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
+    /// What is asked just before it goes, where the leader of a group goes last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<Leader>,
 }
 
 /// Settings of a service's `UpdateConfig` that become others. All else of it

@@ -16,6 +16,7 @@ use crate::section::{At, Context};
 use crate::{Endpoint, EndpointError};
 
 mod build;
+mod gate;
 mod image;
 mod login;
 mod names;

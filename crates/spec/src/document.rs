@@ -12,13 +12,17 @@ use serde_json::json;
 
 use crate::diagnostic::{Finding, Kind};
 use crate::duration;
-use crate::model::{FailureAction, UpdateOrder};
+use crate::model::{FailureAction, LeaderChange, UpdateOrder};
 use crate::near::nearest;
 use crate::policy::Order;
 use crate::section::{At, Context, Pairs, Read, sections};
 use crate::size;
 use crate::source::Span;
 use crate::yaml::{Node, Value};
+
+mod rollout;
+
+pub(crate) use rollout::{Asking, Probe, Rollout, RolloutKeys};
 
 /// The version of the language that is read here.
 pub(crate) const API_VERSION: &str = "imgstack.dev/v1alpha1";
@@ -78,6 +82,10 @@ scalars! {
     UpdateOrderText(String) = {"type": "string", "enum": names(&UpdateOrder::NAMES)};
     /// What the engine does when new tasks fail.
     FailureActionText(String) = {"type": "string", "enum": names(&FailureAction::NAMES)};
+    /// What becomes of an apply when the leader is another.
+    LeaderChangeText(String) = {"type": "string", "enum": names(&LeaderChange::NAMES)};
+    /// A URL that a task's node asks for.
+    HttpText(String) = {"type": "string", "pattern": "^http://[^/?#]"};
     /// How a policy orders tags.
     OrderText(String) = {"type": "string", "enum": names(&Order::NAMES)};
     /// Whether a major version may change.
@@ -237,26 +245,6 @@ sections! {
         required "path" path: At<String>, "path: stack.yml";
         /// The name of the service in it, as it stands under `services`.
         required "service" service: At<String>, "service: web";
-    }
-
-    /// How a service is rolled out. `order`, `parallelism`, `monitor` and
-    /// `onFailure` are written into its `update_config`; one that is absent
-    /// stays as the service has it.
-    struct Rollout "`rollout`" {
-        /// Whether the task that is there stops before the new one starts:
-        /// `stop-first` or `start-first`.
-        optional "order" order: UpdateOrderText;
-        /// How many tasks are replaced at once; 0 is all of them.
-        optional "parallelism" parallelism: CountOrAll;
-        /// How long a new task is watched before it counts as good, such as
-        /// `30s`.
-        optional "monitor" monitor: DurationText;
-        /// What the engine does when new tasks fail: goes back to what ran
-        /// before (`rollback`), stops there (`pause`), or goes on (`continue`).
-        optional "onFailure" on_failure: FailureActionText;
-        /// How long the service may take to converge, such as `90s` or
-        /// `1h30m`. Default: `10m`.
-        optional "timeout" timeout: DurationText;
     }
 }
 

@@ -43,7 +43,6 @@ mod section;
 mod size;
 mod source;
 mod task_template;
-mod unsupported;
 mod version;
 mod yaml;
 

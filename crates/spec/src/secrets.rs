@@ -20,7 +20,7 @@ use crate::yaml::{Entry, Node, Value};
 
 mod options;
 
-pub(crate) use options::in_options;
+pub(crate) use options::{in_options, is_given, is_option};
 
 /// Beginnings of tokens that services hand out: GitHub, GitLab, Docker Hub,
 /// Amazon's keys.

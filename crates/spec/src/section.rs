@@ -14,7 +14,6 @@ use crate::diagnostic::{Finding, Findings, Kind, quoted};
 use crate::near::nearest;
 use crate::secrets;
 use crate::source::{Source, Span};
-use crate::unsupported;
 use crate::yaml::{Entry, Node, Value};
 
 /// What reading needs at hand: the text, and where mistakes go.
@@ -327,14 +326,6 @@ impl<'n, 'c, 'r> Fields<'n, 'c, 'r> {
     pub(crate) fn close(mut self, noun: &str, known: &[&str]) {
         for (key, entry) in std::mem::take(&mut self.entries) {
             let span = entry.key.span;
-            if unsupported::is_not_yet(noun, key) {
-                let message = format!("`{key}` is not supported yet");
-                let finding = Finding::new(Kind::NotSupported, message);
-                let help = format!("remove it; `{key}` comes with a later version");
-                let finding = finding.at(span, "not supported yet").help(help);
-                self.context.findings.push(finding);
-                continue;
-            }
             // Looking for near names is work, for nothing once nobody reads on.
             let near = match self.context.findings.is_full() {
                 false => nearest(key, known.iter().copied()),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::NodeName;
+use crate::near::nearest;
 
 /// The placeholders, each with what it stands for.
 const PLACEHOLDERS: [(&str, Part); 4] = [
@@ -121,6 +122,27 @@ fn pieces<'a>(
         rest = after;
     }
     each(Piece::Text(rest))
+}
+
+/// The placeholder that was meant by another word between braces.
+pub(crate) fn meant(word: &str) -> Option<&'static str> {
+    let word = word.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|it| word.contains(it));
+    let names = PLACEHOLDERS.iter().map(|(name, _)| *name);
+    if let near @ Some(_) = nearest(word.trim(), names) {
+        near
+    } else if has(&["slot"]) {
+        Some("task.slot")
+    } else if has(&["host", "name"]) {
+        Some("node.hostname")
+    } else if has(&["addr", "ip"]) {
+        Some(match has(&["node"]) {
+            true => "node.address",
+            false => "task.address",
+        })
+    } else {
+        None
+    }
 }
 
 fn value(

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use imgstack_spec::{
-    BuildSource, FailureAction, Follow, Image, Input, Kind, NodeRole, NodeSettings, Pin,
-    SecretSource, Service, Stack, StackSet, UpdateOrder, read,
+    BuildSource, DEFAULT_ANSWER, DEFAULT_EVERY, FailureAction, Follow, Image, Input, Kind, LastIf,
+    LeaderChange, NodeRole, NodeSettings, Pin, Probe, Question, SecretSource, Service, Stack,
+    StackSet, UpdateOrder, read,
 };
 
 const HEX: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -500,19 +501,81 @@ spec:
     assert_eq!(serde_json::from_str::<StackSet>(&json).unwrap(), plain);
 }
 
-/// The whole language, also what is to come.
+/// The whole language.
 const PAGE: &str = include_str!("language.yaml");
 
 #[test]
-fn what_is_to_come_is_refused_by_name_in_one_run() {
-    let diagnostics = read(&[Input::new("language.yaml", PAGE)]).unwrap_err();
-    assert!(diagnostics.iter().all(|it| it.kind() == Kind::NotSupported));
-    let told: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
-    let keys = ["probe", "lastIf"];
+fn every_key_of_the_page_is_read() {
+    let stack = read(&[Input::new("language.yaml", PAGE)])
+        .unwrap()
+        .stacks
+        .remove(0);
+    let json = serde_json::to_value(&stack.services[0]).unwrap();
+    let expected = serde_json::json!({
+        "probe": {
+            "question": {"http": "http://{task.address}:8008/readiness"},
+            "everyMs": 3_000, "forMs": 30_000, "timeoutMs": 4_000,
+        },
+        "lastIf": {
+            "question": {"http": "http://{task.address}:8008/primary"},
+            "timeoutMs": 4_000,
+            "onChange": "stop",
+            "before": ["patronictl", "switchover", "--candidate", "pg-{task.slot}", "--force"],
+        },
+    });
+    for (key, value) in expected.as_object().unwrap() {
+        assert_eq!(&json[key], value);
+    }
+    let read: Service = serde_json::from_value(json).unwrap();
+    // The folder of the spec is the reader's.
     assert_eq!(
-        told,
-        keys.map(|key| format!("`{key}` is not supported yet"))
+        (&read.probe, &read.last_if),
+        (&stack.services[0].probe, &stack.services[0].last_if)
     );
+}
+
+#[test]
+fn what_is_asked_of_tasks() {
+    let stack = stack(
+        r#"metadata: {name: a}
+spec:
+  images: [{name: a, repository: a, tag: b}]
+  services:
+    - {name: a, image: a, rollout: {probe: {tcp: "{node.address}:500{task.slot}"}}}
+    - {name: b, image: a, rollout: {probe: {exec: [pg_isready, -q]}, lastIf: {exec: [leads]}}}
+    - {name: c, image: a, rollout: {lastIf: {tcp: "[fd00::1]:80"}, beforeLast: {exec: [go]}}}
+    - {name: d, image: a, rollout: {lastIf: {http: "http://{node.hostname}?a"}, onLeaderChange: stop}}
+"#,
+    );
+    let words = |words: &[&str]| words.iter().map(|it| it.parse().unwrap()).collect();
+    let probe = |question| Probe {
+        question,
+        every: DEFAULT_EVERY,
+        hold: Duration::ZERO,
+        timeout: DEFAULT_ANSWER,
+    };
+    let last_if = |question, on_change, before| LastIf {
+        question,
+        timeout: DEFAULT_ANSWER,
+        on_change,
+        before,
+    };
+    let [a, b, c, d] = stack.services.as_slice() else {
+        panic!()
+    };
+    let address = "{node.address}:500{task.slot}".parse().unwrap();
+    assert_eq!(a.probe, Some(probe(Question::Tcp(address))));
+    assert_eq!(a.last_if, None);
+    let exec = Question::Exec(words(&["pg_isready", "-q"]));
+    assert_eq!(b.probe, Some(probe(exec)));
+    let leads = Question::Exec(words(&["leads"]));
+    assert_eq!(b.last_if, Some(last_if(leads, LeaderChange::Replan, None)));
+    assert_eq!(c.probe, None);
+    let v6 = Question::Tcp("[fd00::1]:80".parse().unwrap());
+    let go = Some(words(&["go"]));
+    assert_eq!(c.last_if, Some(last_if(v6, LeaderChange::Replan, go)));
+    let http = Question::Http("http://{node.hostname}?a".parse().unwrap());
+    assert_eq!(d.last_if, Some(last_if(http, LeaderChange::Stop, None)));
 }
 
 #[test]

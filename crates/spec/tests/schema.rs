@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use granit_parser::{Event, Parser, ScalarStyle};
-use imgstack_spec::{Input, Kind, NodeRole, SecretSource, StackSet, read, schema, schema_text};
+use imgstack_spec::{
+    Input, Kind, LeaderChange, NodeRole, SecretSource, StackSet, read, schema, schema_text,
+};
 use serde_json::{Map, Value};
 
 const EXAMPLE: &str = "examples/postgres-ha/imgstack.yaml";
@@ -67,14 +69,21 @@ fn the_example_is_read() {
     assert_eq!(worker.engine.unwrap().as_str(), "ssh://root@{hostname}");
     assert!(worker.login);
     let after: Vec<_> = stack.services.iter().map(|it| it.after.len()).collect();
-    assert_eq!(after, [0, 1, 2]);
+    assert_eq!(after, [0, 0, 1]);
     let timeouts: Vec<_> = stack.services.iter().map(|it| it.timeout).collect();
-    assert_eq!(timeouts, [600, 600, 900].map(Duration::from_secs));
+    assert_eq!(timeouts, [900; 3].map(Duration::from_secs));
     let rollout = serde_json::json!({
         "order": "stop-first", "parallelism": 1, "monitorSeconds": 30, "onFailure": "rollback",
     });
     for service in &stack.services {
         assert_eq!(serde_json::to_value(&service.rollout).unwrap(), rollout);
+        assert_eq!(
+            service.probe.as_ref().unwrap().hold,
+            Duration::from_secs(10)
+        );
+        let leader = service.last_if.as_ref().unwrap();
+        assert_eq!(leader.on_change, LeaderChange::Replan);
+        assert_eq!(leader.before.as_ref().unwrap().len(), 5);
     }
 }
 
@@ -162,7 +171,15 @@ const FULL: &str = r#"{
             {"name": "a", "image": "a"},
             {"name": "b", "image": "b", "after": ["a"], "rollout": {"timeout": "1h30m",
                 "order": "start-first", "parallelism": 0, "monitor": "30s", "onFailure": "rollback"},
-                "stackFile": {"path": "stack.yml", "service": "b"}}
+                "stackFile": {"path": "stack.yml", "service": "b"}},
+            {"name": "c", "image": "a", "rollout": {"onLeaderChange": "replan",
+                "probe": {"http": "http://{task.address}:8008/readiness", "every": "5s", "for": "30s", "timeout": "3s"},
+                "lastIf": {"http": "http://{task.address}:8008/primary", "timeout": "3s"},
+                "beforeLast": {"exec": ["patronictl", "switchover"]}}},
+            {"name": "d", "image": "a", "rollout": {
+                "probe": {"tcp": "{task.address}:5432"}, "lastIf": {"tcp": "{task.address}:5433"}}},
+            {"name": "e", "image": "a", "rollout": {
+                "probe": {"exec": ["pg_isready"]}, "lastIf": {"exec": ["leads"]}}}
         ]
     }
 }"#;
@@ -293,7 +310,38 @@ fn an_editor_and_reading_agree_on_values() {
         ("images", image)
     };
     let policy = |json: &str| follow(&format!(r#""policy": {{{json}}}"#));
+    let rollout = |json: &str| {
+        let service = format!(r#"[{{"name": "a", "image": "a", "rollout": {{{json}}}}}]"#);
+        ("services", service)
+    };
     let cases = [
+        (rollout(r#""probe": {"exec": ["a"], "every": "1s"}"#), true),
+        (rollout(r#""probe": {"every": "1s"}"#), false),
+        (rollout(r#""probe": {"exec": ["a"], "tcp": "a:1"}"#), false),
+        (rollout(r#""probe": {"http": "https://a/"}"#), false),
+        (rollout(r#""probe": {"http": "a:80"}"#), false),
+        (rollout(r#""probe": {"exec": "a"}"#), false),
+        (rollout(r#""lastIf": {"tcp": "a:1"}"#), true),
+        (rollout(r#""lastIf": {"tcp": "a:1", "every": "1s"}"#), false),
+        (rollout(r#""lastIf": {}"#), false),
+        (rollout(r#""onLeaderChange": "stop""#), false),
+        (
+            rollout(r#""lastIf": {"tcp": "a:1"}, "onLeaderChange": "stop""#),
+            true,
+        ),
+        (
+            rollout(r#""lastIf": {"tcp": "a:1"}, "onLeaderChange": "go""#),
+            false,
+        ),
+        (rollout(r#""beforeLast": {"exec": ["a"]}"#), false),
+        (
+            rollout(r#""lastIf": {"tcp": "a:1"}, "beforeLast": {"exec": ["a"]}"#),
+            true,
+        ),
+        (
+            rollout(r#""lastIf": {"tcp": "a:1"}, "beforeLast": {}"#),
+            false,
+        ),
         (follow(r#""tag": "16""#), true),
         (follow(r#""tag": "16", "minimumAge": "24h""#), true),
         (follow(r#""tag": "16", "minimumAge": 24"#), false),
@@ -353,8 +401,8 @@ fn an_editor_and_reading_agree_on_values() {
     let schema = schema();
     for ((key, value), expected) in cases {
         let mut document: Value = serde_json::from_str(FULL).unwrap();
-        document["spec"][key] = serde_json::from_str(&value).unwrap();
         document["spec"]["services"] = Value::Array(Vec::new());
+        document["spec"][key] = serde_json::from_str(&value).unwrap();
         let valid = wrong(&document, &schema, &schema).is_empty();
         assert_eq!(valid, expected, "the schema: {value}");
         let told = read(&[Input::new("a.yaml", document.to_string())]);

@@ -12,6 +12,7 @@
 mod address;
 mod exec;
 mod http;
+mod leads;
 mod unasked;
 
 use std::collections::BTreeMap;

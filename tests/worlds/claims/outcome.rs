@@ -50,7 +50,7 @@ pub fn outcome_is_true(day: &Day<'_>) {
         .iter()
         .map(|(id, ended)| (id, *ended))
         .collect();
-    let mut stopped = false;
+    nothing_begins_after_a_failure(day);
     for step in &day.plan.steps {
         let ended = ended[&step.id];
         let waits = needs_are_met(day, step);
@@ -58,10 +58,6 @@ pub fn outcome_is_true(day: &Day<'_>) {
             waits || ended == StepOutcome::NotStarted,
             "{step:#?} {outcome:#?}"
         );
-        if step.action.service().is_some() {
-            assert!(!stopped || ended == StepOutcome::NotStarted, "{outcome:#?}");
-            stopped |= matches!(ended, StepOutcome::Failed | StepOutcome::InFlight);
-        }
         match (&step.action, ended) {
             (Action::UpdateService(update), _) => update_is_true(day, step, update, ended),
             (Action::AdjustService(adjust), _) => {
@@ -79,6 +75,26 @@ pub fn outcome_is_true(day: &Day<'_>) {
         }
     }
     nothing_is_left_behind(day);
+}
+
+/// The first service that fails stops all that are not begun.
+#[track_caller]
+fn nothing_begins_after_a_failure(day: &Day<'_>) {
+    let of_service = |id: &StepId| {
+        let mut steps = day.plan.steps.iter();
+        steps.any(|step| step.id == *id && step.action.service().is_some())
+    };
+    let told = day.applied.told.iter();
+    let mut rest = told.skip_while(|(event, _)| match event {
+        Event::StepFailed { step, .. } => !of_service(step),
+        _ => true,
+    });
+    let begun = |event: &Event| match event {
+        Event::StepStarted { step, .. } => of_service(step),
+        _ => false,
+    };
+    let goes_on = rest.any(|(event, _)| begun(event));
+    assert!(!goes_on, "{:#?}", self::told(day));
 }
 
 /// Whether all that a step needs was done before it was begun.

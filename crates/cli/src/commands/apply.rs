@@ -335,6 +335,10 @@ fn is_failure(event: &Event) -> bool {
         | Event::StepStarted { .. }
         | Event::StepProgress { .. }
         | Event::StepSucceeded { .. }
+        // The failure tells how it ended.
+        | Event::GoingBack { .. }
+        | Event::HandingOver { .. }
+        | Event::OrderChanged { .. }
         | Event::LockWaited { .. }
         | Event::LockTakenOver { .. }
         | Event::ReleaseWritten { .. }

@@ -9,8 +9,10 @@ use imgstack_planner::StepId;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
+use super::fold::prose;
+use super::leader::moved;
 use super::lock;
-use super::steps::named;
+use super::steps::{image, named};
 use super::style::{BAD, WARN, inline, lasting, paint};
 use crate::printer::{Printer, harmless};
 
@@ -33,6 +35,12 @@ struct Words {
     doing: &'static str,
     done: &'static str,
 }
+
+/// Of an update that has failed.
+const GOING_BACK: Words = Words {
+    doing: "Going back",
+    done: "Went back",
+};
 
 /// Shows events to a person.
 pub(crate) struct ApplyView {
@@ -74,6 +82,20 @@ impl ApplyView {
                     self.say(&format!("{}: {failed} after {took}", current.name));
                 }
             }
+            Event::GoingBack { step, why, to, .. } => self.turn_back(step, why, to),
+            Event::HandingOver {
+                step,
+                task,
+                program,
+                ..
+            } => self.hand_over(step, task, program),
+            Event::OrderChanged {
+                image,
+                leader,
+                was,
+                left,
+                ..
+            } => self.say_all(&prose(&moved(image, leader, was.as_ref(), left), 2)),
             Event::LockWaited { .. }
             | Event::LockTakenOver { .. }
             | Event::LockLost { .. }
@@ -92,7 +114,7 @@ impl ApplyView {
         }
     }
 
-    /// What befalls the lock and the journal.
+    /// What is said in more than one line.
     fn say_all(&self, lines: &str) {
         lines.lines().for_each(|line| self.say(line));
     }
@@ -159,13 +181,48 @@ impl ApplyView {
                     bar.set_length(*total);
                     bar.set_position(*done);
                 }
-                Progress::Bytes(_) | Progress::Tasks(_) | Progress::State(_) => {
+                Progress::Bytes(_)
+                | Progress::Tasks(_)
+                | Progress::Probe(_)
+                | Progress::State(_) => {
                     let line = inline(&format!("{}... {progress}", current.words.doing));
                     bar.set_message(harmless(&line));
                 }
             }
         }
         current.progress = Some(progress.clone());
+    }
+
+    /// What was an update is a way back from now on.
+    fn turn_back(&mut self, step: &StepId, why: &str, to: &str) {
+        let Some(current) = self.current.get_mut(step) else {
+            return;
+        };
+        current.words = GOING_BACK;
+        current.progress = None;
+        if let Some(bar) = &current.bar {
+            bar.set_message(format!("{}...", GOING_BACK.doing));
+        }
+        let line = format!(
+            "{}: {}; going back to {}",
+            current.name,
+            inline(why),
+            image(to)
+        );
+        self.say_all(&prose(&line, 2));
+    }
+
+    /// The leader is told to hand over, before its update.
+    fn hand_over(&mut self, step: &StepId, task: &str, program: &str) {
+        let doing = format!("runs `{}` in {}", inline(program), inline(task));
+        let Some(current) = self.current.get(step) else {
+            return;
+        };
+        if let Some(bar) = &current.bar {
+            bar.set_message(harmless(&format!("{doing}...")));
+        }
+        let line = format!("{}: it leads, so it {doing} first", current.name);
+        self.say_all(&prose(&line, 2));
     }
 
     fn end(&mut self, step: &StepId) -> Option<Current> {

@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use imgstack_executor::StepOutcome;
 use imgstack_executor::journal::{
-    Commit, FailedBuild, ImageChange, LeftOut, Release, ReleaseResult, StepFailure, Unreadable,
+    Commit, FailedBuild, ImageChange, LeaderMove, LeftOut, Release, ReleaseResult, StepFailure,
+    Unreadable,
 };
 use imgstack_planner::{FORMAT_VERSION, StepId};
 use imgstack_spec::{Address, Digest, ImageRef, ServiceName, StackName};
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::fold::prose;
+use super::leader::moved;
 use super::lock::moment;
 use super::steps::{image, named};
 use super::style::{BAD, BOLD, DIM, GOOD, WARN, ago, inline, lasting, paint, short, shortest};
@@ -73,6 +75,9 @@ struct ReleaseView {
     failures: Vec<StepFailure>,
     /// Builds that services could not run.
     failed_builds: Vec<FailedBuild>,
+    /// When another service led than the plan said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    leaders: Vec<LeaderMove>,
     /// The fields that imgstack changes, as they were before.
     previous: BTreeMap<ServiceName, PreviousSpec>,
     left_out: LeftOut,
@@ -224,6 +229,10 @@ fn page(out: &mut String, stack: &StackName, release: &ReleaseView, now: Timesta
     );
     out.push('\n');
     steps(out, release);
+    for it in &release.leaders {
+        let text = moved(&it.image, &it.leader, it.was.as_ref(), &it.left);
+        let _ = writeln!(out, "\n{}", prose(&text, 2));
+    }
     failures(out, release);
 }
 
@@ -364,6 +373,7 @@ fn view(release: &Release, lock: Option<&str>) -> ReleaseView {
         failed_builds: ending
             .map(|it| it.failed_builds.clone())
             .unwrap_or_default(),
+        leaders: ending.map(|it| it.leaders.clone()).unwrap_or_default(),
         previous: begun.previous.clone(),
         left_out: begun.left_out.clone(),
     }
@@ -471,6 +481,10 @@ mod tests {
             "endedAt": "2026-08-01T10:01:02Z",
             "result": "failed",
             "outcomes": [["done", 2], ["failed", 1]],
+            "leaders": [{
+                "at": "2026-08-01T10:00:40Z", "image": "image.web", "leader": "service.b",
+                "was": "service.a", "left": ["service.c", "service.b"],
+            }],
             "failures": [{
                 "step": "update service.web", "kind": "rolled_back",
                 "message": "the new build failed\nApply complete!",
@@ -538,6 +552,9 @@ release 3 of the stack shop: failed
                       …/web:1@sha256:aaaaaaaaaaaa…
                    -> …/web:1@sha256:bbbbbbbbbbbb…
   … and 1 more, for which there was no room
+
+image.web: service.b leads now, not service.a; left of its group, in this order:
+  service.c, service.b
 
 Error: service.web: the new build failed Apply complete!
   web.1 on host-1 failed: task: non-zero exit (1)

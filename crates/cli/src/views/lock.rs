@@ -121,6 +121,9 @@ pub(crate) fn told(event: &Event, now: Timestamp) -> Option<String> {
         | Event::StepProgress { .. }
         | Event::StepSucceeded { .. }
         | Event::StepFailed { .. }
+        | Event::GoingBack { .. }
+        | Event::HandingOver { .. }
+        | Event::OrderChanged { .. }
         | Event::LeftBehind { .. }
         | Event::ReleaseWritten { .. }
         | Event::ApplyFinished { .. } => return None,

@@ -8,6 +8,7 @@ pub(crate) mod ending;
 pub(crate) mod events;
 pub(crate) mod fold;
 pub(crate) mod history;
+mod leader;
 pub(crate) mod lock;
 pub(crate) mod pins;
 pub(crate) mod plan;

@@ -10,6 +10,7 @@ use imgstack_planner::{
 use imgstack_spec::{ByteSize, Digest, FailureAction, ImageRef, Platform};
 
 use super::fold::{beside, listed, pieces, prose};
+use super::leader;
 use super::style::{BAD, BOLD, CHANGE, DIM, GOOD, inline, paint, short};
 
 /// Where what does not fit beside an address begins: below it.
@@ -34,7 +35,12 @@ pub(crate) fn steps(out: &mut String, stack: &StackPlan) {
             beside(head.trim_end(), &detail(step, stack), BELOW)
         );
         match &step.action {
-            Action::UpdateService(update) => changes(out, update),
+            Action::UpdateService(update) => {
+                if let Some(first) = leader::first(update) {
+                    let _ = writeln!(out, "{}", prose(&format!("{:BELOW$}{first}", ""), BELOW));
+                }
+                changes(out, update);
+            }
             Action::AdjustService(adjust) => {
                 settings(out, &adjust.settings);
                 labels(out, &adjust.labels);
@@ -92,7 +98,9 @@ fn padded(step: &Step, stack: &StackPlan) -> String {
 
 fn detail(step: &Step, stack: &StackPlan) -> Vec<String> {
     match &step.action {
-        Action::UpdateService(update) => listed(&format!("{}{}", effect(update), after(step))),
+        Action::UpdateService(update) => {
+            listed(&format!("{}{}", effect(update), turn(step, stack)))
+        }
         Action::AdjustService(_) | Action::RotateCredential(_) => {
             vec!["restarts nothing".to_owned()]
         }
@@ -150,18 +158,35 @@ pub(crate) fn effect(update: &UpdateService) -> String {
     format!("restarts {}, {order}{failure}", update.restarts)
 }
 
-/// The services that come first; that nodes do goes without saying.
-fn after(step: &Step) -> String {
+/// What comes before a service, or what it begins with; that nodes come first
+/// goes without saying.
+fn turn(step: &Step, stack: &StackPlan) -> String {
+    let before = before(step);
+    if !before.is_empty() {
+        return format!(", after {}", before.join(", "));
+    }
+    let others = stack.steps.iter().filter(|it| {
+        let is_update = matches!(it.action, Action::UpdateService(_));
+        is_update && it.id != step.id && self::before(it).is_empty()
+    });
+    let others: Vec<String> = others.map(|it| it.address.to_string()).collect();
+    match others.as_slice() {
+        [] => String::new(),
+        [one, two, rest @ ..] if rest.len() > 1 => {
+            format!(", side by side with {one}, {two} and {} more", rest.len())
+        }
+        others => format!(", side by side with {}", others.join(", ")),
+    }
+}
+
+/// The services that come before a step.
+fn before(step: &Step) -> Vec<String> {
     let before = step.after.iter().chain(&step.follows);
     let services = before.filter_map(|id| {
         let id = id.to_string();
         Some(id.strip_prefix("update ")?.to_owned())
     });
-    let services: Vec<String> = services.collect();
-    match services.as_slice() {
-        [] => String::new(),
-        services => format!(", after {}", services.join(", ")),
-    }
+    services.collect()
 }
 
 fn changes(out: &mut String, update: &UpdateService) {

@@ -202,6 +202,7 @@ mod tests {
             outcomes: vec![(outcome, 1)],
             failures: Vec::new(),
             failed_builds: failed.into_iter().collect(),
+            leaders: Vec::new(),
         });
         Release { begun, ending }
     }

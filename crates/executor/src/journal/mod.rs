@@ -38,8 +38,8 @@ pub use page::config_name;
 pub use read::{Journal, Unreadable};
 pub(crate) use record::Record;
 pub use release::{
-    Begun, Commit, Ending, ImageChange, LeftOut, Occasion, PlannedStep, Release, ReleaseResult,
-    StepFailure, TaskEnd,
+    Begun, Commit, Ending, ImageChange, LeaderMove, LeftOut, Occasion, PlannedStep, Release,
+    ReleaseResult, StepFailure, TaskEnd,
 };
 pub(crate) use write::Page;
 

@@ -240,6 +240,7 @@ pub(super) mod tests {
             outcomes: vec![(StepOutcome::Done, 4)],
             failures: Vec::new(),
             failed_builds: Vec::new(),
+            leaders: Vec::new(),
         };
         let mut labels = labels(&"Shop".parse().unwrap(), "t1");
         assert_eq!(labels[LABEL], "shop");
@@ -307,6 +308,7 @@ pub(super) mod tests {
             outcomes: vec![(StepOutcome::Failed, 5_000)],
             failures: (0..5_000).map(failure).collect(),
             failed_builds: Vec::new(),
+            leaders: Vec::new(),
         };
         let text = ending(&end).unwrap();
         assert!(text.len() <= ENDING_LIMIT);

@@ -8,11 +8,13 @@ use imgstack_spec::{ImageRef, ServiceName};
 use jiff::Timestamp;
 
 use super::builds::FailedBuild;
-use super::release::{Ending, ReleaseResult, StepFailure, TaskEnd, in_rows};
+use super::release::{Ending, LeaderMove, ReleaseResult, StepFailure, TaskEnd, in_rows};
 use crate::event::{Event, Failure, FailureKind, Outcome, TaskFailure};
 
 /// Longer words of an engine are cut.
 const LONGEST: usize = 400;
+/// So many moves of leadership are kept.
+const MOVES: usize = 50;
 
 /// The events of a run that matter later.
 #[derive(Debug, Default)]
@@ -23,6 +25,7 @@ pub(crate) struct Record {
 #[derive(Debug, Default)]
 struct Noted {
     failures: BTreeMap<StepId, (Failure, Timestamp)>,
+    leaders: Vec<LeaderMove>,
     lost: bool,
 }
 
@@ -35,6 +38,22 @@ impl Record {
                 let at = Timestamp::now();
                 let failure = (failure.as_ref().clone(), at);
                 noted.failures.insert(step.clone(), failure);
+            }
+            Event::OrderChanged {
+                image,
+                leader,
+                was,
+                left,
+                ..
+            } if noted.leaders.len() < MOVES => {
+                let moved = LeaderMove {
+                    at: Timestamp::now(),
+                    image: image.clone(),
+                    leader: leader.clone(),
+                    was: was.clone(),
+                    left: left.clone(),
+                };
+                noted.leaders.push(moved);
             }
             Event::LockLost { .. } => noted.lost = true,
             _ => {}
@@ -59,6 +78,7 @@ impl Record {
             outcomes: in_rows(outcome.steps.iter().map(|(_, outcome)| *outcome)),
             failures: Vec::new(),
             failed_builds: Vec::new(),
+            leaders: noted.leaders.clone(),
         };
         for step in &plan.steps {
             let Some((failure, at)) = noted.failures.get(&step.id) else {
@@ -86,11 +106,16 @@ fn is_the_builds_fault(failure: &Failure) -> bool {
         FailureKind::RolledBack | FailureKind::Paused | FailureKind::Unstable => {
             failure.tasks.is_empty() || !failure.tasks.iter().all(rejected)
         }
+        // It converged, and says itself that it is not ready.
+        FailureKind::ProbeFailed => true,
         FailureKind::TimedOut => failure.tasks.iter().any(ran),
         FailureKind::Drifted
         | FailureKind::Refused
         | FailureKind::Unknown
         | FailureKind::Overtaken
+        | FailureKind::LeaderMoved
+        | FailureKind::LeaderUnknown
+        | FailureKind::NotHandedOver
         | FailureKind::Unreachable
         | FailureKind::PullFailed
         | FailureKind::LoginFailed
@@ -105,7 +130,10 @@ fn failed_build(
     at: Timestamp,
     release: u64,
 ) -> Option<FailedBuild> {
-    let cause = match failure.tasks.first() {
+    // What a probe was told is in the message.
+    let task = failure.tasks.first();
+    let task = task.filter(|_| failure.kind != FailureKind::ProbeFailed);
+    let cause = match task {
         Some(task) => format!("{}; {}: {}", failure.message, task.task, task.error),
         None => failure.message.clone(),
     };
@@ -168,7 +196,9 @@ mod tests {
 
     #[test]
     fn a_build_is_blamed_for_what_it_did_alone() {
-        use FailureKind::{Drifted, Paused, RolledBack, TimedOut, Unknown, Unstable};
+        use FailureKind::{
+            Drifted, Paused, ProbeFailed, RolledBack, TimedOut, Unknown, Unreachable, Unstable,
+        };
         let failed = || task("failed", Some(1));
         let rejected = || task("rejected", None);
         let waiting = || task("pending", None);
@@ -182,6 +212,9 @@ mod tests {
             (TimedOut, vec![], false),
             (TimedOut, vec![waiting()], false),
             (TimedOut, vec![waiting(), failed()], true),
+            (ProbeFailed, vec![], true),
+            (ProbeFailed, vec![rejected()], true),
+            (Unreachable, vec![], false),
             (Drifted, vec![], false),
             (Unknown, vec![failed()], false),
         ];

@@ -137,6 +137,26 @@ pub struct Ending {
     /// Builds that services could not run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_builds: Vec<FailedBuild>,
+    /// When another service led than the plan said, the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaders: Vec<LeaderMove>,
+}
+
+/// That another service leads than did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaderMove {
+    /// When it was seen.
+    pub at: Timestamp,
+    /// The image of the group.
+    pub image: Address,
+    /// Who leads.
+    pub leader: Address,
+    /// Who led until then; None: nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<Address>,
+    /// What was left of the group, in the order of going.
+    pub left: Vec<Address>,
 }
 
 /// How a release ended, in one word.
@@ -259,6 +279,7 @@ mod tests {
                 outcomes: rows,
                 failures: Vec::new(),
                 failed_builds: Vec::new(),
+                leaders: Vec::new(),
             }),
         };
         for (place, outcome) in outcomes.into_iter().enumerate() {

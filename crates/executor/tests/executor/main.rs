@@ -6,9 +6,13 @@
     reason = "in a test, and in the engine that it talks to"
 )]
 
+mod back;
 mod drift;
+mod gate;
+mod leader;
 mod lost;
 mod nodes;
+mod order;
 mod rollout;
 // One engine for the client's tests and for these: what it says stays the same.
 #[path = "../../../swarm/tests/scripted/mod.rs"]

@@ -33,8 +33,11 @@ async fn steps_are_told_in_their_order() {
         Event::StepStarted { address, .. }
         | Event::StepProgress { address, .. }
         | Event::StepSucceeded { address, .. }
-        | Event::StepFailed { address, .. } => Some(address.clone()),
+        | Event::StepFailed { address, .. }
+        | Event::HandingOver { address, .. }
+        | Event::GoingBack { address, .. } => Some(address.clone()),
         Event::ApplyStarted { .. }
+        | Event::OrderChanged { .. }
         | Event::LeftBehind { .. }
         | Event::LockWaited { .. }
         | Event::LockTakenOver { .. }
@@ -64,7 +67,7 @@ async fn steps_are_told_in_their_order() {
 #[tokio::test]
 async fn a_failed_step_is_told_before_the_end() {
     let world = World::planned(&["web", "db"]);
-    let stuck = with_status(after(8), "paused", "update paused");
+    let stuck = with_status(before(8), "rollback_paused", "update paused");
     world.engine.on(WEB, &says(&[before(7), before(7), stuck]));
     let told = world.apply().await;
     assert_eq!(

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use imgstack_executor::{Credentials, Event, Failure, Outcome, StepOutcome, execute};
 use imgstack_planner::{
-    Action, Change, Known, Only, Report, Restarts, Seen, SettingsChange, StackPlan, Step,
+    Action, Change, Known, Only, Report, Restarts, Seen, SettingsChange, StackPlan, Step, StepId,
     UpdateService,
 };
 use imgstack_spec::{Address, FailureAction, NodeName, Stack, UpdateOrder};
@@ -132,6 +132,8 @@ pub struct World {
     pub cancel: CancellationToken,
     /// The kind of event at which somebody asks to stop.
     pub cancel_at: Option<&'static str>,
+    /// How much is done at once.
+    pub width: usize,
 }
 
 /// What was told, and how it ended.
@@ -161,6 +163,7 @@ impl World {
             engines: BTreeMap::new(),
             cancel: CancellationToken::new(),
             cancel_at: None,
+            width: 4,
         }
     }
 
@@ -217,7 +220,7 @@ impl World {
             manager: &manager,
             engines: &self.engines,
             credentials: &self.credentials,
-            parallelism: 4,
+            parallelism: self.width,
             owner: "a test".to_owned(),
         };
         let outcome = execute(&self.plan, &world, &self.cancel, &tell).await;
@@ -287,7 +290,11 @@ fn kind(event: &Event) -> String {
 }
 
 fn plan(names: &[&str]) -> StackPlan {
-    let steps = names.iter().map(|name| step(name)).collect();
+    let mut steps: Vec<Step> = names.iter().map(|name| step(name)).collect();
+    for (index, name) in names.iter().enumerate().skip(1) {
+        steps[index].follows = vec![StepId::update(&names[index - 1].parse().unwrap())];
+        assert_eq!(steps[index].id, StepId::update(&name.parse().unwrap()));
+    }
     let seen = |name: &&str| (name.parse().unwrap(), seen(7, &spec(name)));
     StackPlan {
         stack: Stack {
@@ -343,6 +350,7 @@ fn step(name: &str) -> Step {
         monitor_ms: 50,
         timeout_seconds: 2,
         probe: None,
+        leader: None,
     };
     let action = Action::UpdateService(Box::new(update));
     Step::new(action, Vec::new(), Vec::new())

@@ -130,7 +130,9 @@ async fn a_roll_back_that_stops_half_way_is_paused() {
     let told = world.apply().await;
     assert_eq!(told.failure().kind, FailureKind::Paused);
     assert!(
-        told.failure().message.contains("roll-back stopped"),
+        told.failure()
+            .message
+            .contains("roll-back to the previous spec stopped half-way"),
         "{:?}",
         told.failure()
     );

@@ -91,6 +91,7 @@ impl World {
                 credentials: BTreeMap::new(),
                 warnings: Vec::new(),
                 stack_files: BTreeMap::new(),
+                leaders: BTreeMap::new(),
             },
         };
         for host in ["n1", "n2", "n3"] {

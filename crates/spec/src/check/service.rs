@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Names, order, parse_name, path, rollout};
 use crate::diagnostic::{Finding, Kind, quoted};
 use crate::document::{self, Document, Spec};
-use crate::model::{DEFAULT_TIMEOUT, RolloutSettings, Service, StackFile};
+use crate::model::{Service, StackFile};
 use crate::near::nearest;
 use crate::section::{At, Context};
 use crate::{ImageName, ServiceName};
@@ -99,10 +99,8 @@ fn one(
     let after = service.after.as_ref().map_or(&[][..], |list| &list.value);
     let after = self::after(after, name, stack, context);
     let rollout = service.rollout.as_ref();
-    let (rollout, timeout) = match rollout {
-        Some(rollout) => rollout::read(rollout, context),
-        None => (RolloutSettings::default(), DEFAULT_TIMEOUT),
-    };
+    let rollout = rollout.map(|rollout| rollout::read(rollout, context));
+    let rollout = rollout.unwrap_or_default();
     let stack_file = match &service.stack_file {
         Some(keys) => Some(self::stack_file(keys, context)?),
         None => None,
@@ -111,10 +109,10 @@ fn one(
         name: parsed?,
         image: image?,
         after,
-        rollout,
-        timeout,
-        probe: None,
-        last_if: None,
+        rollout: rollout.settings,
+        timeout: rollout.timeout,
+        probe: rollout.probe,
+        last_if: rollout.last_if,
         stack_file,
     })
 }

@@ -47,8 +47,6 @@ kinds! {
     ApiVersion = "api_version",
     /// A key the language does not know.
     UnknownKey = "unknown_key",
-    /// A key that a later version knows.
-    NotSupported = "not_supported",
     /// A key that has to be there.
     MissingKey = "missing_key",
     /// A key without a value.

@@ -28,6 +28,29 @@ pub(crate) fn in_options(text: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// Whether a word of a program is an option that is followed by a secret. An
+/// option that only sounds like one, such as `--password-file`, is not.
+pub(crate) fn is_option(word: &str) -> bool {
+    const OPTIONS: [&str; 7] = [
+        "password", "passwd", "pass", "token", "secret", "apikey", "api-key",
+    ];
+    let name = word.strip_prefix("--");
+    name.is_some_and(|name| OPTIONS.contains(&name.to_ascii_lowercase().as_str()))
+}
+
+/// Whether a word of a program gives a secret by its name: `--token=a`, or
+/// `PGPASSWORD=a` also in a line for a shell. A path or a variable is none.
+pub(crate) fn is_given(word: &str) -> bool {
+    word.split_whitespace().any(|part| {
+        let Some((name, value)) = part.split_once('=') else {
+            return false;
+        };
+        let value = value.trim_matches(['"', '\'', ';']);
+        let is_elsewhere = value.is_empty() || value.starts_with(['/', '$', '<']);
+        is_secret_key(name) && !is_elsewhere
+    })
+}
+
 /// Where the first such option of a line ends.
 fn option_end(line: &str) -> Option<usize> {
     let is_between = |c: char| c.is_whitespace() || c == '[' || BETWEEN.contains(&c);
@@ -50,7 +73,33 @@ fn value(line: &Line<'_>) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::in_options;
+    use super::{in_options, is_given, is_option};
+
+    #[test]
+    fn words_of_a_program_that_give_a_secret() {
+        let cases = [
+            ("--token=a", true),
+            ("PGPASSWORD=a", true),
+            ("PGPASSWORD='a' psql -c 'select 1'", true),
+            ("PGPASSWORD=$POSTGRES_PASSWORD psql", false),
+            ("--password-file=/run/secrets/a", false),
+            ("--token=", false),
+            ("--user=a", false),
+            ("token", false),
+        ];
+        for (word, expected) in cases {
+            assert_eq!(is_given(word), expected, "{word}");
+        }
+        let options = [
+            "--password",
+            "--Token",
+            "--password-file",
+            "--no-password",
+            "password",
+        ];
+        let given = options.map(is_option);
+        assert_eq!(given, [true, true, false, false, false]);
+    }
 
     #[test]
     fn arguments_are_searched_for_secrets() {

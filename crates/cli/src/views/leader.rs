@@ -1,0 +1,34 @@
+//! The leader of a group, as people read of it.
+
+use imgstack_planner::UpdateService;
+use imgstack_spec::Address;
+
+use super::style::inline;
+
+/// What is done before an update, where the service leads.
+pub(super) fn first(update: &UpdateService) -> Option<String> {
+    let leader = update.leader.as_ref().filter(|leader| leader.led)?;
+    let words = leader.last_if.before.as_ref()?.iter();
+    let words: Vec<&str> = words.map(|word| word.as_str()).collect();
+    Some(format!(
+        "runs `{}` in its task first, and waits until it leads no more",
+        inline(&words.join(" "))
+    ))
+}
+
+/// That another service leads than did, and what follows.
+pub(super) fn moved(
+    image: &Address,
+    leader: &Address,
+    was: Option<&Address>,
+    left: &[Address],
+) -> String {
+    let was = was.map_or_else(|| "nobody".to_owned(), ToString::to_string);
+    let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+    let left = match left.len() {
+        0 => String::new(),
+        1 => format!("; left of its group: {}", left.concat()),
+        _ => format!("; left of its group, in this order: {}", left.join(", ")),
+    };
+    format!("{image}: {leader} leads now, not {was}{left}")
+}
