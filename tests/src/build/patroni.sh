@@ -3,7 +3,9 @@
 #
 #   patroni serve MANNER   the member itself; MANNER is good, lagging or fading
 #   patroni is PATH        whether GET /PATH would be answered with 200
-#   patroni switchover     hands leadership to the first replica that is ready
+#   patroni switchover [PEER]
+#                          hands leadership to that replica, or to the first one
+#                          that is ready
 #
 # PEERS are the services of all members, each with one task; MEMBER is the own
 # one. A member leads when for three rounds nobody did, and nobody that is ready
@@ -151,6 +153,7 @@ serve() {
 	done
 }
 
+# switchover [PEER]
 switchover() {
 	if [ "$(own role)" != leader ]; then
 		echo "$MEMBER does not lead" >&2
@@ -158,7 +161,7 @@ switchover() {
 	fi
 	term=$(own term)
 	become replica "$term"
-	for peer in $PEERS; do
+	for peer in ${1:-$PEERS}; do
 		[ "$peer" != "$MEMBER" ] || continue
 		[ "$(ask "$peer" state | cut -d ' ' -f 3)" = yes ] || continue
 		if [ "$(ask "$peer" "promote/$((term + 1))")" = promoted ]; then
@@ -174,7 +177,7 @@ switchover() {
 case $1 in
 serve | is | answer | switchover) "$@" ;;
 *)
-	echo "usage: patroni serve MANNER | is PATH | switchover" >&2
+	echo "usage: patroni serve MANNER | is PATH | switchover [PEER]" >&2
 	exit 64
 	;;
 esac
