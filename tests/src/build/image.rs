@@ -274,7 +274,7 @@ fn healthcheck(kind: Kind) -> Option<Value> {
         })),
         Kind::Patroni | Kind::PatroniLagging | Kind::PatroniFading => Some(json!({
             "Test": ["CMD", "patroni", "is", "liveness"],
-            "Interval": SECOND / 2,
+            "Interval": SECOND,
             "Timeout": 5 * SECOND,
             "Retries": 3,
         })),
