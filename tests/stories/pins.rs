@@ -8,6 +8,7 @@ imgstack_tests::both! {
     a_build_that_is_gone_back_to_stands_after_the_stack_is_deployed,
     one_image_of_a_stack_file_moves_and_the_others_stay,
     without_a_name_the_last_good_build_is_gone_back_to,
+    going_back_changes_one_scalar_of_each_file_and_stands_after_a_deployment,
 }
 
 /// What the operator's file says beside the images; some of it is secret.
@@ -51,9 +52,23 @@ fn with_pin(spec: &str, pin: &str) -> String {
     spec.replacen(line, &format!("{line}      pin: {pin}\n"), 1)
 }
 
+/// What was there and what is there now, where two texts differ in one place.
+fn difference<'t>(before: &'t str, after: &'t str) -> (&'t str, &'t str) {
+    let same = |(a, b): &(u8, u8)| a == b;
+    let start = before.bytes().zip(after.bytes()).take_while(same).count();
+    let (rest, new) = (&before[start..], &after[start..]);
+    let end = rest.bytes().rev().zip(new.bytes().rev());
+    let end = end.take_while(same).count();
+    (&rest[..rest.len() - end], &new[..new.len() - end])
+}
+
 /// Waits until both services run that image alone.
 fn wait_for(story: &Story, image: &str) {
-    for service in ["a", "b"] {
+    wait_for_these(story, &["a", "b"], image);
+}
+
+fn wait_for_these(story: &Story, services: &[&str], image: &str) {
+    for service in services {
         let what = format!("{service} runs {image}");
         imgstack_tests::world::wait_until(&what, std::time::Duration::from_secs(60), || {
             story.running(service) == [image]
@@ -175,6 +190,7 @@ async fn without_a_name_the_last_good_build_is_gone_back_to(world: World) {
     let spec = read(&story, "imgstack.yaml");
     story.push(Kind::Dying, "bad0000").await;
     story.imgstack(&["apply", "--auto-approve"]).expect(1);
+    wait_for(&story, &format!("{image}@{}", second.digest));
     // Of two good builds the last, though the first was good as well.
     let service = story.service("b");
     story
@@ -199,4 +215,57 @@ async fn without_a_name_the_last_good_build_is_gone_back_to(world: World) {
         .imgstack(&["rollback", "pg"])
         .expect(1)
         .says(&["is pinned already", "--to"]);
+}
+
+/// Two good builds and a bad one: the files change by one scalar each, to the
+/// byte, and who deploys the stack file restarts nothing.
+async fn going_back_changes_one_scalar_of_each_file_and_stands_after_a_deployment(world: World) {
+    let story = Story::new(&world, "scalar");
+    let first = story.push(Kind::Good, "9b1d2e7").await;
+    let image = format!("{}:16", story.repository());
+    write_stack_file(&story, [&image, &image]);
+    deploy(&story);
+    wait_for(&story, &format!("{image}@{}", first.digest));
+    // The other service of the file is nobody's business.
+    story.spec(&[("a", "      stackFile: {path: stack.yml, service: a}\n")]);
+    let second = story.push(Kind::Good, "abc1234").await;
+    story.imgstack(&["apply", "--auto-approve"]).expect(0);
+    story.push(Kind::Dying, "bad0000").await;
+    story.imgstack(&["apply", "--auto-approve"]).expect(1);
+    let held = format!("{image}@{}", second.digest);
+    wait_for_these(&story, &["a"], &held);
+    story.imgstack(&["plan"]).expect(1).says(&["held"]);
+
+    let before = [read(&story, "imgstack.yaml"), read(&story, "stack.yml")];
+    story.imgstack(&["rollback", "pg"]).expect(0);
+    let after = [read(&story, "imgstack.yaml"), read(&story, "stack.yml")];
+    let pin = format!("      pin: {}\n", second.digest);
+    assert_eq!(after[0].replacen(&pin, "", 1), before[0]);
+    assert_eq!(after[0].len(), before[0].len() + pin.len());
+    let digest = format!("@{}", second.digest);
+    assert_eq!(difference(&before[1], &after[1]), ("", &*digest));
+
+    // Nothing is left to do, and nothing of it is undone.
+    story.imgstack(&["apply", "--auto-approve"]).expect(0);
+    let tasks = story.tasks("a");
+    deploy(&story);
+    assert_eq!(story.running("a"), [&*held]);
+    let plan = story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
+    plan.says(&["No changes."])
+        .never_says(&["docker stack deploy"]);
+    assert_eq!(story.tasks("a"), tasks);
+
+    // From there to the first one: another scalar in each, in the same place.
+    let back = ["rollback", "pg", "--to", "16-9b1d2e7"];
+    story.imgstack(&back).expect(0);
+    let last = [read(&story, "imgstack.yaml"), read(&story, "stack.yml")];
+    assert_eq!(last[0].replacen("16-9b1d2e7", &second.digest, 1), after[0]);
+    let held = format!("{image}-9b1d2e7@{}", first.digest);
+    let file = before[1].replacen(&image, &held, 1);
+    assert_eq!(last[1], file);
+    story.imgstack(&["apply", "--auto-approve"]).expect(0);
+    deploy(&story);
+    assert_eq!(story.running("a"), [held]);
+    let plan = story.imgstack(&["plan", "--detailed-exitcode"]).expect(0);
+    plan.says(&["No changes."]);
 }

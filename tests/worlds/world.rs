@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use imgstack_executor::{Credentials, Event, Outcome, execute};
 use imgstack_observer::{Details, Engines as NodeEngines, Sources, login, observe};
-use imgstack_planner::{Inventory, Options, StackPlan, StepId, Trouble, plan};
+use imgstack_planner::{Inventory, Known, Options, StackPlan, StepId, Trouble, plan};
 use imgstack_registry::credentials::Environment;
 use imgstack_registry::oci::{Client, ClientOptions, Endpoints};
 use imgstack_sim::github::Token;
@@ -292,7 +292,9 @@ impl World {
             now: self.sim.server.clock.now(),
             observer: PERSON,
         };
-        let observed = observe(&self.stack, sources, Details::WhereNeeded).await;
+        let mut observed = observe(&self.stack, sources, Details::WhereNeeded).await;
+        // What is carried out here leaves no journal.
+        observed.inventory.history = Known::Known(imgstack_planner::History::default());
         let plan = plan(&self.stack, &observed.inventory, &Options::default());
         Seen {
             manager,

@@ -103,6 +103,9 @@ pub(crate) struct AllowArgs {
     /// Let the services of this image move to another major version, as `majorUpgrade: allow` does; may be repeated
     #[arg(long, value_name = "IMAGE")]
     pub(crate) allow_major: Vec<String>,
+    /// Try builds again that have failed
+    #[arg(long)]
+    pub(crate) retry_failed: bool,
 }
 
 /// How much is done side by side.
@@ -122,7 +125,7 @@ impl WidthArgs {
 #[derive(Args, Debug)]
 pub(crate) struct ApplyArgs {
     /// A plan saved by `imgstack plan --out`; without it, a plan is made now
-    #[arg(value_name = "PLAN", conflicts_with_all = ["file", "target", "allow_major"])]
+    #[arg(value_name = "PLAN", conflicts_with_all = ["file", "target", "allow_major", "retry_failed"])]
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
@@ -204,6 +207,9 @@ pub(crate) struct EditingArgs {
     /// Show the plan and what would change in the files, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 #[derive(Args, Debug)]

@@ -19,6 +19,7 @@ use crate::rebuild::RebuildError;
 use crate::views::fold::prose;
 use crate::views::lock;
 use crate::views::style::{BAD, inline, paint};
+use crate::views::typed;
 
 /// Why a command did not do what it should.
 #[derive(Debug, Error)]
@@ -132,8 +133,8 @@ impl Problem {
                 Some("name a file or a folder with -f, or `-` for standard input".to_owned())
             }
             Self::NotAPlan { path, .. } if is_yaml(path) => Some(format!(
-                "that is a spec? imgstack apply -f {}",
-                path.display()
+                "that is a spec? imgstack apply{}",
+                typed::files(std::slice::from_ref(path))
             )),
             Self::NotAPlan { .. } => Some("make one with: imgstack plan --out FILE".to_owned()),
             Self::Stale { shown, .. } => Some(format!(

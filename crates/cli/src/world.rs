@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use imgstack_executor::Credentials;
+use imgstack_executor::journal::Journal;
 use imgstack_observer::{Details, Engines, Sources, login, observe};
-use imgstack_planner::{FORMAT_VERSION, Inventory, Known, Options, Plan, StackPlan, Trouble, plan};
+use imgstack_planner::{
+    FORMAT_VERSION, History, Inventory, Known, Only, Options, Plan, StackPlan, Trouble, plan,
+};
 use imgstack_registry::oci::{CacheOptions, Client, ClientOptions, Endpoints, EndpointsError};
 use imgstack_spec::{Digest, NodeName, Repository, Stack, StackSet};
 use imgstack_swarm::{Environment, Error, Manager, NodeEngine, RegistryAuth, Target};
@@ -33,9 +36,10 @@ pub(crate) struct Seen {
 pub(crate) async fn look(
     set: &StackSet,
     details: Details,
+    only: Only,
     width: WidthArgs,
 ) -> Result<Vec<Seen>, EndpointsError> {
-    Ok(observe_all(connect_all(set).await?, details, width).await)
+    Ok(observe_all(connect_all(set).await?, details, only, width).await)
 }
 
 /// Connects to the managers, one stack after another.
@@ -49,11 +53,12 @@ pub(crate) async fn connect_all(set: &StackSet) -> Result<Vec<Connected>, Endpoi
     Ok(all)
 }
 
-/// Observes, one stack after another; within a stack everything is read side by
-/// side.
+/// Observes what a plan of these steps needs, one stack after another; within a
+/// stack everything is read side by side, its journal as well.
 pub(crate) async fn observe_all(
     all: Vec<Connected>,
     details: Details,
+    only: Only,
     width: WidthArgs,
 ) -> Vec<Seen> {
     let engines = Engines::new(Environment::of_process());
@@ -69,15 +74,44 @@ pub(crate) async fn observe_all(
             now: now(),
             observer: &observer,
         };
-        let observed = observe(&connected.stack, sources, details).await;
+        // Credentials move whatever has failed.
+        let is_wanted = match only {
+            Only::Everything => true,
+            Only::Credentials => false,
+        };
+        let (observed, history) = tokio::join!(
+            observe(&connected.stack, sources, details),
+            history(&connected.stack, connected.manager.as_ref(), is_wanted),
+        );
         seen.push(Seen {
             connected,
-            inventory: observed.inventory,
+            inventory: Inventory {
+                history,
+                ..observed.inventory
+            },
             engines: observed.engines,
         });
     }
     tell_one_another(&mut seen);
     seen
+}
+
+/// What the journal of a stack tells of its builds, in one request; in none where
+/// that is not wanted.
+pub(crate) async fn history(
+    stack: &Stack,
+    manager: Result<&Manager, &Trouble>,
+    is_wanted: bool,
+) -> Known<History> {
+    let manager = match manager {
+        _ if !is_wanted => return Known::Unknown(Trouble::new("it was not read")),
+        Ok(manager) => manager,
+        Err(trouble) => return Known::Unknown(trouble.clone()),
+    };
+    match Journal::read(manager, &stack.name).await {
+        Ok(journal) => Known::Known(journal.history(stack)),
+        Err(error) => Known::Unknown(trouble(&error)),
+    }
 }
 
 /// What a stack wants is nothing that another stack's clean-up may take.

@@ -11,6 +11,10 @@
 //! when the engine has begun to go back by then, it is left to it; when it is
 //! no longer as our update left it, somebody else has it, and it is not
 //! touched. The version index guards what happens between reading and writing.
+//!
+//! A service of which no task ran before stays where it is: to go back would
+//! help nobody, and a new build that runs in part is better than one that does
+//! not run at all.
 
 use std::time::Duration;
 
@@ -42,6 +46,8 @@ pub(crate) struct WayBack<'a> {
     pub(crate) id: &'a ServiceId,
     /// The service before the update.
     pub(crate) previous: &'a PreviousSpec,
+    /// How far that ran.
+    pub(crate) ran: &'a Assessment,
     /// The digest of the spec as our update has left it. None: nobody saw it.
     pub(crate) ours: Option<&'a str>,
     pub(crate) cancel: &'a CancellationToken,
@@ -64,7 +70,11 @@ pub(crate) type Gone = (WentBack, Option<String>);
 impl WayBack<'_> {
     /// Goes back, and waits until the previous build runs.
     pub(crate) async fn go(&self, tell: &Tell<'_>) -> Gone {
-        match self.send(tell.begins).await {
+        let sent = match self.ran.desired > 0 && self.ran.running.is_empty() {
+            true => Err(self.needless().await),
+            false => self.send(tell.begins).await,
+        };
+        match sent {
             Ok(by) => self.wait(by, tell.progress).await,
             Err((NotGone(state, why), now)) => {
                 let back = WentBack {
@@ -77,6 +87,14 @@ impl WayBack<'_> {
                 (back, now)
             }
         }
+    }
+
+    /// Nothing is sent, unless the engine does.
+    async fn needless(&self) -> (NotGone, Option<String>) {
+        let why = "none of its tasks ran before the update either".to_owned();
+        let now = self.read().await.ok();
+        let now = now.map(|service| service.image().to_owned());
+        (NotGone(BackState::Needless, why), now)
     }
 
     /// Sends the update, unless the engine is at it or somebody else was.
@@ -195,6 +213,7 @@ impl WayBack<'_> {
             back: self,
             by,
             settled: Settled::default(),
+            as_before: None,
             told: None,
             now: Some(self.previous.image().to_owned()),
         };
@@ -248,6 +267,9 @@ struct Way<'a> {
     back: &'a WayBack<'a>,
     by: Whose,
     settled: Settled,
+    /// Since when as many of its tasks have run as before, where some were
+    /// missing then.
+    as_before: Option<Instant>,
     told: Option<TaskProgress>,
     /// The image that the service asks for.
     now: Option<String>,
@@ -293,8 +315,17 @@ impl Way<'_> {
         }
         let wants_none = service.mode() == ServiceMode::Replicated(0);
         let monitor = Duration::from_millis(self.back.update.monitor_ms);
-        let runs = self.settled.holds(&look, wants_none, monitor);
-        runs.then(|| self.end(BackState::Runs, ""))
+        if self.settled.holds(&look, wants_none, monitor) {
+            return Some(self.end(BackState::Runs, ""));
+        }
+        let ran = &self.back.ran;
+        if ran.is_in_place() || look.running.len() < ran.running.len() {
+            self.as_before = None;
+            return None;
+        }
+        // More than there was is not waited for.
+        let since = *self.as_before.get_or_insert_with(Instant::now);
+        (since.elapsed() > monitor + BEAT).then(|| self.late())
     }
 
     fn late(&self) -> Gone {

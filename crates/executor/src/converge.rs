@@ -43,6 +43,8 @@ pub(crate) struct Rollout<'a> {
     id: ServiceId,
     /// What a roll-back leads to.
     previous: PreviousSpec,
+    /// How far the previous spec ran.
+    ran: Assessment,
     /// The digest of the spec as our update has left it, once it was seen.
     ours: Option<String>,
     evidence: Evidence,
@@ -94,6 +96,7 @@ impl<'a> Rollout<'a> {
             update,
             id,
             previous: PreviousSpec::of(&before.service),
+            ran: before.now,
             ours: None,
             evidence: Evidence::ignoring(&before.assessment),
             told: None,
@@ -115,6 +118,11 @@ impl<'a> Rollout<'a> {
     /// The service as it was.
     pub(crate) fn previous(&self) -> &PreviousSpec {
         &self.previous
+    }
+
+    /// How far it ran.
+    pub(crate) fn ran(&self) -> &Assessment {
+        &self.ran
     }
 
     /// The digest of the spec as our update has left it. None: nobody saw it.

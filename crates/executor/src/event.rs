@@ -311,6 +311,8 @@ pub enum BackState {
     Overtaken,
     /// It could not be begun.
     Refused,
+    /// It was not begun: no task of the previous spec ran before either.
+    Needless,
 }
 
 /// A task that failed, with the evidence that was there when it was seen.
@@ -434,11 +436,17 @@ impl fmt::Display for WentBack {
                 "{who} went back to the previous spec ({running} of {wanted} running)"
             )?,
             BackState::UnderWay => write!(f, "{who} is going back to the previous spec")?,
+            BackState::Stuck if *running > 0 => write!(
+                f,
+                "{who} went back to the previous spec, of which {running} of {wanted} tasks run"
+            )?,
             BackState::Stuck => write!(
                 f,
                 "{who} went back to the previous spec, which does not run either ({running} of {wanted} running)"
             )?,
-            BackState::Overtaken | BackState::Refused => write!(f, "{who} did not go back")?,
+            BackState::Overtaken | BackState::Refused | BackState::Needless => {
+                write!(f, "{who} did not go back")?;
+            }
         }
         match &self.why {
             Some(why) => write!(f, ": {why}"),

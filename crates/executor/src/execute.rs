@@ -233,7 +233,12 @@ impl Run<'_> {
         if !self.may_begin().await || self.has_failed(round) {
             return;
         }
-        match leader::before(self, step).await {
+        let turn = leader::before(self, step).await;
+        // Answers take their time.
+        if self.cancel.is_cancelled() || self.has_failed(round) {
+            return;
+        }
+        match turn {
             Turn::Now => self.work(step).await,
             Turn::Later => {}
             Turn::Never(failure) => {
@@ -270,7 +275,7 @@ impl Run<'_> {
     }
 
     /// Whether nobody asked to stop, and the lock is still ours.
-    async fn may_begin(&self) -> bool {
+    pub(crate) async fn may_begin(&self) -> bool {
         let is_lost = || self.lost.load(Ordering::Relaxed);
         if self.cancel.is_cancelled() || is_lost() {
             return false;

@@ -264,8 +264,11 @@ impl<'r> Member<'r> {
                 return Err(End::Failed(unclear(&why, unasked.hint)));
             }
         };
-        let deadline =
-            Instant::now() + Duration::from_secs(self.update.timeout_seconds).min(LONGEST);
+        let within = Duration::from_secs(self.update.timeout_seconds).min(LONGEST);
+        let deadline = Instant::now() + within;
+        if self.run.cancel.is_cancelled() {
+            return Err(End::NotBegun);
+        }
         let words: Vec<&str> = before.iter().map(|word| word.as_str()).collect();
         let program = words.join(" ");
         let name = task.name(self.update.service.as_str());
@@ -279,7 +282,6 @@ impl<'r> Member<'r> {
             task: &task,
             node: &node,
         };
-        let within = deadline.saturating_duration_since(Instant::now());
         let ran = self.run.asker.run(before, within, &asked).await;
         let ran = ran.map_err(|error| End::Failed(not_run(&program, &name, &error)))?;
         if ran.code != 0 {
@@ -296,7 +298,12 @@ impl<'r> Member<'r> {
             };
             return Err(End::Failed(refused(task)));
         }
-        self.until_it_leads_no_more(deadline, &program).await
+        self.until_it_leads_no_more(deadline, &program).await?;
+        // The lock may have gone meanwhile.
+        match self.run.may_begin().await {
+            true => Ok(()),
+            false => Err(End::Stopped),
+        }
     }
 
     async fn until_it_leads_no_more(&self, deadline: Instant, program: &str) -> Result<(), End> {

@@ -181,6 +181,12 @@ fn hint(verdict: &Verdict, back: Option<&WentBack>, update: &UpdateService) -> S
             "see why: {tasks}; then hold a build that runs: imgstack rollback {service} --to BUILD, and imgstack apply"
         ),
         (Some(BackState::Overtaken), _) => "see what is planned now: imgstack plan".to_owned(),
+        (Some(BackState::Needless), Verdict::TimedOut(_)) => {
+            format!("the Swarm goes on trying; see what it waits for: {tasks}")
+        }
+        (Some(BackState::Needless), _) => format!(
+            "push a mended build, or hold a good one: imgstack rollback {service}; then: imgstack apply"
+        ),
         (Some(BackState::Refused), _) => format!("go back now: docker service rollback {service}"),
         (None, Verdict::ProbeUnasked(unasked)) => match &unasked.hint {
             Some(hint) => format!("{hint}; {status}"),

@@ -83,6 +83,8 @@ pub async fn observe(stack: &Stack, sources: Sources<'_>, details: Details) -> O
         warnings: Vec::new(),
         stack_files: stack_files(stack),
         leaders: BTreeMap::new(),
+        // Who can read a journal fills it in.
+        history: Known::Unknown(Trouble::new("it was not read")),
     };
     let (mut tasks, mut nodes) = (Vec::new(), Vec::new());
     match cluster {

@@ -51,7 +51,7 @@ pub struct Moved {
 #[must_use]
 pub fn drift(saved: &StackPlan, fresh: &StackPlan) -> Drift {
     let mut drift = Drift::default();
-    match swarm_trouble(saved, fresh) {
+    match trouble(saved, fresh) {
         Some(trouble) => drift.unknown.push(Unseen {
             address: Address::Swarm,
             trouble,
@@ -108,7 +108,25 @@ fn image(then: &PlannedImage, now: &PlannedImage, drift: &mut Drift) {
     }
 }
 
-/// Why the Swarm, which `saved` has seen, cannot be read now.
+/// Why the Swarm or its journal, which `saved` has seen, cannot be read now.
+fn trouble(saved: &StackPlan, fresh: &StackPlan) -> Option<Trouble> {
+    swarm_trouble(saved, fresh).or_else(|| {
+        let blocks = |plan: &StackPlan| {
+            let mut findings = plan.report.findings.iter();
+            let finding = findings.find(|it| {
+                it.code == Code::JournalUnknown
+                    && it.severity == Severity::Blocked
+                    && it.address == Address::Swarm
+            })?;
+            Some(Trouble {
+                why: finding.message.clone(),
+                hint: finding.hint.clone(),
+            })
+        };
+        blocks(fresh).filter(|_| blocks(saved).is_none())
+    })
+}
+
 fn swarm_trouble(saved: &StackPlan, fresh: &StackPlan) -> Option<Trouble> {
     let mut findings = fresh.report.findings.iter();
     let finding =

@@ -33,6 +33,7 @@ impl Draft<'_> {
             cluster: inventory.cluster.clone(),
             targets: self.scope.targets.to_vec(),
             only,
+            retry_failed: self.retry_failed,
             images,
             steps: self.steps,
             report: self.report,

@@ -2,6 +2,7 @@
 
 mod credential;
 mod freshness;
+mod history;
 mod node;
 mod service;
 mod stack_file;
@@ -21,6 +22,7 @@ pub use credential::{Acceptance, ObservedCredential};
 pub use freshness::{
     BaseState, Evidence, Freshness, LastRun, MovedBase, PlatformContent, RunState, same_content,
 };
+pub use history::{FailedBuild, GoodBuild, History, Past, UnreadRelease};
 pub use node::{Availability, Disk, LoginState, ObservedEngine, ObservedNode, StoredBuild};
 pub use service::{
     ObservedService, ObservedTask, ServiceMode, UpdateSettings, UpdateState, UpdateStatus,
@@ -72,6 +74,8 @@ pub struct Inventory {
     /// `lastIf` where that can matter. One that is missing here was not asked.
     #[serde(default)]
     pub leaders: BTreeMap<ServiceName, Known<bool>>,
+    /// What the journal of the stack tells of builds.
+    pub history: Known<History>,
 }
 
 /// A service that was made for pulls through a manager.

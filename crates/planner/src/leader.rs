@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use imgstack_spec::{Address, ImageName, LastIf, Service, ServiceName, Stack};
 use serde::{Deserialize, Serialize};
 
+use crate::failed::Failures;
 use crate::order::SetAside;
 use crate::report::{Code, Finding, Severity};
 use crate::service::{Judged, Verdict, finding, judge};
@@ -77,8 +78,10 @@ pub fn several(leaders: &[ServiceName]) -> String {
 #[must_use]
 pub fn to_be_asked<'s>(stack: &'s Stack, inventory: &Inventory) -> Vec<&'s Service> {
     let following = follow::following(stack, inventory);
+    // What has failed before may be tried again all the same.
+    let failures = Failures::of(stack, inventory, true);
     let moves = |service: &&Service| {
-        let judged = judge(stack, service, inventory, &following);
+        let judged = judge(stack, service, inventory, &following, &failures);
         matches!(judged.verdict, Verdict::Update(..))
     };
     let groups = stack.images.iter().map(|image| group(stack, &image.name));

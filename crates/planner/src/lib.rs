@@ -12,6 +12,7 @@ mod choice;
 mod credential;
 mod disk;
 mod drift;
+mod failed;
 mod finish;
 mod follow;
 mod freshness;
@@ -42,11 +43,11 @@ pub use drift::{Drift, Moved, Unseen, drift};
 pub use freshness::freshest;
 
 pub use inventory::{
-    Acceptance, Availability, BaseState, Build, Disk, Evidence, Freshness, Inventory, LastRun,
-    Leftover, LoginState, MovedBase, ObservedCredential, ObservedEngine, ObservedImage,
-    ObservedNode, ObservedService, ObservedTags, ObservedTask, PlatformContent, PullSize,
-    References, RegistryWarning, RunState, ServiceMode, StackFileImage, StoredBuild,
-    UpdateSettings, UpdateState, UpdateStatus, same_content,
+    Acceptance, Availability, BaseState, Build, Disk, Evidence, FailedBuild, Freshness, GoodBuild,
+    History, Inventory, LastRun, Leftover, LoginState, MovedBase, ObservedCredential,
+    ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTags, ObservedTask, Past,
+    PlatformContent, PullSize, References, RegistryWarning, RunState, ServiceMode, StackFileImage,
+    StoredBuild, UnreadRelease, UpdateSettings, UpdateState, UpdateStatus, same_content,
 };
 pub use leader::{Leader, Leadership, leaders, leadership, several, to_be_asked};
 pub use observed::{Known, Observed, Trouble};

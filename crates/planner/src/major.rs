@@ -15,7 +15,8 @@ use crate::service::finding;
 pub(crate) enum Guard {
     /// The major version stays, or nothing says that it does not.
     Silent,
-    /// It changes, as the spec allows.
+    /// It changes, as the spec allows, or nobody can say of a pin whether it
+    /// does.
     Allowed(Finding),
     /// It changes, and is not to: for the service, and for its image.
     Stops {
@@ -34,11 +35,19 @@ impl Guard {
         wanted: &ImageRef,
         inventory: &Inventory,
     ) -> Self {
-        let Some(verdict) = change(image, observed, wanted, inventory) else {
+        let Some(verdict) = verdict(image, observed, wanted, inventory) else {
             return Self::Silent;
         };
         let Some((from, to)) = verdict.change() else {
-            return Self::Silent;
+            return Self::Allowed(finding(
+                Severity::Note,
+                Code::MajorUpgrade,
+                address,
+                format!(
+                    "whether the pin is of the major version that runs is not known: {}",
+                    verdict.why()
+                ),
+            ));
         };
         let about = Address::Image(image.name.clone());
         match image.major_upgrade {
@@ -73,9 +82,10 @@ impl Guard {
     }
 }
 
-/// The first change of the major version among what the service asks for and
-/// what its tasks run.
-fn change(
+/// What there is to say of what the service asks for and what its tasks run:
+/// the first change of the major version among them, or that a build which is
+/// held by its digest does not tell its own.
+fn verdict(
     image: &Image,
     observed: &ObservedService,
     wanted: &ImageRef,
@@ -95,17 +105,34 @@ fn change(
     let tasks = observed.tasks.iter().map(|task| &task.image);
     let running: BTreeSet<&String> = tasks.chain([&observed.image]).collect();
     let running = running.into_iter().filter_map(|it| it.parse().ok());
-    let verdicts = running.map(|runs: ImageRef| {
-        // Tags of another repository are another's words.
-        let is_ours = runs.repository == wanted.repository;
+    let mut untold = None;
+    for runs in running.filter(|runs: &ImageRef| !is_same_build(runs, wanted)) {
         let facts = Facts {
-            tag: runs.tag.as_ref().filter(|_| is_ours),
+            tag: runs.tag.as_ref().filter(|_| is_same_image(&runs, wanted)),
             version: version(&runs),
         };
-        judge(facts, wants)
-    });
-    let mut changes = verdicts.filter(|verdict| verdict.change().is_some());
-    changes.next()
+        let verdict = judge(facts, wants);
+        if verdict.change().is_some() {
+            return Some(verdict);
+        }
+        let runs_by_name = matches!(judge(facts, facts), Verdict::SameMajor { .. });
+        if !is_named && runs_by_name && matches!(verdict, Verdict::Unknown { .. }) {
+            untold = Some(verdict);
+        }
+    }
+    untold
+}
+
+/// Under which name does not matter then: the data stay with what wrote them.
+fn is_same_build(runs: &ImageRef, wanted: &ImageRef) -> bool {
+    runs.digest.is_some() && runs.digest == wanted.digest
+}
+
+/// Whether both are one image, perhaps from two registries: tags of another
+/// image are another's words.
+fn is_same_image(runs: &ImageRef, wanted: &ImageRef) -> bool {
+    let name = |it: &ImageRef| it.repository.path().rsplit('/').next().map(str::to_owned);
+    name(runs) == name(wanted)
 }
 
 /// The Dockerfile, as people find it.

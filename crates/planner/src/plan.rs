@@ -61,6 +61,9 @@ pub struct StackPlan {
     /// The kinds of steps that were asked for.
     #[serde(default)]
     pub only: Only,
+    /// Whether builds that have failed may be tried again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retry_failed: bool,
     /// The images that the targets take in, in file order.
     pub images: Vec<PlannedImage>,
     /// What is to be done, in the order of doing.

@@ -24,6 +24,8 @@ pub struct Options {
     pub targets: Vec<Address>,
     /// What kinds of steps are wanted.
     pub only: Only,
+    /// Builds that have failed may be tried again.
+    pub retry_failed: bool,
 }
 
 /// The kinds of steps that a plan has.
@@ -63,6 +65,7 @@ pub fn plan(stack: &Stack, inventory: &Inventory, options: &Options) -> StackPla
 pub(crate) struct Draft<'a> {
     pub(crate) scope: Scope<'a>,
     pub(crate) following: Following<'a>,
+    pub(crate) retry_failed: bool,
     pub(crate) steps: Vec<Step>,
     /// Services that are blocked, or come after one by `after`, with that one.
     pub(crate) held: BTreeMap<&'a ServiceName, &'a ServiceName>,
@@ -75,6 +78,7 @@ impl<'a> Draft<'a> {
         Self {
             scope: Scope { stack, targets },
             following: follow::following(stack, inventory),
+            retry_failed: options.retry_failed,
             steps: Vec::new(),
             held: BTreeMap::new(),
             report: Report::default(),

@@ -283,7 +283,9 @@ impl<'a> Need<'a> {
         for judged in verdicts.iter().filter(|it| it.service.image == image.name) {
             let updating = match judged.verdict {
                 Verdict::Update(..) => true,
-                Verdict::UpToDate | Verdict::Noted(_) | Verdict::Stalled(_) => false,
+                Verdict::UpToDate | Verdict::Noted(_) | Verdict::Stalled(_) | Verdict::Held(_) => {
+                    false
+                }
                 Verdict::Blocked(_) => continue,
             };
             let wanted = judged.wanted.as_ref();

@@ -5,18 +5,26 @@
 //! it by digest or by tag, that no stack wants, that no container on the node
 //! was made from, and that is not among the newest. What is not known is kept.
 //!
+//! However small `keep` is, the build that each service would go back to stays:
+//! the last one that the journal knows to be good beside the wanted one. Where it
+//! cannot tell which that is, nothing of the repository goes.
+//!
 //! Images may share a repository, and a build does not say whose it is. So it
 //! is judged for the repository as a whole: every image of it must have `keep`,
 //! and the largest counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgstack_spec::{Digest, Image, ImageName, ImageRef, NodeName, Repository, Tag};
+use imgstack_spec::{
+    Address, Digest, Image, ImageName, ImageRef, NodeName, Repository, ServiceName, Stack, Tag,
+};
 use jiff::Timestamp;
 
 use crate::follow::{Followed, Following};
 use crate::inventory::{ObservedEngine, ObservedNode, StoredBuild};
 use crate::presence::Presence;
+use crate::report::{Code, Finding, Severity};
+use crate::service::finding;
 use crate::step::{Action, RemoveImage, Step, StepId};
 use crate::target::Scope;
 use crate::{Inventory, Known};
@@ -37,16 +45,17 @@ struct Needed {
     tags: BTreeSet<Tag>,
 }
 
-/// The removals that follow `steps`.
+/// The removals that follow `steps`, and why there are none where there could be.
 pub(crate) fn judge(
     scope: Scope<'_>,
     inventory: &Inventory,
     following: &Following<'_>,
     steps: &[Step],
     presence: &Presence<'_>,
-) -> Vec<Step> {
+) -> (Vec<Step>, Vec<Finding>) {
+    let (mut removals, mut findings) = (Vec::new(), Vec::new());
     let (Known::Known(nodes), Known::Known(_)) = (&inventory.nodes, &inventory.services) else {
-        return Vec::new();
+        return (removals, findings);
     };
     let mut repositories: BTreeMap<&Repository, Vec<&Image>> = BTreeMap::new();
     for image in &scope.stack.images {
@@ -55,13 +64,18 @@ pub(crate) fn judge(
             .or_default()
             .push(image);
     }
-    let mut removals = Vec::new();
     for (repository, images) in repositories {
-        let Some(rule) = Rule::of(repository, images, inventory, following, steps) else {
+        let Some(mut rule) = Rule::of(repository, images, inventory, following, steps) else {
             continue;
         };
-        let after = rule.after(scope, steps);
         let in_scope = rule.images.iter().any(|image| scope.has_image(&image.name));
+        if let Err(why) = rule.spare_ways_back(scope.stack, inventory, following) {
+            if in_scope {
+                findings.extend(rule.kept(&why));
+            }
+            continue;
+        }
+        let after = rule.after(scope, steps);
         for (host, node) in nodes {
             let Some(Known::Known(engine)) = &node.engine else {
                 continue;
@@ -72,7 +86,7 @@ pub(crate) fn judge(
             }
         }
     }
-    removals
+    (removals, findings)
 }
 
 impl<'a> Rule<'a> {
@@ -102,6 +116,57 @@ impl<'a> Rule<'a> {
             images,
             keep: keep?.into_iter().max()?,
             needed,
+        })
+    }
+
+    /// Needs the builds that services would go back to.
+    ///
+    /// # Errors
+    /// Why it cannot be told which these are.
+    fn spare_ways_back(
+        &mut self,
+        stack: &Stack,
+        inventory: &Inventory,
+        following: &Following<'_>,
+    ) -> Result<(), String> {
+        let history = match &inventory.history {
+            Known::Known(history) => history,
+            Known::Unknown(trouble) => {
+                return Err(format!("the journal cannot be read ({})", trouble.why));
+            }
+        };
+        for image in &self.images {
+            let Some(wanted) = following.get(&image.name).and_then(Followed::digest) else {
+                continue;
+            };
+            let all = stack.services.iter().filter(|it| it.image == image.name);
+            let all: Vec<&ServiceName> = all.map(|it| &it.name).collect();
+            let failed = history.failed_for(&all);
+            for service in all {
+                let back = history.way_back(self.repository, &[service], &failed, wanted);
+                // What is not read may name a later one.
+                if !history.is_whole_since(back.map_or(0, |build| build.release)) {
+                    return Err("a release of the journal cannot be read".to_owned());
+                }
+                self.needed.digests.extend(back.map(|it| it.digest.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// That nothing goes, and why.
+    fn kept(&self, why: &str) -> impl Iterator<Item = Finding> {
+        let message = format!(
+            "old builds stay on the nodes: {why}, so that it is not known which one to go back to"
+        );
+        self.images.iter().map(move |image| {
+            let address = Address::Image(image.name.clone());
+            finding(
+                Severity::Attention,
+                Code::NotRemoved,
+                &address,
+                message.clone(),
+            )
         })
     }
 

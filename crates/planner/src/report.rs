@@ -69,6 +69,15 @@ pub enum Code {
     Held,
     /// Whether the wanted build is old enough cannot be told.
     AgeUnknown,
+    /// The wanted build has failed, for the service or for another one of its
+    /// image.
+    FailedBefore,
+    /// The journal cannot be read, so that nobody knows which builds failed.
+    JournalUnknown,
+    /// A release of the journal cannot be read.
+    JournalPageUnread,
+    /// Old builds stay on nodes: one of them may be the way back.
+    NotRemoved,
     /// Another major version: a migration.
     MajorUpgrade,
     /// The wanted build has nothing for a node that runs the service.

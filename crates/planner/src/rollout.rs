@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use imgstack_spec::{Address, Service, ServiceName};
 
+use crate::failed::Failures;
 use crate::order::Precedence;
 use crate::planner::Draft;
 use crate::presence::Presence;
@@ -19,20 +20,22 @@ impl<'a> Draft<'a> {
     pub(crate) fn bring_services_to_images(&mut self, inventory: &Inventory) {
         let stack = self.scope.stack;
         let services = stack.services.iter();
+        let failures = Failures::of(stack, inventory, self.retry_failed);
         let mut verdicts: Vec<Judged<'_>> = services
-            .map(|service| judge(stack, service, inventory, &self.following))
+            .map(|service| judge(stack, service, inventory, &self.following, &failures))
             .collect();
         let leaders = leader::judge_all(self.scope, &mut verdicts, inventory);
         self.report.findings.extend(leaders.findings);
         let precedence = Precedence::of(stack, leaders.last);
         let verdicts = in_order(verdicts, &precedence);
         self.report_majors(&verdicts);
+        self.report_journal(&verdicts, inventory);
         let mut presence = Presence::judge(self.scope, inventory, &self.following, &verdicts);
         self.report.findings.append(&mut presence.findings);
         self.steps.extend(presence.steps());
         self.update_services(verdicts, &precedence, &presence, inventory);
         self.drop_idle_pulls();
-        let removals = removal::judge(
+        let (removals, kept) = removal::judge(
             self.scope,
             inventory,
             &self.following,
@@ -40,6 +43,7 @@ impl<'a> Draft<'a> {
             &presence,
         );
         self.steps.extend(removals);
+        self.report.findings.extend(kept);
     }
 
     /// What stops several services of an image is said once.
@@ -214,7 +218,7 @@ impl<'a> Draft<'a> {
         let named = precedence.named(&service.name).iter();
         let before = named.copied().find_map(|name| self.held.get(name));
         let first = match verdict {
-            Verdict::Blocked(_) => Some(&service.name),
+            Verdict::Blocked(_) | Verdict::Held(_) => Some(&service.name),
             // Its nodes may be about to get what it waits for; a service that
             // comes after it still waits until it runs.
             Verdict::Stalled(_) => Some(&service.name),
@@ -234,10 +238,11 @@ fn in_order<'a>(verdicts: Vec<Judged<'a>>, precedence: &Precedence<'_>) -> Vec<J
     verdicts
 }
 
-/// Whether the service is the one that it should be, and nobody is changing it.
+/// Whether the service is the one that it should be, or stays what it is for now,
+/// and nobody is changing it.
 fn is_settled(verdict: &Verdict) -> bool {
     match verdict {
-        Verdict::UpToDate | Verdict::Noted(_) | Verdict::Stalled(_) => true,
+        Verdict::UpToDate | Verdict::Noted(_) | Verdict::Stalled(_) | Verdict::Held(_) => true,
         Verdict::Update(..) | Verdict::Blocked(_) => false,
     }
 }

@@ -3,6 +3,7 @@
 
 use imgstack_spec::{Address, Image, ImageRef, Pin, Service, ServiceName, Stack};
 
+use crate::failed::{Failures, Memory};
 use crate::follow::{self, Followed, Following, Wanted};
 use crate::inventory::{ObservedService, ServiceMode, UpdateState};
 use crate::major::Guard;
@@ -36,6 +37,9 @@ pub(crate) enum Verdict {
     Stalled(Finding),
     /// Is to be updated, for these reasons.
     Update(Box<UpdateService>, Vec<String>, Vec<Finding>),
+    /// Keeps the build that it asks for, and its nodes are to hold that: the
+    /// wanted one has failed, or may have.
+    Held(Finding),
     /// Cannot be judged, or must not be touched.
     Blocked(Finding),
 }
@@ -46,7 +50,7 @@ impl Verdict {
         match self {
             Self::UpToDate => Vec::new(),
             Self::Noted(findings) | Self::Update(_, _, findings) => findings,
-            Self::Stalled(finding) | Self::Blocked(finding) => vec![finding],
+            Self::Stalled(finding) | Self::Held(finding) | Self::Blocked(finding) => vec![finding],
         }
     }
 }
@@ -57,6 +61,7 @@ pub(crate) fn judge<'a>(
     service: &'a Service,
     inventory: &Inventory,
     following: &Following<'_>,
+    failures: &Failures<'_>,
 ) -> Judged<'a> {
     let address = Address::Service(service.name.clone());
     let judged = |verdict: Verdict, wanted: Option<ImageRef>| Judged {
@@ -99,12 +104,11 @@ pub(crate) fn judge<'a>(
         followed,
         observed,
         inventory,
+        failures,
     };
     match Guard::of(stack, image, &address, observed, &wanted, inventory) {
-        Guard::Silent => judged(case.judge(&address, &wanted, None), Some(wanted)),
-        Guard::Allowed(finding) => {
-            judged(case.judge(&address, &wanted, Some(finding)), Some(wanted))
-        }
+        Guard::Silent => case.judged(&address, wanted, None),
+        Guard::Allowed(finding) => case.judged(&address, wanted, Some(finding)),
         Guard::Stops { service, image } => Judged {
             major: Some(image),
             ..blocked(service)
@@ -113,17 +117,31 @@ pub(crate) fn judge<'a>(
 }
 
 /// A service that is there and may be touched.
-struct Case<'a> {
+struct Case<'a, 's> {
     stack: &'a Stack,
-    service: &'a Service,
+    service: &'s Service,
     image: &'a Image,
     followed: &'a Followed,
     observed: &'a ObservedService,
     inventory: &'a Inventory,
+    failures: &'a Failures<'a>,
 }
 
-impl Case<'_> {
+impl<'s> Case<'_, 's> {
     /// `noted` is to be said with an update.
+    fn judged(&self, address: &Address, wanted: ImageRef, noted: Option<Finding>) -> Judged<'s> {
+        let verdict = self.judge(address, &wanted, noted);
+        Judged {
+            service: self.service,
+            wanted: match verdict {
+                Verdict::Held(_) => follow::own(self.observed, self.image),
+                _ => Some(wanted),
+            },
+            verdict,
+            major: None,
+        }
+    }
+
     fn judge(&self, address: &Address, wanted: &ImageRef, noted: Option<Finding>) -> Verdict {
         let Self {
             service,
@@ -138,6 +156,11 @@ impl Case<'_> {
         if let Some(blocked) = stopped_half_way(service, address, observed, &running) {
             return Verdict::Blocked(blocked);
         }
+        let noted = match self.memory(wanted, &running) {
+            Memory::Silent => noted.into_iter().chain(None),
+            Memory::TriedAgain(again) => noted.into_iter().chain(Some(again)),
+            Memory::Holds(finding) => return Verdict::Held(finding),
+        };
         let mut findings = match platforms::judge(address, observed, wanted, inventory) {
             Ok(findings) => findings,
             Err(blocked) => return Verdict::Blocked(*blocked),
@@ -148,6 +171,14 @@ impl Case<'_> {
         reasons.extend(same_content(observed, wanted, inventory));
         let update = self.update(wanted, &running);
         Verdict::Update(Box::new(update), reasons, findings)
+    }
+
+    /// A service that asks for the build already moves on as it does.
+    fn memory(&self, wanted: &ImageRef, running: &Running<'_>) -> Memory {
+        match &wanted.digest {
+            Some(digest) if !running.spec_is_wanted => self.failures.memory(self.service, digest),
+            _ => Memory::Silent,
+        }
     }
 }
 
@@ -342,7 +373,7 @@ fn other_name(address: &Address, observed: &ObservedService, wanted: &ImageRef) 
     ))
 }
 
-impl Case<'_> {
+impl Case<'_, '_> {
     fn reasons(&self, wanted: &ImageRef, running: &Running<'_>) -> Vec<String> {
         let mut reasons = Vec::new();
         let tag = wanted.tag.as_ref().map_or("", |tag| tag.as_str());

@@ -116,6 +116,29 @@ fn tags_that_name_versions() {
         ("0.8-pg-16", "0.8-pg-17", "up 16 17"),
         ("0.8-pg-v16", "0.8-pg-v17", "up 16 17"),
         ("1.0-mysql8.0", "1.0-mysql8.4", "same"),
+        // … behind what names no version.
+        ("20260206-pg16", "20260213-pg17", "up 16 17"),
+        ("20260206-pg16", "20260213-pg16", "same"),
+        ("abc1234-pg16", "def5678-pg17", "up 16 17"),
+        ("sha-1234567-pg16", "sha-7654321-pg17", "up 16 17"),
+        ("build-41-pg16", "build-42-pg17", "up 16 17"),
+        // What it is built on comes first, and is not what counts …
+        ("ubi8-15.4-0", "ubi8-16.0-0", "up 15 16"),
+        ("ubi8-15.4-0", "ubi9-15.5-0", "same"),
+        ("ubuntu22.04-16", "ubuntu24.04-17", "up 16 17"),
+        ("debian-12-16.4", "debian-12-17.0", "up 16 17"),
+        ("alpine3.20-16", "alpine4.0-16", "same"),
+        ("alpine3.20-pg16", "alpine3.20-pg17", "up 16 17"),
+        // … unless it is all that is named.
+        ("alpine3.20", "alpine4.0", "up 3 4"),
+        ("ubi8-abc1234", "ubi9-def5678", "up 8 9"),
+        ("ubi8-20260206", "ubi9-20260213", "up 8 9"),
+        // A machine is no version.
+        ("amd64-16", "amd64-17", "up 16 17"),
+        ("amd64-16", "arm64v8-16", "same"),
+        ("x86_64-16", "x86_64-17", "up 16 17"),
+        ("linux-s390x-16", "linux-x64-17", "up 16 17"),
+        ("16-amd64", "17-arm64", "up 16 17"),
     ]);
 }
 
@@ -162,7 +185,7 @@ fn tags_that_name_none() {
         ("123456", "123457", "unknown"),
         // Neither of these is a number by itself.
         ("3rd", "4th", "unknown"),
-        ("x86_64", "x86_64", "same"),
+        ("x86_64", "arm64v8", "unknown"),
         ("_", "__", "unknown"),
         ("v", "v.", "unknown"),
         ("99999", "100000", "unknown"),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use imgstack_executor::{Event, Failure, FailureKind, StepOutcome};
+use imgstack_executor::{BackState, Event, Failure, FailureKind, StepOutcome, Whose};
 use imgstack_planner::{Action, PullImage, StackPlan, Step, StepId, UpdateService};
 use imgstack_spec::ImageRef;
 use jiff::SignedDuration;
@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::{Held, steps_of};
 use crate::order;
+use crate::tally::shows;
 use crate::truth::{self, Truth};
 use crate::world::{Applied, World};
 
@@ -231,29 +232,119 @@ fn has_failed(day: &Day<'_>, step: &Step, update: &UpdateService) {
         return;
     };
     let says = format!("{failure:#?} {there:#?}");
-    let untouched = there.spec == day.before.services[name].spec;
+    // What was so before imgstack began to go back, if it did.
+    let turned = going_back(day, step);
+    let then = turned.map_or(there, |truth| &truth.services[name]);
+    let untouched = then.spec == day.before.services[name].spec;
     let lasted = truth.at.duration_since(began(day, step).at);
     let is_so = match failure.kind {
         FailureKind::Drifted => meddled && !is_ours(day, there),
         FailureKind::Refused => meddled || (untouched && day.trouble),
         FailureKind::RolledBack => untouched || there.state.starts_with("rollback"),
-        FailureKind::Paused => ["paused", "rollback_paused"].contains(&there.state.as_str()),
-        FailureKind::Unstable => is_ours(day, there) && there.state != "updating",
+        FailureKind::Paused => ["paused", "rollback_paused"].contains(&then.state.as_str()),
+        FailureKind::Unstable => is_ours(day, then) && then.state != "updating",
         FailureKind::Overtaken => meddled,
         FailureKind::TimedOut => lasted >= timeout(update),
         // That is in flight.
         FailureKind::Unknown => false,
+        // No world has a probe, or asks who leads.
+        FailureKind::ProbeFailed
+        | FailureKind::LeaderMoved
+        | FailureKind::LeaderUnknown
+        | FailureKind::NotHandedOver => false,
         // Those are of nodes.
         FailureKind::Unreachable
         | FailureKind::PullFailed
         | FailureKind::LoginFailed
         | FailureKind::RemovalFailed => false,
     };
-    assert!(is_so || day.delayed, "{says}");
+    // Between the look that shows it and the way back an engine may have begun.
+    let raced = failure
+        .went_back
+        .as_ref()
+        .is_some_and(|back| back.by == Whose::Engine);
+    assert!(is_so || raced || day.delayed, "{says}");
     if let (Some(now), false) = (&failure.now, day.delayed) {
         assert_eq!(now, there.image(), "{says}");
     }
+    went_back_is_true(day, step, update, failure, truth);
     is_of_use(failure);
+}
+
+/// What was so when imgstack began to bring a service back.
+fn going_back<'a>(day: &'a Day<'_>, step: &Step) -> Option<&'a Truth> {
+    let began = at(day, step, |event| match event {
+        Event::GoingBack { step, .. } => Some((step, ())),
+        _ => None,
+    });
+    began.map(|((), truth)| truth)
+}
+
+/// What has failed is back where it was, or it is said why not.
+#[track_caller]
+fn went_back_is_true(
+    day: &Day<'_>,
+    step: &Step,
+    update: &UpdateService,
+    failure: &Failure,
+    truth: &Truth,
+) {
+    let name = update.service.as_str();
+    let there = &truth.services[name];
+    let before = &day.before.services[name];
+    let meddled = day.meddled == Some(name);
+    let says = format!("{failure:#?} {there:#?}");
+    let Some(back) = &failure.went_back else {
+        // Nobody goes back from what is not known to be bad, or is another's.
+        let kinds = [
+            FailureKind::Drifted,
+            FailureKind::Refused,
+            FailureKind::Overtaken,
+        ];
+        assert!(kinds.contains(&failure.kind), "{says}");
+        assert!(going_back(day, step).is_none(), "{says}");
+        return;
+    };
+    shows(format!("see {:?} go back: {:?}", back.by, back.state));
+    if day.delayed {
+        return;
+    }
+    let is_back = without_credential(&there.spec) == without_credential(&before.spec);
+    match back.state {
+        BackState::Runs => {
+            assert!(is_back || meddled, "{says} {before:#?}");
+            let good = |task: &&truth::Task| task.image == there.image();
+            let running = truth.serving(there).filter(good).count();
+            assert!(running >= truth.desired(there), "{says}");
+        }
+        BackState::Stuck => {
+            let good = |task: &&truth::Task| task.image == before.image();
+            let running = truth.serving(there).filter(good).count();
+            let stopped = there.state.ends_with("paused") || there.state.starts_with("rollback");
+            let short = running < truth.desired(there);
+            assert!(is_back || stopped, "{says}");
+            assert!(stopped || short || there.state == "updating", "{says}");
+        }
+        BackState::UnderWay => assert!(day.stopped || day.trouble || is_back, "{says}"),
+        BackState::Overtaken => assert!(meddled, "{says}"),
+        BackState::Refused => assert!(day.trouble || meddled, "{says}"),
+        BackState::Needless => {
+            assert!(going_back(day, step).is_none(), "{says}");
+            let ran = |task: &truth::Task| task.image == before.image();
+            let began = began(day, step);
+            let ran = began.running(&began.services[name]).any(ran);
+            assert!(!ran, "{says} {:#?}", began.services[name]);
+        }
+    }
+}
+
+/// A way back carries a fresh credential, and its labels say so.
+fn without_credential(spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    if let Some(labels) = spec["Labels"].as_object_mut() {
+        labels.retain(|label, _| !label.starts_with("dev.imgstack.credential"));
+    }
+    spec
 }
 
 /// A credential or settings are put in, and no task notices.

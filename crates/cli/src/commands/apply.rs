@@ -68,8 +68,13 @@ pub(crate) async fn run(
     let mut set = input::stacks(&args.spec)?;
     image::allow_major(&mut set, &args.allow.allow_major)?;
     check_targets(&args.making.target, &set)?;
+    let options = Options {
+        targets: args.making.target,
+        retry_failed: args.allow.retry_failed,
+        ..Options::default()
+    };
     let make = async |connected| {
-        let making = plan::make(connected, &args.making, Only::Everything, &args.spec);
+        let making = plan::make(connected, options, args.making.width, &args.spec);
         let made = waiting(printer, making).await?;
         introduce(&made.0, args.doing.output, printer)?;
         Ok(made)
@@ -148,13 +153,22 @@ async fn hold_to(
     connected: Vec<Connected>,
     width: WidthArgs,
 ) -> Result<(Plan, Vec<Seen>), Box<Stale>> {
-    let seen = world::observe_all(connected, Details::WhereNeeded, width).await;
+    let credentials = saved
+        .stacks
+        .iter()
+        .all(|plan| plan.only == Only::Credentials);
+    let only = match credentials {
+        true => Only::Credentials,
+        false => Only::Everything,
+    };
+    let seen = world::observe_all(connected, Details::WhereNeeded, only, width).await;
     let mut drifted = Drift::default();
     let mut fresh = Vec::with_capacity(seen.len());
     for (then, seen) in saved.stacks.iter().zip(&seen) {
         let now = seen.plan(&Options {
             targets: then.targets.clone(),
             only: then.only,
+            retry_failed: then.retry_failed,
         });
         let drift = drift(then, &now);
         drifted.moved.extend(drift.moved);

@@ -30,12 +30,12 @@ pub(crate) async fn run(
 
 async fn check(args: AuthCheckArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.spec)?;
-    let looking = world::look(&set, Details::WhereNeeded, args.width);
-    let seen = waiting(printer, looking).await?;
     let options = Options {
         only: Only::Credentials,
         ..Options::default()
     };
+    let looking = world::look(&set, Details::WhereNeeded, options.only, args.width);
+    let seen = waiting(printer, looking).await?;
     let stacks = seen
         .iter()
         .map(|seen| (seen.plan(&options), &seen.inventory));
@@ -72,8 +72,13 @@ async fn rotate(
         printer,
         cancel,
     };
+    let options = Options {
+        targets: args.making.target,
+        only: Only::Credentials,
+        ..Options::default()
+    };
     let make = async |connected| {
-        let making = plan::make(connected, &args.making, Only::Credentials, &args.spec);
+        let making = plan::make(connected, options, args.making.width, &args.spec);
         let made = waiting(printer, making).await?;
         apply::introduce(&made.0, args.doing.output, printer)?;
         Ok(made)

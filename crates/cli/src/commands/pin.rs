@@ -1,9 +1,10 @@
 //! `imgstack pin`, `imgstack unpin`, `imgstack rollback`
 
-use imgstack_executor::journal::Journal;
 use imgstack_observer::Details;
-use imgstack_planner::{Code, Observed, Options, Plan, PlannedImage, Severity, Trouble};
-use imgstack_spec::{Address, Image, ImageRef, Pin, ServiceName, StackSet};
+use imgstack_planner::{
+    Code, Finding, Known, Observed, Only, Options, Plan, PlannedImage, Severity, Trouble,
+};
+use imgstack_spec::{Address, Image, ImageRef, Pin, ServiceName, Stack, StackSet};
 
 use crate::args::{EditingArgs, Output, PinArgs, RollbackArgs, UnpinArgs, WidthArgs};
 use crate::exit::Exit;
@@ -12,7 +13,7 @@ use crate::patience::waiting;
 use crate::pins::{Changes, Held, PinError, Typed, last_good, of_spec, resolve};
 use crate::printer::Printer;
 use crate::problem::Problem;
-use crate::views::pins::{Page, Words};
+use crate::views::pins::{Page, Words, unread};
 use crate::{commands, image, input, world};
 
 pub(crate) async fn pin(args: PinArgs, printer: Printer) -> Result<Exit, Problem> {
@@ -53,7 +54,10 @@ async fn run(
     let registry = world::registries(&stack)?;
     let typed = match build {
         Build::Named(typed) => Some(typed),
-        Build::LastGood => Some(waiting(printer, journalled(&set, &subject, args.width)).await?),
+        Build::LastGood => {
+            let looking = journalled(&set, &subject, args.width, printer);
+            Some(waiting(printer, looking).await?)
+        }
         Build::Followed => None,
     };
     let held = match &typed {
@@ -64,35 +68,52 @@ async fn run(
     let spec = of_spec(&inputs, &stack, &image, pin)?;
     let page = Page {
         words,
-        was_pinned: image.pin.is_some(),
         service: subject.service.cloned(),
         others: others(&subject),
         held: held.clone(),
         files: args.spec.file.clone(),
         allows_major: !args.allow.allow_major.is_empty(),
+        retries: args.allow.retry_failed,
         dry_run: args.dry_run,
         image: image.clone(),
     };
     set_pin(&mut set, &image, pin);
-    let looking = world::look(&set, Details::WhereNeeded, args.width);
+    let options = Options {
+        retry_failed: args.allow.retry_failed,
+        ..Options::default()
+    };
+    let looking = world::look(&set, Details::WhereNeeded, options.only, args.width);
     let mut seen = waiting(printer, looking).await?;
     let target = match &held {
         Some(held) => Some(name_of(&image, held)),
-        None => followed(&image, &world::plan_all(&seen, &Options::default())),
+        None => followed(&image, &world::plan_all(&seen, &options)),
     };
     let mut changes = Changes::of(spec, &stack, &image, target.as_ref());
     changes.foresee(&mut seen, &image);
-    let plan = world::plan_all(&seen, &Options::default());
-    commands::plan::show(&plan, Output::Human, printer)?;
-    if is_stopped(&plan, &image) {
-        return Err(PinError::Major(image.name).into());
+    let plan = world::plan_all(&seen, &options);
+    let is_stopped = is_stopped(&plan, &image);
+    if args.output == Output::Human {
+        commands::plan::show(&plan, Output::Human, printer)?;
+        if !is_stopped {
+            printer.page(&page.diffs(&changes))?;
+        }
     }
-    printer.page(&page.diffs(&changes))?;
-    if !args.dry_run {
+    let is_written = !args.dry_run && !is_stopped;
+    if is_written {
         changes.write()?;
     }
-    printer.page(&page.render(&changes, &plan))?;
-    let is_failed = plan.is_blocked() || changes.is_partial();
+    match args.output {
+        Output::Json => {
+            let document = page.document(&changes, &plan, is_written);
+            printer.data(&document.map_err(std::io::Error::other)?)?;
+        }
+        Output::Human if is_stopped => {}
+        Output::Human => printer.page(&page.render(&changes, &plan))?,
+    }
+    if is_stopped {
+        return Err(PinError::Major(image.name).into());
+    }
+    let is_failed = is_blocked(&plan, &stack, &image) || changes.is_partial();
     Ok(if is_failed { Exit::Failed } else { Exit::Done })
 }
 
@@ -101,20 +122,24 @@ async fn journalled(
     set: &StackSet,
     subject: &Subject<'_>,
     width: WidthArgs,
+    printer: Printer,
 ) -> Result<Typed, Problem> {
     let Subject { stack, image, .. } = subject;
     let unreachable = |trouble: Trouble| Problem::Manager {
         stack: stack.name.clone(),
         trouble,
     };
-    let seen = world::look(set, Details::WhereNeeded, width).await?;
-    let mut own = seen.iter().map(|it| &it.connected);
-    let own = own.find(|it| it.stack.name == stack.name);
-    let manager = own.map(|it| it.manager.clone());
-    let manager = manager.unwrap_or_else(|| Err(Trouble::new("it was not asked")));
-    let manager = manager.map_err(unreachable)?;
-    let journal = Journal::read(&manager, &stack.name).await;
-    let journal = journal.map_err(|error| unreachable(world::trouble(&error)))?;
+    let seen = world::look(set, Details::WhereNeeded, Only::Everything, width).await?;
+    let mut own = seen.iter();
+    let own = own.find(|it| it.connected.stack.name == stack.name);
+    let history = match own.map(|it| &it.inventory.history) {
+        Some(Known::Known(history)) => history,
+        Some(Known::Unknown(trouble)) => return Err(unreachable(trouble.clone())),
+        None => return Err(unreachable(Trouble::new("it was not asked"))),
+    };
+    if let Some(warning) = unread(&history.unreadable) {
+        printer.notice(&warning);
+    }
     let plan = world::plan_all(&seen, &Options::default());
     let wanted = match planned(image, &plan).map(|it| &it.wants) {
         Some(Observed::Present(digest)) => digest,
@@ -130,8 +155,8 @@ async fn journalled(
     let all = stack.services.iter().filter(|it| it.image == image.name);
     let all: Vec<&ServiceName> = all.map(|it| &it.name).collect();
     let named = subject.service.map_or_else(|| all.clone(), |it| vec![it]);
-    let build = last_good(image, &named, &all, wanted, &journal)?;
-    Ok(Typed::Digest(build.digest))
+    let digest = last_good(image, &named, &all, wanted, history)?;
+    Ok(Typed::Digest(digest))
 }
 
 /// The services that go with the one that was named.
@@ -184,4 +209,20 @@ fn is_stopped(plan: &Plan, image: &Image) -> bool {
     findings.any(|it| {
         it.code == Code::MajorUpgrade && it.severity == Severity::Blocked && it.address == about
     })
+}
+
+/// Whether something is in the way of the image or of a service of it. What
+/// blocks others is no failure of this command's.
+fn is_blocked(plan: &Plan, stack: &Stack, image: &Image) -> bool {
+    let concerns = |address: &Address| match address {
+        Address::Image(name) => *name == image.name,
+        Address::Service(name) => {
+            let service = stack.service(name);
+            service.is_some_and(|it| it.image == image.name)
+        }
+        Address::Node(_) | Address::Registry(_) | Address::Swarm => false,
+    };
+    let about = |it: &Finding| concerns(&it.address) || it.blocks.iter().any(concerns);
+    let mut findings = plan.stacks.iter().flat_map(|it| &it.report.findings);
+    findings.any(|it| it.severity == Severity::Blocked && about(it))
 }

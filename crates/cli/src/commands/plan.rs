@@ -1,9 +1,9 @@
 //! `imgstack plan`
 
 use imgstack_observer::Details;
-use imgstack_planner::{Only, Options, Plan, check_target_nodes, check_targets};
+use imgstack_planner::{Options, Plan, check_target_nodes, check_targets};
 
-use crate::args::{Output, PlanArgs, PlanningArgs, SpecArgs};
+use crate::args::{Output, PlanArgs, SpecArgs, WidthArgs};
 use crate::exit::Exit;
 use crate::patience::waiting;
 use crate::printer::Printer;
@@ -15,9 +15,14 @@ pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Proble
     let mut set = input::stacks(&args.spec)?;
     image::allow_major(&mut set, &args.allow.allow_major)?;
     check_targets(&args.making.target, &set)?;
+    let options = Options {
+        targets: args.making.target,
+        retry_failed: args.allow.retry_failed,
+        ..Options::default()
+    };
     let making = async {
         let connected = world::connect_all(&set).await?;
-        let made = make(connected, &args.making, Only::Everything, &args.spec).await;
+        let made = make(connected, options, args.making.width, &args.spec).await;
         made.map(|(plan, _)| plan)
     };
     let plan = waiting(printer, making).await?;
@@ -37,19 +42,14 @@ pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Proble
 /// Observes and plans. That the targets are in the spec was checked.
 pub(crate) async fn make(
     connected: Vec<Connected>,
-    making: &PlanningArgs,
-    only: Only,
+    options: Options,
+    width: WidthArgs,
     spec: &SpecArgs,
 ) -> Result<(Plan, Vec<Seen>), Problem> {
-    let targets = &making.target;
-    let looking = world::observe_all(connected, Details::WhereNeeded, making.width);
+    let looking = world::observe_all(connected, Details::WhereNeeded, options.only, width);
     let (seen, commit) = tokio::join!(looking, commit::of(spec));
     let inventories: Vec<_> = seen.iter().map(|seen| &seen.inventory).collect();
-    check_target_nodes(targets, &inventories)?;
-    let options = Options {
-        targets: targets.clone(),
-        only,
-    };
+    check_target_nodes(&options.targets, &inventories)?;
     let plan = Plan {
         commit,
         ..world::plan_all(&seen, &options)

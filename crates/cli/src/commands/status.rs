@@ -1,7 +1,7 @@
 //! `imgstack status`
 
 use imgstack_observer::Details;
-use imgstack_planner::Options;
+use imgstack_planner::{Only, Options};
 
 use crate::args::{Output, StatusArgs};
 use crate::exit::Exit;
@@ -13,7 +13,8 @@ use crate::{input, world};
 
 pub(crate) async fn run(args: StatusArgs, printer: Printer) -> Result<Exit, Problem> {
     let set = input::stacks(&args.spec)?;
-    let seen = waiting(printer, world::look(&set, Details::Always, args.width)).await?;
+    let looking = world::look(&set, Details::Always, Only::Everything, args.width);
+    let seen = waiting(printer, looking).await?;
     let stacks = seen
         .iter()
         .map(|seen| (seen.plan(&Options::default()), &seen.inventory));

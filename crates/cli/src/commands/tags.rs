@@ -20,6 +20,7 @@ pub(crate) async fn run(args: TagsArgs, printer: Printer) -> Result<Exit, Proble
         all: args.all,
         limit: typed.or((!args.all).then_some(SHOWN)),
         details: args.details,
+        journal: true,
     };
     let overview = waiting(printer, look(stack, image, &registry, wish)).await;
     let is_read = overview.is_read();

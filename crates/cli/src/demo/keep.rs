@@ -17,6 +17,7 @@ use super::told;
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::problem::Problem;
+use crate::views::typed::quoted;
 
 const BEFORE: [&str; 3] = [
     "A simulated cluster: three nodes, PostgreSQL with Patroni on each, its image",
@@ -135,15 +136,6 @@ fn is_found(program: &Path) -> bool {
     first.is_some_and(|first| first.canonicalize().is_ok_and(|it| it == program))
 }
 
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=,@%+".contains(c);
-    match word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
 /// The lines that are typed; None where nobody can type.
 fn keyboard() -> Option<mpsc::Receiver<String>> {
     let stdin = std::io::stdin();
@@ -183,23 +175,5 @@ async fn next(keyboard: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
     match keyboard {
         Some(lines) => lines.recv().await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_shell_takes_a_word_as_it_is() {
-        let table = [
-            ("/tmp/imgstack-demo-x/1.sock", "/tmp/imgstack-demo-x/1.sock"),
-            ("ghcr.io=http://127.0.0.1:1", "ghcr.io=http://127.0.0.1:1"),
-            ("/tmp/a b/$HOME", "'/tmp/a b/$HOME'"),
-            ("it's", r"'it'\''s'"),
-        ];
-        for (word, shown) in table {
-            assert_eq!(quoted(word), shown);
-        }
     }
 }

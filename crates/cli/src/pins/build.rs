@@ -149,6 +149,7 @@ async fn whole(
             all: limit.is_none(),
             limit,
             details: false,
+            journal: false,
         };
         let overview = look(stack, image, registry, wish).await;
         let is_read = overview.unread.is_none();

@@ -1,9 +1,7 @@
 //! The build to go back to, where nobody names one: the last that the journal
 //! knows to be good.
 
-use std::collections::BTreeMap;
-
-use imgstack_executor::journal::{GoodBuild, Journal, Proof};
+use imgstack_planner::History;
 use imgstack_spec::{Digest, Image, ServiceName};
 
 use super::PinError;
@@ -19,35 +17,16 @@ pub(crate) fn last_good(
     services: &[&ServiceName],
     all: &[&ServiceName],
     wanted: &Digest,
-    journal: &Journal,
-) -> Result<GoodBuild, PinError> {
-    let failed = |build: &GoodBuild| {
-        let mut all = all.iter();
-        all.any(|service| journal.failed(service, &build.digest).is_some())
-    };
-    let mut known: BTreeMap<Digest, GoodBuild> = BTreeMap::new();
-    for build in services.iter().flat_map(|it| journal.good_builds(it)) {
-        let is_other = build.digest != *wanted && build.image.repository == image.repository;
-        if is_other && !failed(&build) {
-            let newer = |it: &GoodBuild| rank(it) < rank(&build);
-            if known.get(&build.digest).is_none_or(newer) {
-                known.insert(build.digest.clone(), build);
-            }
-        }
-    }
-    let mut known: Vec<_> = known.into_values().collect();
-    known.sort_by_key(|build| std::cmp::Reverse(rank(build)));
-    match (&image.pin, known.into_iter().next()) {
-        (None, Some(last)) => Ok(last),
+    history: &History,
+) -> Result<Digest, PinError> {
+    let failed = history.failed_for(all);
+    let last = history.way_back(&image.repository, services, &failed, wanted);
+    match (&image.pin, last) {
+        (None, Some(last)) => Ok(last.digest.clone()),
         (None, None) => Err(PinError::NoGoodBuild(image.name.clone())),
         (Some(_), last) => Err(PinError::Pinned {
             image: image.name.clone(),
-            last: last.map(|it| it.digest),
+            last: last.map(|it| it.digest.clone()),
         }),
     }
-}
-
-/// What a rollout has shown is worth more than what was there before.
-fn rank(build: &GoodBuild) -> (u64, bool) {
-    (build.release, build.proof == Proof::Converged)
 }

@@ -8,18 +8,19 @@
 //! than that (platforms, labels, the base) is asked for when it is wanted alone
 //! (`detail`), since it takes some requests for each build.
 //!
-//! Where builds run is the Swarm's to tell, and without it the list is what it
-//! is. Deliberately absent: any judgement of what should run; that is a plan's.
+//! Where builds run is the Swarm's to tell, and which failed or were good its
+//! journal's (`remembered`); without them the list is what it is. Deliberately absent: any judgement of what should run; that is a plan's.
 
 mod detail;
 mod list;
 mod name;
 mod package;
+mod remembered;
 
 use std::collections::BTreeSet;
 
 use imgstack_observer::{RunningTask, running};
-use imgstack_planner::{Known, Trouble};
+use imgstack_planner::{History, Known, Trouble, UnreadRelease};
 use imgstack_registry::oci::{self, Client};
 use imgstack_spec::{
     Digest, Follow, Image, ImageName, ImageRef, NodeName, Pin, Repository, Stack, Tag,
@@ -29,6 +30,7 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 pub(crate) use detail::Details;
+pub(crate) use remembered::Remembered;
 
 use crate::world;
 
@@ -46,6 +48,8 @@ pub(crate) struct Wish {
     pub(crate) limit: Option<usize>,
     /// Also what takes requests for each build.
     pub(crate) details: bool,
+    /// Also what the journal knows of builds.
+    pub(crate) journal: bool,
 }
 
 /// The builds of an image.
@@ -72,6 +76,10 @@ pub(crate) struct Overview {
     pub(crate) dangling: Vec<Tag>,
     /// Why it is not known what runs.
     pub(crate) running_unknown: Option<Trouble>,
+    /// Why it is not known which builds failed or were good.
+    pub(crate) journal_unknown: Option<Trouble>,
+    /// Releases of the journal that cannot be read.
+    pub(crate) unread_releases: Vec<UnreadRelease>,
     /// Tasks of the image's services that run none of those builds: another
     /// repository's, or a tag alone.
     pub(crate) other_tasks: Vec<Run>,
@@ -108,6 +116,8 @@ pub(crate) struct Row {
     pub(crate) commit: Option<String>,
     /// The tasks that are meant to run it. None: not known.
     pub(crate) runs: Option<Vec<Run>>,
+    /// What the journal knows of it. None: not known.
+    pub(crate) journal: Option<Remembered>,
     /// None: not asked for.
     pub(crate) details: Option<Known<Details>>,
 }
@@ -191,6 +201,22 @@ impl Overview {
         matches!(self.builds, Known::Known(_)) && self.unread.is_none()
     }
 
+    fn remember(&mut self, history: Known<History>, stack: &Stack, image: &Image) {
+        let history = match history {
+            Known::Known(history) => history,
+            Known::Unknown(trouble) => {
+                self.journal_unknown = Some(trouble);
+                return;
+            }
+        };
+        if let Known::Known(rows) = &mut self.builds {
+            for row in rows {
+                row.journal = Some(Remembered::of(&history, stack, image, &row.digest));
+            }
+        }
+        self.unread_releases = history.unreadable;
+    }
+
     /// Whether the spec names a tag, as the one to follow or as a pin.
     pub(crate) fn marks(&self, tag: &Tag) -> (bool, bool) {
         let followed = matches!(&self.follow, Follow::Tag(followed) if followed == tag);
@@ -239,10 +265,14 @@ struct Inquiry<'a> {
     needed: BTreeSet<Digest>,
 }
 
-/// Looks at the Swarm, which takes three requests, then at the builds.
+/// Looks at the Swarm, which takes three requests, and one for its journal; then
+/// at the builds.
 pub(crate) async fn look(stack: &Stack, image: &Image, registry: &Client, wish: Wish) -> Overview {
     let manager = world::manager(stack).await;
-    let runs = running(stack, image, manager.as_ref()).await;
+    let (runs, history) = tokio::join!(
+        running(stack, image, manager.as_ref()),
+        world::history(stack, manager.as_ref(), wish.journal),
+    );
     let (identified, other_tasks, running_unknown) = match runs {
         Ok(tasks) => {
             let (identified, others) = by_build(image, tasks);
@@ -279,6 +309,8 @@ pub(crate) async fn look(stack: &Stack, image: &Image, registry: &Client, wish: 
         unread: None,
         dangling: Vec::new(),
         running_unknown,
+        journal_unknown: None,
+        unread_releases: Vec::new(),
         other_tasks,
         warnings: Vec::new(),
     };
@@ -297,6 +329,7 @@ pub(crate) async fn look(stack: &Stack, image: &Image, registry: &Client, wish: 
             overview.other_tasks.extend(runs);
         }
     }
+    overview.remember(history, stack, image);
     let warnings = registry.warnings();
     let warnings = warnings.iter().map(|warning| Trouble {
         why: warning.to_string(),
@@ -370,6 +403,7 @@ impl Inquiry<'_> {
             day: tags.iter().find_map(name::day),
             commit: tags.iter().find_map(|tag| name::commit(tag, follows)),
             runs: None,
+            journal: None,
             details: None,
         }
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::fold::prose;
 use super::style::{BOLD, DIM, WARN, inline, lasting, paint, short};
+use super::typed;
 use crate::build::{Goal, Outcome, Progress, TagState};
 
 /// What happens, as it happens.
@@ -89,11 +90,7 @@ impl<'a> Page<'a> {
         };
         let tags = &self.outcome.tags;
         let follows = self.outcome.digest.is_some() && tags.iter().any(|(it, _)| it == *tag);
-        let files: String = self
-            .spec
-            .iter()
-            .map(|file| format!(" -f {}", file.display()))
-            .collect();
+        let files = typed::files(self.spec);
         follows.then(|| format!("To see what it changes: imgstack plan{files}"))
     }
 

@@ -8,16 +8,16 @@ use imgstack_executor::journal::{
     Commit, FailedBuild, ImageChange, LeaderMove, LeftOut, Release, ReleaseResult, StepFailure,
     Unreadable,
 };
-use imgstack_planner::{FORMAT_VERSION, StepId};
+use imgstack_planner::{FORMAT_VERSION, SettingsChange, StepId};
 use imgstack_spec::{Address, Digest, ImageRef, ServiceName, StackName};
 use imgstack_swarm::PreviousSpec;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::fold::prose;
+use super::fold::{pieces, prose};
 use super::leader::moved;
 use super::lock::moment;
-use super::steps::{image, named};
+use super::steps::{each_setting, image, named};
 use super::style::{BAD, BOLD, DIM, GOOD, WARN, ago, inline, lasting, paint, short, shortest};
 use super::table::Table;
 
@@ -91,6 +91,9 @@ struct StepView {
     action: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<ImageChange>,
+    /// Rollout settings that changed.
+    #[serde(skip_serializing_if = "SettingsChange::is_empty")]
+    settings: SettingsChange,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<StepOutcome>,
     reasons: Vec<String>,
@@ -253,6 +256,14 @@ fn steps(out: &mut String, release: &ReleaseView) {
             let line = format!("{from}\n{:>19}-> {to}", "");
             let _ = writeln!(out, "{}", paint(DIM, format!("{:>22}{line}", "")));
         }
+        each_setting(&step.settings, |key, from, to| {
+            let line = pieces(
+                &format!("{:>22}{key}  ", ""),
+                &[from, format!("-> {to}")],
+                24,
+            );
+            let _ = writeln!(out, "{}", paint(DIM, line));
+        });
     }
     let left = &release.left_out;
     if left.steps > 0 {
@@ -351,6 +362,7 @@ fn view(release: &Release, lock: Option<&str>) -> ReleaseView {
         address: step.address.clone(),
         action: step.action.clone(),
         image: step.image.clone(),
+        settings: step.settings.clone(),
         outcome: release.outcome(step.place),
         reasons: step.reasons.clone(),
     });
@@ -416,6 +428,7 @@ fn changed(release: &Release) -> String {
     let steps = &release.begun.steps;
     let count = |action: &str| steps.iter().filter(|step| step.action == action).count();
     for (action, one, many) in [
+        ("adjust", "service's settings", "services' settings"),
         ("rotate", "credential", "credentials"),
         ("login", "login", "logins"),
         ("pull", "pull", "pulls"),
@@ -436,6 +449,7 @@ fn changed(release: &Release) -> String {
 
 #[cfg(test)]
 mod tests {
+    use imgstack_executor::journal::PlannedStep;
     use serde_json::json;
 
     use super::*;
@@ -444,7 +458,7 @@ mod tests {
         format!("ghcr.io/acme/web:1@sha256:{}", digit.repeat(64))
     }
 
-    /// A release of three steps, of which there was room for two.
+    /// A release of four steps, of which there was room for three.
     fn release(number: u64, lock: &str, ending: Option<serde_json::Value>) -> Release {
         let begun = json!({
             "formatVersion": "1.0",
@@ -459,12 +473,19 @@ mod tests {
             "lock": lock,
             "specDigest": format!("sha256:{}", "c".repeat(64)),
             "plan": "9f2c9f2c9f2c9f2c",
-            "stepCount": 3,
+            "stepCount": 4,
             "steps": [
                 {"place": 0, "id": "pull node.host-1 image.web", "address": "node.host-1", "action": "pull"},
                 {
                     "place": 2, "id": "update service.web", "address": "service.web", "action": "update",
                     "image": {"service": "web", "from": image("a"), "to": image("b")},
+                },
+                {
+                    "place": 3, "id": "adjust service.api", "address": "service.api", "action": "adjust",
+                    "settings": {
+                        "parallelism": {"from": 1, "to": 0},
+                        "monitorMs": {"from": 5000, "to": 1500},
+                    },
                 },
             ],
             "previous": {},
@@ -480,7 +501,7 @@ mod tests {
         json!({
             "endedAt": "2026-08-01T10:01:02Z",
             "result": "failed",
-            "outcomes": [["done", 2], ["failed", 1]],
+            "outcomes": [["done", 2], ["failed", 1], ["not_started", 1]],
             "leaders": [{
                 "at": "2026-08-01T10:00:40Z", "image": "image.web", "leader": "service.b",
                 "was": "service.a", "left": ["service.c", "service.b"],
@@ -523,14 +544,38 @@ mod tests {
             "\
 stack shop
     n  when           who        commit    result     changed
-    5  3 minutes ago  root@ci-1  abc1234+  under way  web to 1 bbbbbbbbbbbb…, 1 pull, 1 more
-    4  3 minutes ago  root@ci-1  abc1234+  killed     web to 1 bbbbbbbbbbbb…, 1 pull, 1 more
-    3  3 minutes ago  root@ci-1  abc1234+  failed     web to 1 bbbbbbbbbbbb…, 1 pull, 1 more
+    5  3 minutes ago  root@ci-1  abc1234+  under way  web to 1 bbbbbbbbbbbb…, 1 service's settings, 1 pull, 1 more
+    4  3 minutes ago  root@ci-1  abc1234+  killed     web to 1 bbbbbbbbbbbb…, 1 service's settings, 1 pull, 1 more
+    3  3 minutes ago  root@ci-1  abc1234+  failed     web to 1 bbbbbbbbbbbb…, 1 service's settings, 1 pull, 1 more
   ! release 2 of the stack shop cannot be read: it has the format 2.0
 "
         );
         let table = plain(&history(&releases, None).table());
         assert_eq!(table.matches("killed").count(), 2, "{table}");
+    }
+
+    #[test]
+    fn no_kind_of_step_is_left_out_of_the_line() {
+        let table: [(&[&str], &str); 7] = [
+            (&["adjust"], "1 service's settings"),
+            (&["adjust", "adjust"], "2 services' settings"),
+            (&["rotate"], "1 credential"),
+            (&["login", "login"], "2 logins"),
+            (&["pull"], "1 pull"),
+            (&["remove", "remove"], "2 removals"),
+            (&["remove", "adjust"], "1 service's settings, 1 removal"),
+        ];
+        for (actions, expected) in table {
+            let mut release = release(3, "t3", None);
+            let step = release.begun.steps[0].clone();
+            let steps = actions.iter().map(|action| PlannedStep {
+                action: (*action).to_owned(),
+                ..step.clone()
+            });
+            release.begun.steps = steps.collect();
+            release.begun.left_out = LeftOut::default();
+            assert_eq!(changed(&release), expected, "{actions:?}");
+        }
     }
 
     #[test]
@@ -551,6 +596,9 @@ release 3 of the stack shop: failed
   failed       update  service.web
                       …/web:1@sha256:aaaaaaaaaaaa…
                    -> …/web:1@sha256:bbbbbbbbbbbb…
+  not started  adjust  service.api
+                      update_config.parallelism  1 -> 0 (all at once)
+                      update_config.monitor  5s -> 1500ms
   … and 1 more, for which there was no room
 
 image.web: service.b leads now, not service.a; left of its group, in this order:

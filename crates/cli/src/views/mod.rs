@@ -18,3 +18,4 @@ pub(crate) mod steps;
 pub(crate) mod style;
 mod table;
 pub(crate) mod tags;
+pub(crate) mod typed;

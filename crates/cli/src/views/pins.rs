@@ -3,16 +3,37 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use imgstack_planner::{Plan, Trouble};
+use imgstack_planner::{FORMAT_VERSION, Plan, Trouble, UnreadRelease};
 use imgstack_spec::edit::Edit;
-use imgstack_spec::{Image, Pin, ServiceName};
+use imgstack_spec::{Digest, Image, ImageName, Pin, ServiceName};
+use serde::Serialize;
 
 use super::fold::prose;
-use super::style::{BAD, inline, paint, short};
+use super::style::{BAD, WARN, inline, paint, short};
+use super::typed;
 use crate::pins::{Changes, Held, StackFileChange};
 
+/// What is said of releases that this imgstack cannot read.
+pub(crate) fn unread(pages: &[UnreadRelease]) -> Option<String> {
+    let numbers: Vec<_> = pages.iter().map(|page| page.number.to_string()).collect();
+    let which = match numbers.as_slice() {
+        [] => return None,
+        [one] => format!("release {one} of the journal cannot be read"),
+        several => format!(
+            "releases {} of the journal cannot be read",
+            several.join(", ")
+        ),
+    };
+    let warning = paint(WARN, "Warning:");
+    let text = format!(
+        "{warning} {which}, so what failed there may count as good here; to see why: imgstack history"
+    );
+    Some(prose(&text, 2) + "\n")
+}
+
 /// In which words it was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) enum Words {
     Pin,
     Unpin,
@@ -29,13 +50,63 @@ pub(crate) struct Page {
     pub(crate) others: Vec<ServiceName>,
     /// None: it is let go.
     pub(crate) held: Option<Held>,
-    pub(crate) was_pinned: bool,
     /// The files of the spec, as they were typed, for the next command.
     pub(crate) files: Vec<PathBuf>,
     /// Whether another major version was allowed.
     pub(crate) allows_major: bool,
+    /// Whether builds that have failed may be tried again.
+    pub(crate) retries: bool,
     /// Whether nothing is written.
     pub(crate) dry_run: bool,
+}
+
+/// What `-o json` prints.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    format_version: &'static str,
+    command: Words,
+    image: &'a ImageName,
+    /// The service, where one was named, and those that go with it.
+    service: Option<&'a ServiceName>,
+    with: &'a [ServiceName],
+    /// The pin as it was.
+    was: Option<&'a Pin>,
+    /// The pin as it is to be. None: no pin.
+    pin: Option<&'a Pin>,
+    digest: Option<&'a Digest>,
+    /// Whether the files were written, as far as that was possible.
+    written: bool,
+    spec: FileView<'a>,
+    stack_files: Vec<FileView<'a>>,
+    /// The plan that follows.
+    plan: &'a Plan,
+}
+
+/// What becomes of a file.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FileView<'a> {
+    file: &'a Path,
+    /// The services of a stack file that are to run the image.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    services: &'a [String],
+    /// Empty: it says so already, or is left as it is.
+    diff: String,
+    /// Why it is left as it is.
+    trouble: Option<&'a Trouble>,
+}
+
+impl<'a> FileView<'a> {
+    fn of(file: &'a Path, services: &'a [String], edit: Result<&'a Edit, &'a Trouble>) -> Self {
+        let name = file.display().to_string();
+        Self {
+            file,
+            services,
+            diff: edit.map(|it| it.diff(&name)).unwrap_or_default(),
+            trouble: edit.err(),
+        }
+    }
 }
 
 impl Page {
@@ -55,6 +126,35 @@ impl Page {
             }
         }
         out
+    }
+
+    /// All of it for programs.
+    pub(crate) fn document(
+        &self,
+        changes: &Changes,
+        plan: &Plan,
+        written: bool,
+    ) -> serde_json::Result<String> {
+        let spec = FileView::of(&changes.spec.file, &[], Ok(&changes.spec.edit));
+        let stack_files = changes
+            .stack_files
+            .iter()
+            .map(|it| FileView::of(&it.file, &it.services, it.edit.as_ref()));
+        let document = Document {
+            format_version: FORMAT_VERSION,
+            command: self.words,
+            image: &self.image.name,
+            service: self.service.as_ref(),
+            with: &self.others,
+            was: self.image.pin.as_ref(),
+            pin: self.held.as_ref().map(|it| &it.pin),
+            digest: self.held.as_ref().map(|it| &it.digest),
+            written,
+            spec,
+            stack_files: stack_files.collect(),
+            plan,
+        };
+        serde_json::to_string_pretty(&document).map(|text| text + "\n")
     }
 
     /// What was done, and what comes next.
@@ -99,7 +199,7 @@ impl Page {
         let file = changes.spec.file.display();
         let is_same = changes.spec.edit.is_empty();
         let Some(held) = &self.held else {
-            return match (self.was_pinned, self.dry_run) {
+            return match (self.image.pin.is_some(), self.dry_run) {
                 (false, _) => format!("{about} is not pinned in {file}."),
                 (true, false) => format!("{about} is pinned no more: {file}."),
                 (true, true) => format!("{about} would be pinned no more: {file}."),
@@ -153,16 +253,16 @@ impl Page {
         }
         let mut lines = Vec::new();
         if !plan.is_empty() {
-            let files: String = self
-                .files
-                .iter()
-                .map(|file| format!(" -f {}", file.display()))
-                .collect();
+            let files = typed::files(&self.files);
             let major = match self.allows_major {
                 true => format!(" --allow-major {}", self.image.name),
                 false => String::new(),
             };
-            lines.push(format!("To do it: imgstack apply{files}{major}"));
+            let retry = match self.retries {
+                true => " --retry-failed",
+                false => "",
+            };
+            lines.push(format!("To do it: imgstack apply{files}{major}{retry}"));
         }
         if !changes.is_empty() && !changes.is_partial() {
             lines.push("Commit what changed in the files.".to_owned());

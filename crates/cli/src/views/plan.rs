@@ -41,9 +41,12 @@ fn heading(out: &mut String, stack: &StackPlan) {
 /// Images that have something to be said about: all others run what they should.
 fn images(out: &mut String, stack: &StackPlan, now: Timestamp) {
     let steps = stack.steps.iter();
-    let moving: BTreeSet<Address> = steps.filter_map(|step| moved(stack, step)).collect();
+    let moving = steps.filter_map(|step| moved(stack, step));
+    let findings = stack.report.findings.iter();
+    let held = findings.filter_map(|finding| held(stack, finding));
+    let told: BTreeSet<Address> = moving.chain(held).collect();
     for image in &stack.images {
-        if moving.contains(&image.address) || image.wants.present().is_none() {
+        if told.contains(&image.address) || image.wants.present().is_none() {
             one_image(out, image, now);
         }
     }
@@ -61,6 +64,17 @@ fn moved(stack: &StackPlan, step: &Step) -> Option<Address> {
         | Action::RemoveLeftover(_) => return None,
     };
     Some(Address::Image(image.clone()))
+}
+
+/// The image whose build has failed.
+fn held(stack: &StackPlan, finding: &Finding) -> Option<Address> {
+    match (&finding.address, finding.code) {
+        (Address::Service(name), Code::FailedBefore) => {
+            let service = stack.stack.service(name)?;
+            Some(Address::Image(service.image.clone()))
+        }
+        _ => None,
+    }
 }
 
 fn one_image(out: &mut String, image: &PlannedImage, now: Timestamp) {
@@ -166,12 +180,15 @@ pub(crate) fn findings(out: &mut String, report: &Report) {
     }
 }
 
-/// The findings with what they are about. A build that goes by another name is
-/// said once for all services that run it by that.
+/// The findings with what they are about. What is the same for many services, such
+/// as a build that goes by another name, is said once for all of them.
 fn together(findings: &[Finding]) -> Vec<(String, &Finding)> {
     let is_same = |one: &Finding, other: &Finding| {
-        let both = one.code == Code::OtherName && other.code == Code::OtherName;
-        both && one.message == other.message
+        let is_shared = matches!(
+            one.code,
+            Code::OtherName | Code::FailedBefore | Code::JournalUnknown
+        );
+        is_shared && one.code == other.code && one.message == other.message
     };
     let mut told: Vec<Vec<&Finding>> = Vec::new();
     for finding in findings {

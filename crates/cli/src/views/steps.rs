@@ -211,21 +211,27 @@ fn changes(out: &mut String, update: &UpdateService) {
 
 /// Rollout settings, in the words of a stack file.
 fn settings(out: &mut String, settings: &SettingsChange) {
-    let mut line = |key: &str, from: String, to: &str| {
-        let field = format!("{} update_config.{key}  ", paint(CHANGE, "~"));
-        let _ = writeln!(out, "{}", changed(&field, from, to));
-    };
+    each_setting(settings, |key, from, to| {
+        let field = format!("{} {key}  ", paint(CHANGE, "~"));
+        let _ = writeln!(out, "{}", changed(&field, from, &to));
+    });
+}
+
+/// Each setting that changes, with its values.
+pub(super) fn each_setting(settings: &SettingsChange, mut tell: impl FnMut(&str, String, String)) {
     if let Some(Change { from, to }) = &settings.order {
-        line("order", from.word().to_owned(), to.word());
+        let (from, to) = (from.word().to_owned(), to.word().to_owned());
+        tell("update_config.order", from, to);
     }
     if let Some(Change { from, to }) = &settings.parallelism {
-        line("parallelism", at_once(*from), &at_once(*to));
+        tell("update_config.parallelism", at_once(*from), at_once(*to));
     }
     if let Some(Change { from, to }) = &settings.monitor_ms {
-        line("monitor", time(*from), &time(*to));
+        tell("update_config.monitor", time(*from), time(*to));
     }
     if let Some(Change { from, to }) = &settings.on_failure {
-        line("failure_action", from.word().to_owned(), to.word());
+        let (from, to) = (from.word().to_owned(), to.word().to_owned());
+        tell("update_config.failure_action", from, to);
     }
 }
 

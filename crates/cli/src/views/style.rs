@@ -53,12 +53,13 @@ pub(crate) fn lasting(seconds: u64) -> String {
     }
 }
 
-/// "7 days ago", seen from `now`.
+/// "7 days ago", seen from `now`. The clocks of two machines are never quite
+/// the same, so what is less than a minute ahead is of now.
 pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
     let seconds = now.as_second() - then.as_second();
     let (count, unit) = match seconds {
-        i64::MIN..0 => return "in the future".to_owned(),
-        0..60 => return "just now".to_owned(),
+        i64::MIN..=-60 => return "in the future".to_owned(),
+        -59..60 => return "just now".to_owned(),
         60..3600 => (seconds / 60, "minute"),
         3600..86_400 => (seconds / 3600, "hour"),
         86_400..5_184_000 => (seconds / 86_400, "day"),
@@ -85,6 +86,22 @@ pub(crate) fn until(end: Timestamp, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_a_little_ahead_is_of_now() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        for (then, expected) in [
+            (900, "in the future"),
+            (660, "in the future"),
+            (659, "just now"),
+            (600, "just now"),
+            (541, "just now"),
+            (540, "1 minute ago"),
+            (480, "2 minutes ago"),
+        ] {
+            assert_eq!(ago(at(then), at(600)), expected, "{then}");
+        }
+    }
 
     #[test]
     fn words_from_outside_forge_no_line_and_no_colour() {

@@ -8,9 +8,9 @@ use imgstack_spec::{Address, Follow, ImageRef, NodeName, Pin};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::fold::{beside, pieces, prose, width};
+use super::fold::{beside, listed, pieces, prose, width};
 use super::style::{BAD, BOLD, DIM, GOOD, WARN, ago, inline, paint, short, shortest};
-use crate::tags::{Details, More, Overview, Row, Run, Source, Standing};
+use crate::tags::{Details, More, Overview, Remembered, Row, Run, Source, Standing};
 
 /// What `tags` shows, and prints as JSON.
 #[derive(Debug, Serialize)]
@@ -168,6 +168,9 @@ fn below(out: &mut String, row: &Row, now: Timestamp) {
     if !runs.is_empty() {
         let _ = writeln!(out, "{}", pieces("      runs: ", &runs, 12));
     }
+    if let Some(remembered) = &row.journal {
+        past(out, remembered);
+    }
     match &row.details {
         Some(Known::Known(details)) => {
             let told = told(details, now);
@@ -185,6 +188,26 @@ fn below(out: &mut String, row: &Row, now: Timestamp) {
         }
         None => {}
     }
+}
+
+/// For which services it was good, and for which it failed.
+fn past(out: &mut String, remembered: &Remembered) {
+    let good = remembered.good.iter().map(|it| {
+        let since = it.since.strftime("%Y-%m-%d");
+        format!("{} since {since}", inline(it.service.as_str()))
+    });
+    let failed = remembered.failed.iter().map(|it| {
+        let at = it.at.strftime("%Y-%m-%d %H:%M UTC");
+        format!("{at} (service.{})", inline(it.service.as_str()))
+    });
+    let mut line = |lead: String, told: Vec<String>| {
+        if !told.is_empty() {
+            let listed = listed(&told.join(", "));
+            let _ = writeln!(out, "{}", pieces(&format!("      {lead} "), &listed, 12));
+        }
+    };
+    line(paint(GOOD, "good:"), good.collect());
+    line(paint(BAD, "failed on"), failed.collect());
 }
 
 /// "web on n1, n2 and n3 (starting);", a piece for each service.
@@ -298,6 +321,16 @@ fn notes(out: &mut String, image: &Overview, all: bool) {
             "where builds run is not known",
             Some(trouble),
         );
+    }
+    // Without the Swarm there is no journal either.
+    if let (Some(trouble), None) = (&image.journal_unknown, &image.running_unknown) {
+        let what = "which builds failed or were good is not known";
+        note(&mut notes, WARN, "!", what, Some(trouble));
+    }
+    for release in &image.unread_releases {
+        let trouble = Trouble::new(release.why.clone());
+        let what = format!("release {} of the journal cannot be read", release.number);
+        note(&mut notes, WARN, "!", &what, Some(&trouble));
     }
     for (build, runs) in others(&image.other_tasks) {
         let what = format!("{build} runs: {}", places(runs.into_iter()).join(" "));

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod documents;
+mod held;
 mod place;
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -172,6 +174,28 @@ fn what_holds_no_build_is_refused_with_what_to_write() {
     ]);
 }
 
+/// A later imgstack's release, or a spoilt one, may tell of a failure.
+#[test]
+fn who_goes_back_by_a_journal_that_is_not_whole_is_told() {
+    let place = Place::new();
+    let told = "so what failed there may count as good here";
+    place
+        .imgstack(&["rollback", "db"])
+        .ends(1)
+        .never_says(&[told]);
+    place.spoil_the_journal(7);
+    let one = ["Warning: release 7 of the journal cannot be read", told];
+    place.imgstack(&["rollback", "db"]).ends(1).says(&one);
+    place.spoil_the_journal(8);
+    let both = "releases 8, 7 of the journal cannot be read";
+    place.imgstack(&["rollback", "db"]).ends(1).says(&[both]);
+    // Who names a build needs no journal.
+    place
+        .imgstack(&["rollback", "db", "--to", "16-abc0000"])
+        .ends(0)
+        .never_says(&[told]);
+}
+
 #[test]
 fn another_major_version_is_refused_until_it_is_allowed() {
     let place = Place::new();
@@ -251,13 +275,13 @@ fn a_spec_that_has_no_place_for_the_line_is_left_whole() {
 fn files_are_found_from_anywhere_and_keep_what_they_are() {
     let place = Place::new();
     // A folder that is given with -f holds nothing but specs.
-    let folder = place.file("specs");
+    let folder = place.file("the specs");
     std::fs::create_dir(&folder).unwrap();
     std::fs::rename(place.file("imgstack.yaml"), folder.join("b.yaml")).unwrap();
     let spec = "apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\nmetadata: {name: other}\n";
     let endpoint = place.endpoint();
     let other = format!("{spec}spec: {{swarm: {{endpoint: \"{endpoint}\"}}, images: []}}\n");
-    place.write("specs/a.yaml", &other);
+    place.write("the specs/a.yaml", &other);
     let deploy = place.file("deploy");
     std::fs::create_dir(&deploy).unwrap();
     std::fs::rename(place.file("stack.yml"), place.file("real.yml")).unwrap();
@@ -268,13 +292,16 @@ fn files_are_found_from_anywhere_and_keep_what_they_are() {
     let mode = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(folder.join("b.yaml"), mode).unwrap();
     place
-        .imgstack_in(&deploy, &["pin", "-f", "../specs", "s_a", "16-abc0001"])
+        .imgstack_in(&deploy, &["pin", "-f", "../the specs", "s_a", "16-abc0001"])
         .ends(0)
-        .says(&["../specs/b.yaml.", "To do it: imgstack apply -f ../specs"]);
+        .says(&[
+            "../the specs/b.yaml.",
+            "To do it: imgstack apply -f '../the specs'",
+        ]);
     let line = "tag: \"16\"\n";
     let with = format!("{line}      pin: 16-abc0001\n");
-    assert_eq!(place.read("specs/b.yaml"), text.replace(line, &with));
-    assert_eq!(place.read("specs/a.yaml"), other);
+    assert_eq!(place.read("the specs/b.yaml"), text.replace(line, &with));
+    assert_eq!(place.read("the specs/a.yaml"), other);
     let mode = std::fs::metadata(folder.join("b.yaml")).unwrap();
     assert_eq!(mode.permissions().mode() & 0o7777, 0o600);
     assert!(deploy.join("stack.yml").is_symlink());

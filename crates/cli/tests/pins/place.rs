@@ -1,12 +1,14 @@
 //! A registry with builds, a Swarm that runs one, a spec and a stack file.
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
 use imgstack_sim::registry::{Build, Manner, Registry, Settings};
 use imgstack_sim::swarm::{NodeSetup, Role};
-use imgstack_sim::{Layout, World};
+use imgstack_sim::{Behaviour, Layout, World};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -17,7 +19,7 @@ const IMAGE: &str = "acme/db";
 pub const SECRET: &str = "mArKeD0secret";
 
 pub struct Place {
-    world: World,
+    pub world: World,
     pub registry: Registry,
     /// The digests of the builds `16-abc000N`, the oldest first; the tag `16`
     /// leads to the last, which the services `s_a` and `s_b` run.
@@ -88,6 +90,45 @@ impl Place {
         let mut build = Build::new(IMAGE, "fff0000", Timestamp::now());
         build.version = Some("17.1".to_owned());
         self.registry.push_build(&build, &["17-fff0000"]);
+    }
+
+    /// The tag `16` leads to a build that dies; returns its digest.
+    pub fn push_bad(&self, sha: &str) -> String {
+        let mut build = Build::new(IMAGE, sha, Timestamp::now());
+        build.behaviour = Behaviour {
+            ends_after_ms: Some(200),
+            exit_code: 1,
+            ..Behaviour::default()
+        };
+        let tag = format!("16-{sha}");
+        self.registry.push_build(&build, &[&tag, "16"]).digest
+    }
+
+    /// The tag `16` leads to another good build; returns its digest.
+    pub fn push_good(&self, sha: &str) -> String {
+        let build = Build::new(IMAGE, sha, Timestamp::now());
+        let tag = format!("16-{sha}");
+        self.registry.push_build(&build, &[&tag, "16"]).digest
+    }
+
+    /// A page of the journal that no imgstack has written.
+    pub fn spoil_the_journal(&self, number: u32) {
+        let body = json!({
+            "Name": format!("imgstack.release.s.{number}"),
+            "Labels": {"dev.imgstack.release": "s"},
+            "Data": "aGVsbG8K",
+        });
+        let body = body.to_string();
+        let mut engine = UnixStream::connect(self.world.socket("n1")).unwrap();
+        let length = body.len();
+        let head = format!(
+            "POST /configs/create HTTP/1.1\r\nHost: n1\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+        );
+        engine.write_all((head + &body).as_bytes()).unwrap();
+        let mut answer = String::new();
+        engine.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
     }
 
     pub fn repository(&self) -> String {
@@ -179,7 +220,7 @@ fn service(name: &str, image: &str) -> Value {
 /// How the program ended, and what it said.
 pub struct Said {
     code: Option<i32>,
-    stdout: String,
+    pub stdout: String,
     stderr: String,
 }
 
@@ -192,6 +233,12 @@ impl Said {
     pub fn ends(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}", self.all());
         self
+    }
+
+    /// What it said as one document.
+    #[track_caller]
+    pub fn document(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("{}", self.all()))
     }
 
     /// All of these, on however many lines.

@@ -22,11 +22,12 @@
 //! - `release`: a release as data;
 //! - `page`: the same as a config, cut to the size that old engines take;
 //! - `read`: the journal of a stack, in one request; `builds`: what it knows of
-//!   builds, good and failed;
+//!   builds, good and failed; `history`: the same for a plan;
 //! - `record`: what a run has to tell; `write`: begins and ends a page, and
 //!   removes the oldest.
 
 mod builds;
+mod history;
 mod page;
 mod read;
 mod record;

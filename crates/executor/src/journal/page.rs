@@ -32,10 +32,11 @@ pub fn config_name(stack: &StackName, number: u64) -> String {
     format!("imgstack.release.{}.{number}", stack_key(stack))
 }
 
-/// The number in the name of a page.
+/// The number in the name of a page: no page of ours has one so great that
+/// there is none after it.
 pub(super) fn number(stack: &StackName, name: &str) -> Option<u64> {
     let (_, number) = name.rsplit_once('.')?;
-    let number = number.parse().ok()?;
+    let number = u64::from(number.parse::<u32>().ok()?);
     // `007` would be another page of the same number.
     (name.to_lowercase() == config_name(stack, number)).then_some(number)
 }
@@ -132,6 +133,7 @@ pub(super) fn read(number: u64, config: &Config) -> Result<Release, Unreadable> 
 
 #[cfg(test)]
 pub(super) mod tests {
+    use imgstack_planner::SettingsChange;
     use imgstack_swarm::{ConfigId, PreviousSpec, RawService};
     use jiff::Timestamp;
     use serde_json::json;
@@ -149,6 +151,7 @@ pub(super) mod tests {
             address: format!("node.host-{at}").parse().unwrap(),
             action: "pull".to_owned(),
             image: None,
+            settings: SettingsChange::default(),
             reasons: vec!["does not hold the image".to_owned()],
         };
         let update = |at: usize| PlannedStep {
@@ -161,6 +164,7 @@ pub(super) mod tests {
                 from: image("a"),
                 to: image("b"),
             }),
+            settings: SettingsChange::default(),
             reasons: vec!["the tag `1` moved".to_owned()],
         };
         let previous = |at: usize| {
@@ -223,6 +227,7 @@ pub(super) mod tests {
             ("shop", "imgstack.release.shop.x", None),
             ("shop", "imgstack.release.shop", None),
             ("shop", "imgstack.release.shop-2.7", None),
+            ("shop", "imgstack.release.shop.18446744073709551615", None),
         ];
         for (of, name, expected) in table {
             assert_eq!(number(&stack(of), name), expected, "{of}: {name}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use imgstack_planner::StepId;
+use imgstack_planner::{SettingsChange, StepId};
 use imgstack_spec::{Address, ServiceName};
 use imgstack_swarm::PreviousSpec;
 use jiff::Timestamp;
@@ -104,6 +104,9 @@ pub struct PlannedStep {
     /// For the update of a service: from which image to which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageChange>,
+    /// The rollout settings of a service that change.
+    #[serde(default, skip_serializing_if = "SettingsChange::is_empty")]
+    pub settings: SettingsChange,
     /// Why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,

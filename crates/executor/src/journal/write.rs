@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use imgstack_planner::{Action, StackPlan, Step};
+use imgstack_planner::{Action, SettingsChange, StackPlan, Step};
 use imgstack_spec::{ServiceName, StackName};
 use imgstack_swarm::{Config, ConfigId, Error, Manager, NewConfig, PreviousSpec, spec_digest};
 use jiff::Timestamp;
@@ -207,12 +207,22 @@ fn planned(place: usize, step: &Step) -> PlannedStep {
         | Action::RotateCredential(_)
         | Action::RemoveImage(_) => None,
     };
+    let settings = match &step.action {
+        Action::UpdateService(update) => update.settings.clone(),
+        Action::AdjustService(adjust) => adjust.settings.clone(),
+        Action::RemoveLeftover(_)
+        | Action::LogIn(_)
+        | Action::PullImage(_)
+        | Action::RotateCredential(_)
+        | Action::RemoveImage(_) => SettingsChange::default(),
+    };
     PlannedStep {
         place,
         id: step.id.clone(),
         address: step.address.clone(),
         action: step.action.verb().to_owned(),
         image,
+        settings,
         reasons: step.reasons.clone(),
     }
 }

@@ -105,8 +105,8 @@ impl Taking<'_> {
                 }
                 Err(error) => {
                     watch.forget();
-                    let may_pass = error.is_retryable() && answered.elapsed() < SILENCE;
-                    if !may_pass {
+                    let may_pass = error.is_retryable() || is_lost(&error);
+                    if !may_pass || answered.elapsed() >= SILENCE {
                         return Err(LockError::engine(self.stack, error));
                     }
                     // Whether it is free is to be seen anew.
@@ -141,8 +141,12 @@ impl Taking<'_> {
         };
         match self.manager.create_config(&config).await {
             Ok(id) => Ok(Looked::Ours(id)),
+            Err(error) if error.is_conflict() => self.look().await,
             // After a lost answer it may be there all the same.
-            Err(error) if error.is_conflict() || is_lost(&error) => self.look().await,
+            Err(error) if is_lost(&error) => match self.look().await? {
+                Looked::Free => Err(error),
+                looked => Ok(looked),
+            },
             Err(error) => Err(error),
         }
     }

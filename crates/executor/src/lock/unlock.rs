@@ -29,6 +29,9 @@ pub enum Unlocked {
 /// watched for [`super::STALE`] and did not move. `watching` is told of a lock
 /// that is watched.
 ///
+/// What is forced is the lock that was found. One that somebody takes after it
+/// is another's, whom nobody meant.
+///
 /// # Errors
 /// [`LockError::Held`] when its holder lives.
 pub async fn unlock(
@@ -41,6 +44,7 @@ pub async fn unlock(
 ) -> Result<Unlocked, LockError> {
     let engine = |error| LockError::engine(stack, error);
     let (mut watch, mut told, mut attempts) = (Watch::default(), false, 0);
+    let mut meant = None;
     loop {
         let Some(found) = standing(manager, stack).await.map_err(engine)? else {
             return Ok(Unlocked::NotLocked);
@@ -49,8 +53,9 @@ pub async fn unlock(
             remove(manager, &found.config).await.map_err(engine)?;
             return Ok(removed(found));
         }
+        let is_meant = *meant.get_or_insert_with(|| found.config.id.clone()) == found.config.id;
         let dead = match watch.look(&found, &pace) {
-            _ if force => true,
+            _ if force && is_meant => true,
             Pulse::Gone => true,
             Pulse::Alive => {
                 let holder = Box::new(found.holder);

@@ -89,6 +89,7 @@ async fn went_badly(
         update,
         id: &previous.service_id,
         previous,
+        ran: rollout.ran(),
         ours: rollout.ours(),
         cancel: run.cancel,
     };

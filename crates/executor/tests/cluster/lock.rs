@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use imgstack_executor::lock::{LockError, Lost, Unlocked, standing, unlock};
+use imgstack_sim::{Fault, Trigger};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -142,6 +143,81 @@ async fn unlock_spares_the_living() {
     assert!(matches!(unlock().await.unwrap(), Unlocked::Removed(_)));
     assert!(began.elapsed() >= PACE.stale);
     assert_eq!(stage.config().await, None);
+}
+
+/// It may have been made all the same, or not: either way it is had.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_whose_creation_was_not_answered_is_had() {
+    for fault in [Fault::Cut, Fault::Refuse] {
+        let stage = Stage::new().await;
+        let faults = &stage.world.server.faults;
+        faults.set(Trigger::once("POST", "/configs/create"), fault);
+        let lock = stage.lock_for("ann", NO_WAIT).await.unwrap();
+        assert_eq!(faults.hits(), 1);
+        lock.check().await.unwrap();
+        lock.release().await.unwrap();
+        assert_eq!(stage.config().await, None);
+    }
+}
+
+/// A manager that takes nothing and yet answers questions is not asked without
+/// a pause, and not for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_cannot_be_made_is_not_tried_without_a_pause() {
+    let stage = Stage::new().await;
+    let faults = &stage.world.server.faults;
+    let creation = Trigger {
+        times: None,
+        ..Trigger::once("POST", "/configs/create")
+    };
+    faults.set(creation, Fault::Refuse);
+    let cancel = CancellationToken::new();
+    let stop = async {
+        sleep(PACE.look * 50).await;
+        cancel.cancel();
+    };
+    let (taken, ()) = tokio::join!(stage.lock_until("ann", LONG, &cancel), stop);
+    assert!(taken.is_err());
+    assert!(faults.hits() <= 60, "{} attempts", faults.hits());
+}
+
+/// Who is forced out is who was found: not the next one, who came while the
+/// manager was slow.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_came_meanwhile_is_not_forced() {
+    let stage = Stage::new().await;
+    let ann = stage.lock_for("ann", NO_WAIT).await.unwrap();
+    let faults = &stage.world.server.faults;
+    let overtaken = Fault::Answer {
+        status: 500,
+        headers: Vec::new(),
+        body: r#"{"message": "rpc error: update out of sequence"}"#.to_owned(),
+    };
+    let updates = Trigger {
+        times: None,
+        ..Trigger::once("POST", "/update")
+    };
+    faults.set(updates, overtaken);
+    let cancel = CancellationToken::new();
+    let (manager, stack) = (&stage.manager, &stage.stack);
+    let forced = unlock(manager, stack, true, PACE, &cancel, &|_| {});
+    let meanwhile = async {
+        while faults.hits() == 0 {
+            sleep(PACE.look).await;
+        }
+        ann.release().await.unwrap();
+        let bob = stage.lock_for("bob", NO_WAIT).await.unwrap();
+        faults.clear();
+        bob
+    };
+    let (forced, bob) = tokio::join!(forced, meanwhile);
+    bob.check().await.unwrap();
+    match forced {
+        Err(LockError::Held { holder, .. }) => assert_eq!(holder.owner, "bob"),
+        // It looked while there was none.
+        Ok(Unlocked::NotLocked) => {}
+        other => panic!("{other:?}"),
+    }
 }
 
 /// What a taker that was killed on the way has left is nobody's: the next one

@@ -139,6 +139,7 @@ impl Stage {
             cluster: Known::Known("c1".to_owned()),
             targets: Vec::new(),
             only: Only::Everything,
+            retry_failed: false,
             images: Vec::new(),
             steps,
             report: Report::default(),

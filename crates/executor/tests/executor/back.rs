@@ -381,3 +381,45 @@ async fn who_asks_to_stop_while_it_goes_back_is_told_that_it_does() {
     let took = told.took;
     assert!(took < std::time::Duration::from_millis(400), "{took:?}");
 }
+
+/// No task ran before: there is nothing to go back to.
+#[tokio::test]
+async fn what_did_not_run_before_is_left_where_it_is() {
+    let world = pausing(&[paused(8)]);
+    world.tasks(&[vec![task("t1", &old(), "pending")], vec![failed()]]);
+    let told = world.apply().await;
+    is(told.failure(), Whose::Imgstack, BackState::Needless);
+    assert_eq!(world.sent().len(), 1);
+    assert_eq!(told.failure().now, Some(new()));
+    assert!(!told.kinds().contains(&"going_back".to_owned()));
+}
+
+/// What was not whole before is not waited for to become so.
+#[tokio::test]
+async fn a_service_that_ran_in_part_is_back_when_as_much_runs() {
+    let two = |mut service: Value| {
+        service["Spec"]["Mode"]["Replicated"]["Replicas"] = json!(2);
+        service
+    };
+    let faces = [before(7), before(7), paused(8), paused(8), back(9)];
+    let mut world = World::web(&faces.map(two));
+    let sight = seen(7, &two(before(7))["Spec"]);
+    world.plan.seen.insert("web".parse().unwrap(), sight);
+    world.update(|update| update.timeout_seconds = 60);
+    let mut pending = task("t4", &old(), "pending");
+    pending["Slot"] = json!(2);
+    world.tasks(&[
+        vec![task("t1", &old(), "running"), pending.clone()],
+        vec![failed()],
+        vec![task("t3", &old(), "running"), pending],
+    ]);
+    let told = world.apply().await;
+    is(told.failure(), Whose::Imgstack, BackState::Stuck);
+    let words = "went back to the previous spec, of which 1 of 2 tasks run: pending";
+    assert!(
+        told.failure().message.contains(words),
+        "{:?}",
+        told.failure()
+    );
+    assert!(told.took < std::time::Duration::from_secs(5));
+}

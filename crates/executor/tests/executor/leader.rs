@@ -370,4 +370,8 @@ async fn somebody_who_asks_to_stop_is_not_kept_waiting_for_a_leader() {
     assert_eq!(world.sent().len(), 0);
     // What was under way was waited for.
     assert_eq!(ran(&world, "a"), ["leads", "switch over"]);
+    let mut world = group(&[("a", YES)], Some("a"), SWITCHOVER);
+    world.cancel_at = Some("step_started");
+    assert_eq!(world.apply().await.steps(), [StepOutcome::NotStarted]);
+    assert_eq!(ran(&world, "a"), ["leads"]);
 }

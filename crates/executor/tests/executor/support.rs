@@ -309,6 +309,7 @@ fn plan(names: &[&str]) -> StackPlan {
         cluster: Known::Known("c1".to_owned()),
         targets: Vec::new(),
         only: Only::Everything,
+        retry_failed: false,
         images: Vec::new(),
         steps,
         report: Report::default(),

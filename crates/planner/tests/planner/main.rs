@@ -5,6 +5,7 @@
 mod credentials;
 mod follow;
 mod freshness;
+mod held;
 mod leader;
 mod major;
 mod nodes;

@@ -150,6 +150,63 @@ fn a_label_speaks_where_a_tag_hides_the_step() {
     assert_eq!(guarded(&pinned.planned()).len(), 2);
 }
 
+/// A pin by digest that says nothing of its version goes through, with a word:
+/// what runs does say.
+#[test]
+fn a_digest_that_names_no_version_is_no_reason_to_stop_but_worth_a_word() {
+    let unknown = "note service.pg: whether the pin is of the major version that runs is not \
+                   known: no major version is named by what is wanted (a digest, without a \
+                   version label)";
+    let table: [(&str, Option<Pin>, &[&str]); 4] = [
+        ("16", Some(Pin::Digest(digest('b'))), &[unknown]),
+        ("16", Some(Pin::Tag("16-abc1234".parse().unwrap())), &[]),
+        // Nothing is known on either side, as with every `latest`.
+        ("latest", Some(Pin::Digest(digest('b'))), &[]),
+        ("16", None, &[]),
+    ];
+    for (runs, pin, expected) in table {
+        let mut world = World::new('b');
+        world.both("pg", &[], &image(runs, 'a'));
+        world.build('a', &["linux/amd64"]);
+        if let Some(pin) = pin.clone() {
+            world.pin(pin);
+        }
+        let plan = world.planned();
+        assert!(ids(&plan).contains(&"update service.pg".to_owned()));
+        assert_eq!(said(&plan), expected, "{runs}, {pin:?}");
+    }
+}
+
+#[test]
+fn the_same_build_under_a_name_of_another_version_is_no_step() {
+    let mut world = world("16", "17");
+    world.service("pg").image = image("16", 'b');
+    world.service("pg").tasks[0].image = image("16", 'b');
+    let plan = world.planned();
+    assert!(guarded(&plan).is_empty(), "{:?}", guarded(&plan));
+    // As long as one task runs another, it is one.
+    world.service("pg").tasks[0].image = image("16", 'a');
+    assert_eq!(guarded(&world.planned()).len(), 2);
+}
+
+/// What runs, while `ghcr.io/acme/pg:17` is wanted.
+#[test]
+fn an_image_that_moves_to_another_registry_keeps_its_tags() {
+    let table = [
+        ("docker.io/library/pg", true),
+        ("registry.example.org:5000/mirror/pg", true),
+        ("docker.io/library/nginx", false),
+    ];
+    for (repository, stops) in table {
+        let mut world = world("17", "17");
+        let runs = format!("{repository}:16@{}", digest('a'));
+        world.service("pg").image.clone_from(&runs);
+        world.service("pg").tasks[0].image = runs;
+        let plan = world.planned();
+        assert_eq!(!guarded(&plan).is_empty(), stops, "{repository}");
+    }
+}
+
 #[test]
 fn what_is_allowed_is_done_and_told() {
     let mut world = world("16", "17");

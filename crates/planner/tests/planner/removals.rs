@@ -1,7 +1,8 @@
 //! What goes from nodes, and what never does.
 
-use imgstack_planner::{Action, Known, Observed, References, StackPlan};
+use imgstack_planner::{Action, GoodBuild, Known, Observed, References, StackPlan, UnreadRelease};
 
+use crate::held::{failed, history};
 use crate::nodes::{after, again, world};
 use crate::support::{World, digest, ids, image, said, trouble};
 
@@ -213,4 +214,110 @@ fn two_images_of_one_repository_remove_a_build_once_and_keep_each_others() {
     // What `again` means stays, though nothing runs it.
     assert_eq!(means(Observed::Present(digest('d'))), "cef");
     assert_eq!(means(Observed::Unknown(trouble("down"))), "");
+}
+
+/// `pg` ran that build well, as a release shows.
+fn good(world: &mut World, digit: char, release: u64) {
+    let past = history(world).services.entry("pg".parse().unwrap());
+    past.or_default().good.push(GoodBuild {
+        digest: digest(digit),
+        image: image("16", digit).parse().unwrap(),
+        at: "2026-02-01T06:00:00Z".parse().unwrap(),
+        release,
+        converged: true,
+    });
+}
+
+fn unread(world: &mut World, number: u64) {
+    history(world).unreadable.push(UnreadRelease {
+        number,
+        why: "spoilt".to_owned(),
+    });
+}
+
+/// The way back is the last good build beside the wanted one, that failed for no
+/// service of the image.
+#[test]
+fn the_way_back_stays_however_few_are_kept() {
+    type Change = fn(&mut World);
+    let kept = |why: &str| {
+        format!(
+            "attention image.pg: old builds stay on the nodes: {why}, so that it is not known which one to go back to"
+        )
+    };
+    let unread_page = kept("a release of the journal cannot be read");
+    let table: [(&str, Change, &str, &str); 9] = [
+        ("nothing is known of builds", |_| {}, "cdef", ""),
+        ("the wanted one alone", |it| good(it, 'a', 3), "cdef", ""),
+        (
+            "the wanted one, and one before it",
+            |it| {
+                good(it, 'a', 3);
+                good(it, 'd', 2);
+            },
+            "cef",
+            "",
+        ),
+        (
+            "of two the last",
+            |it| {
+                good(it, 'd', 2);
+                good(it, 'e', 1);
+            },
+            "cef",
+            "",
+        ),
+        (
+            "one failed for another service",
+            |it| {
+                good(it, 'd', 2);
+                good(it, 'e', 1);
+                it.both("pg-2", &[], &image("16", 'a'));
+                failed(it, "pg-2", 'd', 2);
+            },
+            "cdf",
+            "",
+        ),
+        (
+            "an older release is not read",
+            |it| {
+                good(it, 'd', 2);
+                unread(it, 1);
+            },
+            "cef",
+            "",
+        ),
+        (
+            "a newer release is not read",
+            |it| {
+                good(it, 'd', 2);
+                unread(it, 3);
+            },
+            "",
+            &unread_page,
+        ),
+        (
+            "the only release is not read",
+            |it| unread(it, 1),
+            "",
+            &unread_page,
+        ),
+        (
+            "the journal is unknown",
+            |it| {
+                it.inventory.history = Known::Unknown(trouble("403"));
+            },
+            "",
+            &kept("the journal cannot be read (403)"),
+        ),
+    ];
+    for (what, change, expected, told) in table {
+        let mut world = hoard(1);
+        change(&mut world);
+        let plan = world.planned();
+        assert_eq!(removed(&plan, "n2"), expected, "{what}");
+        let is_told = |it: &String| it.contains("old builds stay");
+        let said: Vec<_> = said(&plan).into_iter().filter(is_told).collect();
+        assert_eq!(said.concat(), told, "{what}");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use imgstack_planner::{
-    Acceptance, Availability, Build, Disk, Inventory, Known, Observed, ObservedCredential,
+    Acceptance, Availability, Build, Disk, History, Inventory, Known, Observed, ObservedCredential,
     ObservedEngine, ObservedImage, ObservedNode, ObservedService, ObservedTags, ObservedTask, Only,
     Options, PullSize, Seen, ServiceMode, StackPlan, StoredBuild, Trouble, UpdateSettings,
     UpdateState, UpdateStatus, choice, plan, undated, unled,
@@ -92,6 +92,7 @@ impl World {
                 warnings: Vec::new(),
                 stack_files: BTreeMap::new(),
                 leaders: BTreeMap::new(),
+                history: Known::Known(History::default()),
             },
         };
         for host in ["n1", "n2", "n3"] {
@@ -201,6 +202,7 @@ impl World {
         let options = Options {
             targets: targets.collect(),
             only,
+            ..Options::default()
         };
         plan(&self.stack, &self.inventory, &options)
     }

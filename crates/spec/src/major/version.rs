@@ -38,6 +38,34 @@ pub(super) enum Reading {
     Nothing,
 }
 
+/// Words whose number is the version of what an image is built on, not its own:
+/// `ubi8-15.4`. It speaks where nothing else does.
+const BASES: [&str; 17] = [
+    "alma",
+    "almalinux",
+    "alpine",
+    "centos",
+    "deb",
+    "debian",
+    "el",
+    "fedora",
+    "leap",
+    "ltsc",
+    "ol",
+    "oraclelinux",
+    "rhel",
+    "rocky",
+    "rockylinux",
+    "ubi",
+    "ubuntu",
+];
+
+/// Names of machines, whose numbers are no versions of anything.
+const MACHINES: [&str; 19] = [
+    "aarch64", "amd64", "arm32v5", "arm32v6", "arm32v7", "arm64", "arm64v8", "armv5", "armv6",
+    "armv7", "i386", "i586", "i686", "mips64le", "ppc64le", "riscv64", "s390x", "x64", "x86",
+];
+
 /// A major version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named {
@@ -85,35 +113,51 @@ pub(super) fn read(text: &str) -> Reading {
     let lower = text.to_ascii_lowercase();
     let words = lower.split(|c: char| !c.is_ascii_alphanumeric() && c != '.');
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    let mut first = None;
+    let (mut first, mut base, mut format) = (None, None, None);
     let mut data = BTreeMap::new();
     for (at, word) in words.iter().enumerate() {
-        if !word.bytes().any(|b| b.is_ascii_digit()) {
+        let before = at.checked_sub(1).map_or("", |before| words[before]);
+        if !word.bytes().any(|b| b.is_ascii_digit()) || is_machine(word, before) {
             continue;
         }
-        let before = at.checked_sub(1).map_or("", |before| words[before]);
         let after = words.get(at + 1).copied().unwrap_or_default();
         let found = part(word, before, after);
-        if let Part::Major(name, major) = &found
-            && let Some(name) = DATA.iter().find(|data| *data == name)
-        {
-            data.insert(*name, *major);
+        if let Part::Major(name, major) = &found {
+            if BASES.contains(name) {
+                base = base.or(Some(*major));
+                continue;
+            }
+            if let Some(name) = DATA.iter().find(|data| *data == name) {
+                format = format.or(Some(*major));
+                data.insert(*name, *major);
+            }
         }
         first = first.or(Some(found));
     }
-    match first {
-        Some(Part::Major(_, major)) => Reading::Named(Named {
+    // A date or a commit before it takes nothing from a format of data.
+    let major = match first {
+        Some(Part::Major(_, major)) => Some(major),
+        Some(Part::Date | Part::Commit | Part::Other) | None => format.or(base),
+    };
+    match (major, first) {
+        (Some(major), _) => Reading::Named(Named {
             text: shown(text),
             major,
             data,
         }),
-        Some(Part::Date) => Reading::Date,
-        Some(Part::Commit) => Reading::Commit,
-        Some(Part::Other) | None => Reading::Nothing,
+        (None, Some(Part::Date)) => Reading::Date,
+        (None, Some(Part::Commit)) => Reading::Commit,
+        (None, Some(Part::Major(..) | Part::Other) | None) => Reading::Nothing,
     }
 }
 
+/// Whether a word is a machine's name, or the second half of `x86_64`.
+fn is_machine(word: &str, before: &str) -> bool {
+    MACHINES.contains(&word) || (before, word) == ("x86", "64")
+}
+
 /// What a word with a digit in it is.
+#[derive(Clone, Copy)]
 enum Part<'t> {
     /// A major version, of what is called so.
     Major(&'t str, u32),

@@ -443,3 +443,90 @@ async fn questions_that_cannot_be_put() {
         assert_eq!(why(&answer), expected);
     }
 }
+
+/// (tasks as container, exit code, state and node; the one that leads, or why
+/// it is not known)
+#[tokio::test]
+async fn a_service_leads_by_one_of_its_tasks() {
+    use TaskState::{Pending, Running, Shutdown, Starting};
+    type Case<'a> = (
+        &'a [(&'a str, i64, TaskState, &'a str)],
+        Result<&'a str, &'a str>,
+    );
+    let table: [Case<'_>; 10] = [
+        (&[], Ok("")),
+        (&[("c1", 1, Running, "n1")], Ok("")),
+        (&[("c1", 0, Running, "n1")], Ok("c1")),
+        (
+            &[("c1", 1, Running, "n1"), ("c2", 0, Starting, "n1")],
+            Ok("c2"),
+        ),
+        // What has no container leads nobody, and what is over is not asked.
+        (
+            &[("c1", 0, Pending, "n1"), ("c2", 0, Shutdown, "n1")],
+            Ok(""),
+        ),
+        (
+            &[("c1", 127, Running, "n1")],
+            Err("`leads` cannot be run in the container (exit code 127), on here"),
+        ),
+        // One that says yes is enough, and a no is not.
+        (
+            &[("c1", 127, Running, "n1"), ("c2", 0, Running, "n1")],
+            Ok("c2"),
+        ),
+        (
+            &[("c1", 127, Running, "n1"), ("c2", 1, Running, "n1")],
+            Err("`leads` cannot be run"),
+        ),
+        (
+            &[("c1", 0, Running, "down")],
+            Err("there does not answer the managers"),
+        ),
+        (
+            &[("c1", 0, Running, "gone")],
+            Err("its node is not in the Swarm any more"),
+        ),
+    ];
+    let mut nodes = [node(), node()];
+    "here".clone_into(&mut nodes[0].hostname);
+    nodes[1].id = NodeId::new("down");
+    nodes[1].state = NodeState::Down;
+    "there".clone_into(&mut nodes[1].hostname);
+    let question = Question::Exec(vec!["leads".parse().unwrap()]);
+    for (tasks, expected) in table {
+        let engine = Engine::start();
+        let tasks = tasks.iter().map(|(container, code, state, node)| {
+            let path = |text: String| -> &'static str { text.leak() };
+            let id = ok(json!({"Id": format!("e-{container}")}));
+            engine.on(path(format!("POST /containers/{container}/exec")), &[id]);
+            let quiet = Reply::Bytes(Vec::new());
+            engine.on(path(format!("POST /exec/e-{container}/start")), &[quiet]);
+            let end = ok(json!({"Running": false, "ExitCode": code}));
+            engine.on(path(format!("GET /exec/e-{container}/json")), &[end]);
+            let desired = if *state == Shutdown {
+                Shutdown
+            } else {
+                Running
+            };
+            Task {
+                container_id: Some((*container).to_owned()),
+                state: *state,
+                desired_state: desired,
+                node_id: Some(NodeId::new(*node)),
+                ..task()
+            }
+        });
+        let tasks: Vec<Task> = tasks.collect();
+        let asker = Asker::new(&engine.connect().await.unwrap(), []);
+        let leading = asker.leading(&question, WITHIN, &tasks, &nodes).await;
+        match (leading, expected) {
+            (Ok(task), Ok(container)) => {
+                let found = task.and_then(|task| task.container_id.as_deref());
+                assert_eq!(found.unwrap_or_default(), container, "{tasks:?}");
+            }
+            (Err(unasked), Err(why)) => assert!(unasked.why.starts_with(why), "{unasked:?}"),
+            (leading, _) => panic!("{leading:?} is not {expected:?}"),
+        }
+    }
+}
