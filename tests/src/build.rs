@@ -33,6 +33,12 @@ pub enum Kind {
     Ending,
     /// Runs, but its healthcheck fails.
     Unhealthy,
+    /// Answers as Patroni does, and holds elections with its like.
+    Patroni,
+    /// The same, but as a replica it never catches up.
+    PatroniLagging,
+    /// The same, but after five seconds it is not ready any more.
+    PatroniFading,
 }
 
 /// One build.

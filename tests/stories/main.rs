@@ -10,6 +10,7 @@ mod build;
 mod credentials;
 mod failures;
 mod fleet;
+mod gates;
 mod held;
 mod journal;
 mod leader;

@@ -40,6 +40,9 @@ pub(super) fn compose(build: &Build) -> Result<Image, BuildError> {
         LAYER,
         layer::base(&build.busybox).map_err(failed)?,
     )];
+    if let Some(programs) = layer::programs(build.kind).map_err(failed)? {
+        layers.push(Blob::new(LAYER, programs));
+    }
     let upon = build.base.iter().filter(|base| base.note != Note::Nothing);
     let upon = upon.map(|base| (&base.sha, 0));
     for (sha, ballast) in upon.chain([(&build.sha, build.ballast)]) {
@@ -187,7 +190,7 @@ fn config(build: &Build, platform: &Platform, layers: &[Blob]) -> Blob {
 /// words.
 fn behaviour(build: &Build) -> Value {
     let mut told = own_behaviour(build);
-    told["programs"] = json!([
+    let mut programs = json!([
         {"command": ["true"]},
         {"command": ["false"], "exitCode": 1},
         {"command": ["cat", "/etc/build"], "stdout": [build.sha]},
@@ -197,13 +200,26 @@ fn behaviour(build: &Build) -> Value {
             "exitCode": 3, "stdout": ["lag is 3 MB"], "stderr": ["too much"],
         },
     ]);
+    // Who leads, a story tells: the members of a simulation hold no elections.
+    let ready = match build.kind {
+        Kind::Patroni => Some(0),
+        Kind::PatroniLagging | Kind::PatroniFading => Some(1),
+        Kind::Good | Kind::Unhealthy | Kind::Ending | Kind::Dying => None,
+    };
+    if let (Some(code), Some(programs)) = (ready, programs.as_array_mut()) {
+        let command = ["patroni", "is", "readiness"];
+        programs.push(json!({"command": command, "exitCode": code}));
+    }
+    told["programs"] = programs;
     told
 }
 
 fn own_behaviour(build: &Build) -> Value {
     let runs = format!("build {} runs", build.sha);
     match build.kind {
-        Kind::Good => json!({"stdout": [runs]}),
+        Kind::Good | Kind::Patroni | Kind::PatroniLagging | Kind::PatroniFading => {
+            json!({"stdout": [runs]})
+        }
         Kind::Unhealthy => {
             json!({"stdout": [runs], "unhealthy": true, "healthAfterMs": 1500, "exitCode": 143})
         }
@@ -234,6 +250,9 @@ fn command(kind: Kind) -> &'static str {
             "echo \"build $(cat /etc/build) starts\"; echo 'opening the database'; \
              echo 'FATAL: data directory has wrong ownership' >&2; exit 1"
         }
+        Kind::Patroni => "exec patroni serve good",
+        Kind::PatroniLagging => "exec patroni serve lagging",
+        Kind::PatroniFading => "exec patroni serve fading",
     }
 }
 
@@ -252,6 +271,12 @@ fn healthcheck(kind: Kind) -> Option<Value> {
             "Interval": SECOND,
             "Timeout": 5 * SECOND,
             "Retries": 2,
+        })),
+        Kind::Patroni | Kind::PatroniLagging | Kind::PatroniFading => Some(json!({
+            "Test": ["CMD", "patroni", "is", "liveness"],
+            "Interval": SECOND,
+            "Timeout": 5 * SECOND,
+            "Retries": 3,
         })),
         Kind::Dying | Kind::Ending => None,
     }
@@ -280,7 +305,7 @@ mod tests {
     fn the_same_build_has_the_same_digest_and_another_one_another() {
         let first = build("abc1234", Kind::Good);
         assert_eq!(digest(&first), digest(&first));
-        let kinds = [Kind::Dying, Kind::Ending, Kind::Unhealthy];
+        let kinds = [Kind::Dying, Kind::Ending, Kind::Unhealthy, Kind::Patroni];
         let mut others: Vec<Build> = kinds.map(|kind| build("abc1234", kind)).into();
         others.push(build("def5678", Kind::Good));
         others.push(Build {

@@ -1,4 +1,4 @@
-//! The two layers of a build, as tar archives that depend on nothing but their
+//! The layers of a build, as tar archives that depend on nothing but their
 //! contents: no owner, no time.
 
 use std::io;
@@ -6,11 +6,14 @@ use std::path::Path;
 
 use tar::{Builder, EntryType, Header};
 
+use super::Kind;
+
 /// What the builds and the tests' services call; all are busybox.
-const APPLETS: [&str; 35] = [
-    "awk", "cat", "chmod", "chown", "cp", "date", "dd", "df", "echo", "env", "false", "grep",
-    "head", "hostname", "httpd", "id", "kill", "ls", "mkdir", "mount", "nc", "nslookup", "ps",
-    "rm", "sed", "sh", "sleep", "sort", "stat", "tail", "test", "touch", "true", "wc", "wget",
+const APPLETS: [&str; 38] = [
+    "awk", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "df", "echo", "env", "false",
+    "grep", "head", "hostname", "httpd", "id", "kill", "ls", "mkdir", "mount", "mv", "nc",
+    "nslookup", "ps", "rm", "sed", "sh", "sleep", "sort", "stat", "tail", "test", "timeout",
+    "touch", "true", "wc", "wget",
 ];
 
 const USERS: &str = "root:x:0:0:root:/:/bin/sh\npostgres:x:70:70:postgres:/:/bin/sh\n";
@@ -49,6 +52,27 @@ pub(super) fn base(busybox: &Path) -> io::Result<Vec<u8>> {
         GROUPS.as_bytes(),
     )?;
     archive.into_inner()
+}
+
+/// What stands in for Patroni.
+const PATRONI: &str = include_str!("patroni.sh");
+
+/// What some kinds of builds have beside busybox.
+pub(super) fn programs(kind: Kind) -> io::Result<Option<Vec<u8>>> {
+    match kind {
+        Kind::Good | Kind::Dying | Kind::Ending | Kind::Unhealthy => return Ok(None),
+        Kind::Patroni | Kind::PatroniLagging | Kind::PatroniFading => {}
+    }
+    let mut archive = Builder::new(Vec::new());
+    let program = PATRONI.as_bytes();
+    append(
+        &mut archive,
+        EntryType::Regular,
+        "bin/patroni",
+        0o755,
+        program,
+    )?;
+    archive.into_inner().map(Some)
 }
 
 /// What builds differ in: one file, and their ballast.
