@@ -15,6 +15,7 @@ mod drift;
 mod finish;
 mod follow;
 mod freshness;
+mod holdings;
 mod inventory;
 mod leftover;
 mod login;
@@ -29,6 +30,7 @@ mod removal;
 mod report;
 mod rollout;
 mod running;
+mod schema;
 mod service;
 mod settings;
 mod stack_file;
@@ -39,6 +41,7 @@ pub use choice::{choice, running_builds, undated, unled};
 pub use drift::{Drift, Moved, Unseen, drift};
 pub use freshness::freshest;
 
+pub use holdings::{Held, Holding};
 pub use inventory::{
     Acceptance, Availability, BaseState, Build, Disk, Evidence, Freshness, Inventory, LastRun,
     Leftover, LoginState, MovedBase, ObservedCredential, ObservedEngine, ObservedImage,
@@ -47,11 +50,13 @@ pub use inventory::{
     UpdateSettings, UpdateState, UpdateStatus, same_content,
 };
 pub use observed::{Known, Observed, Trouble};
+pub use order::service_order;
 pub use plan::{
     Commit, FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan, Summary,
 };
 pub use planner::{Only, Options, plan};
 pub use report::{Code, Finding, Report, Severity};
+pub use schema::schema_text;
 pub use step::{
     Action, AdjustService, Change, Effect, LogIn, PullImage, RemoveImage, RemoveLeftover, Restarts,
     RotateCredential, SettingsChange, Step, StepId, UpdateService, Via,

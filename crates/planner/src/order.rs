@@ -65,6 +65,19 @@ pub(crate) fn rollout_order<'a>(
     order
 }
 
+/// The services in rollout order, each with those that come directly before it,
+/// as the spec alone has it.
+#[must_use]
+pub fn service_order(stack: &Stack) -> Vec<(&Service, Vec<&ServiceName>)> {
+    let mut before = predecessors(stack);
+    let order = rollout_order(stack, &before);
+    let with_before = order.into_iter().map(|service| {
+        let before = before.remove(&service.name).unwrap_or_default();
+        (service, before)
+    });
+    with_before.collect()
+}
+
 /// The nearest predecessors of `service` that satisfy `keep`, looking through
 /// those that do not: if A is after B and B is after C, and B needs no step,
 /// A still comes after C.

@@ -9,21 +9,31 @@ use std::collections::BTreeMap;
 use imgstack_spec::policy::Policy;
 use imgstack_spec::{Address, Digest, ImageRef, ServiceName, Stack};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::holdings::Holding;
 use crate::planner::Only;
 use crate::step::{Effect, Step};
 use crate::{Build, Known, Observed, Report, Trouble};
 
-/// Version of the JSON form: a reader refuses a greater major.
-pub const FORMAT_VERSION: &str = "1.0";
+/// Version of the JSON form, `MAJOR.MINOR`.
+///
+/// A new minor adds fields, which an older reader may pass over when it shows a
+/// plan; it does not carry one out, since it would not do what they ask for. A
+/// new major is for everything that makes an older reader show something wrong:
+/// a field or a kind of step that became another or went.
+///
+/// 1.1: `holdings`, and `probe` of an update.
+pub const FORMAT_VERSION: &str = "1.1";
 
 /// A plan for every stack given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// [`FORMAT_VERSION`] of the writer.
+    #[schemars(regex(pattern = r"^1\.[0-9]+$"))]
     pub format_version: String,
     /// Version of the program that made it.
     pub imgstack_version: String,
@@ -37,7 +47,7 @@ pub struct Plan {
 }
 
 /// A commit of git's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Commit {
     /// All of its hexadecimal digits.
@@ -47,7 +57,7 @@ pub struct Commit {
 }
 
 /// The plan of one stack.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StackPlan {
     /// What is desired, so that a stale plan can be made anew.
@@ -67,6 +77,10 @@ pub struct StackPlan {
     pub steps: Vec<Step>,
     /// What blocks, waits or wants attention.
     pub report: Report,
+    /// Which node holds which build, for people: neither the hash nor `drift`
+    /// looks at it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holdings: Vec<Holding>,
     /// The state of every service that the targets take in, as it was decided from.
     pub seen: BTreeMap<ServiceName, Seen>,
     /// Identifies what is to be done and what it was decided from.
@@ -74,7 +88,7 @@ pub struct StackPlan {
 }
 
 /// An image: what runs and what is wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedImage {
     /// `image.NAME`
@@ -103,7 +117,7 @@ pub struct PlannedImage {
 }
 
 /// A build that tasks run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunningBuild {
     /// The image as the tasks have it.
@@ -119,7 +133,7 @@ pub struct RunningBuild {
 }
 
 /// What binds a plan to the state of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Seen {
     /// The service's ID.

@@ -5,7 +5,7 @@ use imgstack_observer::Details;
 use imgstack_planner::{Code, Observed, Options, Plan, PlannedImage, Severity, Trouble};
 use imgstack_spec::{Address, Image, ImageRef, Pin, ServiceName, StackSet};
 
-use crate::args::{EditingArgs, Output, PinArgs, RollbackArgs, UnpinArgs, WidthArgs};
+use crate::args::{EditingArgs, PinArgs, PlanOutput, RollbackArgs, UnpinArgs, WidthArgs};
 use crate::exit::Exit;
 use crate::image::Subject;
 use crate::patience::waiting;
@@ -86,7 +86,7 @@ async fn run(
     let mut changes = Changes::of(spec, &stack, &image, target.as_ref());
     changes.foresee(&mut seen, &image);
     let plan = world::plan_all(&seen, &Options::default());
-    commands::plan::show(&plan, Output::Human, printer)?;
+    commands::plan::show(&plan, PlanOutput::Human, printer)?;
     if is_stopped(&plan, &image) {
         return Err(PinError::Major(image.name).into());
     }

@@ -1,6 +1,5 @@
 //! The steps of a plan, as people read them.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use imgstack_planner::{
@@ -33,17 +32,10 @@ pub(crate) fn steps(out: &mut String, stack: &StackPlan) {
             "{}",
             beside(head.trim_end(), &detail(step, stack), BELOW)
         );
-        match &step.action {
-            Action::UpdateService(update) => changes(out, update),
-            Action::AdjustService(adjust) => {
-                settings(out, &adjust.settings);
-                labels(out, &adjust.labels);
-            }
-            Action::RotateCredential(rotate) => labels(out, &rotate.labels),
-            Action::LogIn(_)
-            | Action::PullImage(_)
-            | Action::RemoveImage(_)
-            | Action::RemoveLeftover(_) => {}
+        changes(out, &step.action);
+        if step.action.service().is_some() {
+            let lead = format!("      {} labels     ", paint(CHANGE, "~"));
+            let _ = writeln!(out, "{}", pieces(&lead, &labels(&step.action), 19));
         }
     }
     if !stack.steps.is_empty() {
@@ -90,7 +82,8 @@ fn padded(step: &Step, stack: &StackPlan) -> String {
     format!("{address:<0$}", width.unwrap_or_default())
 }
 
-fn detail(step: &Step, stack: &StackPlan) -> Vec<String> {
+/// What is to be said beside a step.
+pub(super) fn detail(step: &Step, stack: &StackPlan) -> Vec<String> {
     match &step.action {
         Action::UpdateService(update) => listed(&format!("{}{}", effect(update), after(step))),
         Action::AdjustService(_) | Action::RotateCredential(_) => {
@@ -164,43 +157,86 @@ fn after(step: &Step) -> String {
     }
 }
 
-fn changes(out: &mut String, update: &UpdateService) {
-    let change = paint(CHANGE, "~");
+/// A field of a service, before and after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Field {
+    /// In docker's words, or in those of a stack file.
+    pub(super) name: String,
+    pub(super) from: String,
+    pub(super) to: String,
+}
+
+/// What a step changes of a service, its labels aside.
+pub(super) fn fields(action: &Action) -> Vec<Field> {
+    match action {
+        Action::UpdateService(update) => update_fields(update),
+        Action::AdjustService(adjust) => settings(&adjust.settings),
+        Action::RotateCredential(_)
+        | Action::LogIn(_)
+        | Action::PullImage(_)
+        | Action::RemoveImage(_)
+        | Action::RemoveLeftover(_) => Vec::new(),
+    }
+}
+
+fn update_fields(update: &UpdateService) -> Vec<Field> {
+    let mut fields = Vec::new();
     if update.image.from != update.image.to {
-        let (from, to) = (image(&update.image.from), image(&update.image.to));
-        let line = changed(&format!("{change} image      "), from, &to);
-        let _ = writeln!(out, "{line}");
+        fields.push(Field {
+            name: "image".to_owned(),
+            from: image(&update.image.from),
+            to: image(&update.image.to),
+        });
     }
     if let Some(platforms) = &update.platforms {
         let list = |list: &[Platform]| {
             let names: Vec<_> = list.iter().map(ToString::to_string).collect();
             names.join(", ")
         };
-        let (from, to) = (list(&platforms.from), list(&platforms.to));
-        let line = changed(&format!("{change} platforms  "), from, &to);
-        let _ = writeln!(out, "{line}");
+        fields.push(Field {
+            name: "platforms".to_owned(),
+            from: list(&platforms.from),
+            to: list(&platforms.to),
+        });
     }
-    settings(out, &update.settings);
-    labels(out, &update.labels);
+    fields.extend(settings(&update.settings));
+    fields
 }
 
 /// Rollout settings, in the words of a stack file.
-fn settings(out: &mut String, settings: &SettingsChange) {
-    let mut line = |key: &str, from: String, to: &str| {
-        let field = format!("{} update_config.{key}  ", paint(CHANGE, "~"));
-        let _ = writeln!(out, "{}", changed(&field, from, to));
+fn settings(settings: &SettingsChange) -> Vec<Field> {
+    let mut fields = Vec::new();
+    let mut field = |key: &str, from: String, to: String| {
+        let name = format!("update_config.{key}");
+        fields.push(Field { name, from, to });
     };
     if let Some(Change { from, to }) = &settings.order {
-        line("order", from.word().to_owned(), to.word());
+        field("order", from.word().to_owned(), to.word().to_owned());
     }
     if let Some(Change { from, to }) = &settings.parallelism {
-        line("parallelism", at_once(*from), &at_once(*to));
+        field("parallelism", at_once(*from), at_once(*to));
     }
     if let Some(Change { from, to }) = &settings.monitor_ms {
-        line("monitor", time(*from), &time(*to));
+        field("monitor", time(*from), time(*to));
     }
     if let Some(Change { from, to }) = &settings.on_failure {
-        line("failure_action", from.word().to_owned(), to.word());
+        field(
+            "failure_action",
+            from.word().to_owned(),
+            to.word().to_owned(),
+        );
+    }
+    fields
+}
+
+/// From what to what: below each other if that does not fit beside.
+fn changes(out: &mut String, action: &Action) {
+    let change = paint(CHANGE, "~");
+    for Field { name, from, to } in fields(action) {
+        // The first two names stand in a column.
+        let lead = format!("      {change} {name:<9}  ");
+        let line = pieces(&lead, &[from, format!("-> {to}")], 16);
+        let _ = writeln!(out, "{line}");
     }
 }
 
@@ -219,19 +255,22 @@ fn time(milliseconds: u64) -> String {
     }
 }
 
-/// From what to what: below each other if that does not fit beside.
-fn changed(field: &str, from: String, to: &str) -> String {
-    pieces(&format!("      {field}"), &[from, format!("-> {to}")], 16)
-}
-
-fn labels(out: &mut String, labels: &BTreeMap<String, Change<Option<String>>>) {
+/// The labels that a step sets on a service.
+pub(super) fn labels(action: &Action) -> Vec<String> {
+    let labels = match action {
+        Action::UpdateService(update) => &update.labels,
+        Action::AdjustService(adjust) => &adjust.labels,
+        Action::RotateCredential(rotate) => &rotate.labels,
+        Action::LogIn(_)
+        | Action::PullImage(_)
+        | Action::RemoveImage(_)
+        | Action::RemoveLeftover(_) => return Vec::new(),
+    };
     let labels = labels.iter().map(|(label, value)| {
         let to = value.to.as_deref().unwrap_or("(none)");
         inline(&format!("{label}={}", abbreviated(label, to)))
     });
-    let labels: Vec<String> = labels.collect();
-    let lead = format!("      {} labels     ", paint(CHANGE, "~"));
-    let _ = writeln!(out, "{}", pieces(&lead, &labels, 19));
+    labels.collect()
 }
 
 /// The hash of a plan is long and says nothing to a person.

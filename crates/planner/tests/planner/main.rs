@@ -5,10 +5,12 @@
 mod credentials;
 mod follow;
 mod freshness;
+mod holdings;
 mod major;
 mod nodes;
 mod order;
 mod removals;
+mod schema;
 mod settings;
 mod stack_files;
 mod support;
