@@ -25,8 +25,8 @@ pub struct Holding {
     pub digest: Digest,
     /// Whether it is the one that the image wants.
     pub wanted: bool,
-    /// The nodes that may run a service of the image, and those that hold the
-    /// build all the same.
+    /// The nodes that hold it, get it or lose it; of a build that is wanted also
+    /// the others that may run a service of the image.
     pub nodes: BTreeMap<NodeName, Held>,
 }
 
@@ -74,18 +74,20 @@ pub(crate) fn holdings(
             if !told.insert((repository, digest.clone())) {
                 continue;
             }
+            let is_wanted = wanted == Some(&digest);
             let nodes = nodes.iter().filter_map(|(host, node)| {
                 let runs = running.contains(&(host, digest.clone()));
                 let held = held(repository, &digest, host, node, runs, &steps);
                 let concerns = match held {
                     Held::Holds | Held::Pulls | Held::Goes => true,
-                    Held::Lacks | Held::Unknown => may_run.contains(host),
+                    // Whoever lacks a build that is on its way out is no matter.
+                    Held::Lacks | Held::Unknown => is_wanted && may_run.contains(host),
                 };
                 concerns.then(|| (host.clone(), held))
             });
             all.push(Holding {
                 image: image.clone(),
-                wanted: wanted == Some(&digest),
+                wanted: is_wanted,
                 nodes: nodes.collect(),
                 digest,
             });

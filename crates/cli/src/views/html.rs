@@ -46,7 +46,6 @@ fn head(out: &mut String, outline: &Outline) {
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <link rel=\"icon\" href=\"data:,\">\n\
          <title>{}: {}</title>\n<style>\n{STYLE}</style>\n</head>\n",
         escaped(&outline.title),
         escaped(&names.join(", "))

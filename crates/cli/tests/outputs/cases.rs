@@ -50,6 +50,7 @@ pub fn all() -> Vec<(&'static str, Plan)> {
         ("a-tag-moved", one(&tag_moved())),
         ("old-builds-go", one(&old_builds())),
         ("blocked", one(&blocked())),
+        ("a-major-upgrade", one(&major())),
         ("swarm-unknown", one(&swarm_unknown())),
         ("registry-unknown", one(&registry_unknown())),
         ("settings-alone", one(&settings())),
@@ -110,6 +111,13 @@ fn blocked() -> World {
         .built('d', "9", 1);
     world.runs("shop_jobs", "stable", 'c', &[NODES[0]]);
     world.runs("shop_admin", "stable", 'a', &[NODES[1]]);
+    world
+}
+
+/// The next PostgreSQL under the same tag.
+fn major() -> World {
+    let mut world = tag_moved();
+    world.built('b', "17.1", 1).built('a', "16.9", 8);
     world
 }
 

@@ -45,7 +45,7 @@ fn plan(order: Order) -> Plan {
     for number in 0..images {
         world.moved(&format!("i{number}"), 'b');
     }
-    world.built('a', "1", 9).built('b', "2", 1);
+    world.built('a', "1.0", 9).built('b', "1.1", 1);
     for number in 0..SERVICES {
         world.runs(&format!("service-number-{number}"), "t", 'a', &nodes);
     }

@@ -36,6 +36,14 @@ const HOSTILE: [&str; 26] = [
     "é💥\u{2028}日本\u{0301}",
 ];
 
+/// Cases that have every kind of step and finding between them.
+const RICH: [&str; 4] = [
+    "a-major-upgrade",
+    "credentials",
+    "through-the-manager",
+    "two-stacks",
+];
+
 /// Puts the words into every text that is not a name which is checked when it
 /// is read. Returns how many there were.
 fn poison(value: &mut Value, key: &str, words: &str) -> usize {
@@ -123,7 +131,8 @@ fn poisoned(plan: &Value, words: &str) -> (Value, usize) {
 #[test]
 fn no_word_from_outside_is_more_than_a_word() {
     let mut places = 0;
-    for (case, plan) in cases::all() {
+    let cases = cases::all().into_iter();
+    for (case, plan) in cases.filter(|(case, _)| RICH.contains(case)) {
         let plan = serde_json::to_value(&plan).unwrap();
         // All of one case's words at once would take the room from one another.
         for words in HOSTILE {

@@ -285,8 +285,8 @@ fn engine(host: &str) -> ObservedEngine {
         endpoint: format!("ssh://root@{host}").parse().unwrap(),
         images: BTreeMap::new(),
         disk: Known::Known(Disk {
-            free: 10 << 30,
-            total: 20 << 30,
+            free: 10 << 40,
+            total: 20 << 40,
         }),
         logins: BTreeMap::new(),
     }

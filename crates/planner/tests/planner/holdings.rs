@@ -58,7 +58,7 @@ fn without_an_engine_a_running_task_tells_and_all_else_is_unknown() {
     let mut world = moved();
     world.observed_node("n2").engine = Some(Known::Unknown(trouble("no route to host")));
     let told = told(&world.planned());
-    assert_eq!(told[1], "pg a: n1 holds, n2 unknown");
+    assert_eq!(told[1], "pg a: n1 holds");
     let mut world = World::new('a');
     world.both("db", &[], &image("16", 'a'));
     world.allows("db", &["n1", "n2"]);

@@ -165,6 +165,19 @@ fn arrange(items: &mut [Item], by_row: &mut [Vec<usize>]) {
             settle(items, row, &wishes);
         }
     }
+    by_row.iter().for_each(|row| close_up(items, row));
+}
+
+/// Moves what no edge holds next to what stands right of it.
+fn close_up(items: &mut [Item], row: &[usize]) {
+    for pair in row.windows(2).rev() {
+        let next = &items[pair[1]];
+        let end = next.middle - next.width / 2.0 - GAP;
+        let item = &mut items[pair[0]];
+        if item.above.is_empty() && item.below.is_empty() {
+            item.middle = end - item.width / 2.0;
+        }
+    }
 }
 
 /// Gives each item of a row its wish, as far as they do not overlap; the row as

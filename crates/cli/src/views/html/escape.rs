@@ -19,9 +19,39 @@ pub(in crate::views) fn escaped(words: &str) -> String {
     out
 }
 
+/// Text, with what it quotes in backticks as code.
+pub(super) fn prose(words: &str) -> String {
+    let words = visible(words);
+    let parts: Vec<&str> = words.split('`').collect();
+    // An odd number of backticks quotes nothing.
+    if parts.len().is_multiple_of(2) {
+        return escaped(&words);
+    }
+    let parts = parts.into_iter().enumerate();
+    let parts = parts.map(|(place, part)| match place % 2 {
+        0 => escaped(part),
+        _ => format!("<code>{}</code>", escaped(part)),
+    });
+    parts.collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::{escaped, prose};
+
+    /// (from outside, as text)
+    #[test]
+    fn what_is_quoted_is_code() {
+        let table = [
+            ("the tag `16` moved", "the tag <code>16</code> moved"),
+            ("`<b>`", "<code>&lt;b&gt;</code>"),
+            ("a ` alone", "a ` alone"),
+            ("a `b` `", "a `b` `"),
+        ];
+        for (outside, inside) in table {
+            assert_eq!(prose(outside), inside);
+        }
+    }
 
     #[test]
     fn what_comes_from_outside_is_only_words() {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use imgstack_planner::{Held, Severity};
 
-use super::escape::escaped;
+use super::escape::{escaped, prose};
 use crate::views::graph::svg;
 use crate::views::outline::{
     FindingTold, Grid, ImageTold, Mark, Part, ServiceRow, StepTold, counted, held_words,
@@ -78,7 +78,7 @@ fn service(out: &mut String, row: &ServiceRow) {
         escaped(&row.name),
         escaped(&row.image),
         build.unwrap_or_default(),
-        escaped(&row.effect)
+        prose(&row.effect)
     );
 }
 
@@ -135,7 +135,7 @@ fn held(cell: Option<Held>) -> String {
     };
     let (class, sign) = match held {
         Held::Holds => ("holds", "●"),
-        Held::Pulls => ("pulls", "＋"),
+        Held::Pulls => ("pulls", "+"),
         Held::Goes => ("goes", "−"),
         Held::Lacks => ("lacks", "○"),
         Held::Unknown => ("unknown", "?"),
@@ -202,15 +202,15 @@ fn finding(out: &mut String, finding: &FindingTold) {
         out,
         "<li><span class=\"mark {class}\">{word}</span> <code>{}</code>: {}",
         escaped(&finding.about),
-        escaped(&finding.message)
+        prose(&finding.message)
     );
     if let Some(hint) = &finding.hint {
-        let _ = write!(out, "<p class=\"help\">help: {}</p>", escaped(hint));
+        let _ = write!(out, "<p class=\"help\">help: {}</p>", prose(hint));
     }
     if !finding.procedure.is_empty() {
         out.push_str("<ol>");
         for step in &finding.procedure {
-            let _ = write!(out, "<li>{}</li>", escaped(step));
+            let _ = write!(out, "<li>{}</li>", prose(step));
         }
         out.push_str("</ol>");
     }
@@ -233,8 +233,8 @@ fn step(out: &mut String, step: &StepTold) {
         "<li>{} <code>{}</code> {}\n<p class=\"quiet\">{}</p>\n",
         badge(step.mark, step.verb),
         escaped(&step.address),
-        escaped(&step.detail),
-        escaped(&step.reasons)
+        prose(&step.detail),
+        prose(&step.reasons)
     );
     if !step.fields.is_empty() || !step.labels.is_empty() {
         out.push_str("<dl>");

@@ -211,13 +211,16 @@ fn steps(part: &Part) -> Option<Section> {
 
 fn step(number: usize, step: &StepTold) -> String {
     let mut out = format!(
-        "- **{number}** `{} {}` {} {}\n",
+        "- **{number}** `{} {}` {}",
         step.mark.sign(),
         step.verb,
-        code(&step.address),
-        text(&step.detail)
+        code(&step.address)
     );
-    let _ = writeln!(out, "  - because {}", text(&step.reasons));
+    if !step.detail.is_empty() {
+        let _ = write!(out, " {}", text(&step.detail));
+    }
+    out.push('\n');
+    let _ = writeln!(out, "  - why: {}", text(&step.reasons));
     for field in &step.fields {
         let (from, to) = (code(&field.from), code(&field.to));
         let _ = writeln!(out, "  - {}: {from} → {to}", code(&field.name));

@@ -154,7 +154,8 @@ fn node(steps: &[StepTold], group: &[usize]) -> Node {
     let numbers = match (group.len(), last - first + 1) {
         (1, _) => (first + 1).to_string(),
         (count, width) if count == width => format!("{}–{}", first + 1, last + 1),
-        _ => format!("{}…{}", first + 1, last + 1),
+        (2, _) => format!("{}, {}", first + 1, last + 1),
+        _ => format!("{} … {}", first + 1, last + 1),
     };
     let what = if step.on_node { &*step.what } else { "" };
     let addresses: Vec<String> = group
