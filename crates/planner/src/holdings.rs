@@ -59,6 +59,9 @@ pub(crate) fn holdings(
         return Vec::new();
     };
     let steps = ByBuild::of(steps);
+    let running = running(inventory);
+    let may_run = may_run(stack, inventory);
+    let nowhere = BTreeSet::new();
     let mut told: BTreeSet<(&Repository, Digest)> = BTreeSet::new();
     let mut all = Vec::new();
     for planned in images {
@@ -66,17 +69,18 @@ pub(crate) fn holdings(
             continue;
         };
         let repository = &planned.reference.repository;
-        let running = running(repository, inventory);
-        let may_run = may_run(stack, image, inventory);
+        let may_run = may_run.get(image).unwrap_or(&nowhere);
         let wanted = planned.wants.present();
-        for digest in builds(planned, &steps) {
+        for digest in steps.builds(planned) {
             // A build of several images with one repository is one row.
             if !told.insert((repository, digest.clone())) {
                 continue;
             }
             let is_wanted = wanted == Some(&digest);
+            let key = (repository.clone(), digest.clone());
+            let running = running.get(&key).unwrap_or(&nowhere);
             let nodes = nodes.iter().filter_map(|(host, node)| {
-                let runs = running.contains(&(host, digest.clone()));
+                let runs = running.contains(host);
                 let held = held(repository, &digest, host, node, runs, &steps);
                 let concerns = match held {
                     Held::Holds | Held::Pulls | Held::Goes => true,
@@ -85,10 +89,14 @@ pub(crate) fn holdings(
                 };
                 concerns.then(|| (host.clone(), held))
             });
+            let nodes: BTreeMap<_, _> = nodes.collect();
+            if nodes.is_empty() {
+                continue;
+            }
             all.push(Holding {
                 image: image.clone(),
                 wanted: is_wanted,
-                nodes: nodes.collect(),
+                nodes,
                 digest,
             });
         }
@@ -96,28 +104,37 @@ pub(crate) fn holdings(
     all
 }
 
-/// What steps do to builds on nodes.
+/// What steps do to builds on nodes, by the repository and the build.
+#[derive(Default)]
 struct ByBuild<'a> {
-    pulls: BTreeSet<(&'a NodeName, &'a Repository, &'a Digest)>,
-    removals: BTreeSet<(&'a NodeName, &'a Repository, &'a Digest)>,
+    pulls: Hosts<'a>,
+    removals: Hosts<'a>,
 }
+
+type Hosts<'a> = BTreeMap<&'a Repository, BTreeMap<&'a Digest, BTreeSet<&'a NodeName>>>;
 
 impl<'a> ByBuild<'a> {
     fn of(steps: &'a [Step]) -> Self {
-        let mut all = Self {
-            pulls: BTreeSet::new(),
-            removals: BTreeSet::new(),
+        let mut all = Self::default();
+        let mut add = |to: fn(&mut Self) -> &mut Hosts<'a>, repository, digest, node| {
+            let builds = to(&mut all).entry(repository).or_default();
+            builds.entry(digest).or_default().insert(node);
         };
         for step in steps {
             match &step.action {
                 Action::PullImage(pull) => {
                     let reference = &pull.reference;
-                    let digest = reference.digest.as_ref();
-                    let pull = digest.map(|digest| (&pull.node, &reference.repository, digest));
-                    all.pulls.extend(pull);
+                    if let Some(digest) = &reference.digest {
+                        add(
+                            |it| &mut it.pulls,
+                            &reference.repository,
+                            digest,
+                            &pull.node,
+                        );
+                    }
                 }
                 Action::RemoveImage(it) => {
-                    all.removals.insert((&it.node, &it.repository, &it.digest));
+                    add(|it| &mut it.removals, &it.repository, &it.digest, &it.node);
                 }
                 Action::RemoveLeftover(_)
                 | Action::LogIn(_)
@@ -128,53 +145,61 @@ impl<'a> ByBuild<'a> {
         }
         all
     }
+
+    /// The wanted build first, then those that tasks run or that a service
+    /// keeps, then those that go.
+    fn builds(&self, planned: &PlannedImage) -> Vec<Digest> {
+        let repository = &planned.reference.repository;
+        let of = |hosts: &Hosts<'a>| {
+            let builds = hosts.get(repository).into_iter().flatten();
+            builds
+                .map(|(digest, _)| (*digest).clone())
+                .collect::<Vec<_>>()
+        };
+        let mut builds: Vec<Digest> = planned.wants.present().cloned().into_iter().collect();
+        builds.extend(planned.runs.iter().filter_map(|it| it.digest.clone()));
+        builds.extend(of(&self.pulls));
+        builds.extend(of(&self.removals));
+        builds
+    }
 }
 
-/// The wanted build first, then those that tasks run or that a service keeps,
-/// then those that go.
-fn builds(planned: &PlannedImage, steps: &ByBuild<'_>) -> Vec<Digest> {
-    let repository = &planned.reference.repository;
-    let ours = |it: &&(&NodeName, &Repository, &Digest)| it.1 == repository;
-    let running = planned.runs.iter().filter_map(|it| it.digest.clone());
-    let pulled = steps.pulls.iter().filter(ours).map(|it| it.2.clone());
-    let removed = steps.removals.iter().filter(ours).map(|it| it.2.clone());
-    let wanted = planned.wants.present().cloned();
-    wanted
-        .into_iter()
-        .chain(running)
-        .chain(pulled)
-        .chain(removed)
-        .collect()
+fn names(hosts: &Hosts<'_>, repository: &Repository, digest: &Digest, host: &NodeName) -> bool {
+    let hosts = hosts.get(repository).and_then(|builds| builds.get(digest));
+    hosts.is_some_and(|hosts| hosts.contains(host))
 }
 
-/// Where containers run a build: they keep it on the node.
-fn running<'a>(
-    repository: &Repository,
-    inventory: &'a Inventory,
-) -> BTreeSet<(&'a NodeName, Digest)> {
+/// Where containers run builds: they keep them on the node.
+fn running(inventory: &Inventory) -> BTreeMap<(Repository, Digest), BTreeSet<&NodeName>> {
+    let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     let Known::Known(services) = &inventory.services else {
-        return BTreeSet::new();
+        return all;
     };
     let tasks = services.values().flat_map(|service| &service.tasks);
-    let running = tasks.filter(|task| task.running).filter_map(|task| {
-        let image = task.image.parse::<ImageRef>().ok()?;
-        let ours = image.repository == *repository;
-        Some((task.node.as_ref()?, image.digest.filter(|_| ours)?))
-    });
-    running.collect()
+    for task in tasks.filter(|task| task.running) {
+        let image = task.image.parse::<ImageRef>().ok();
+        let image = image.and_then(|it| Some((it.repository, it.digest?)));
+        if let (Some(build), Some(node)) = (image, &task.node) {
+            all.entry(build).or_default().insert(node);
+        }
+    }
+    all
 }
 
+/// The nodes that may run a service of an image.
 fn may_run<'a>(
-    stack: &Stack,
-    image: &ImageName,
+    stack: &'a Stack,
     inventory: &'a Inventory,
-) -> BTreeSet<&'a NodeName> {
-    let Known::Known(observed) = &inventory.services else {
-        return BTreeSet::new();
-    };
-    let services = stack.services.iter().filter(|it| it.image == *image);
-    let observed = services.filter_map(|it| observed.get(&it.name));
-    observed.flat_map(|it| &it.allowed_nodes).collect()
+) -> BTreeMap<&'a ImageName, BTreeSet<&'a NodeName>> {
+    let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    if let Known::Known(observed) = &inventory.services {
+        for service in &stack.services {
+            let nodes = observed.get(&service.name).map(|it| &it.allowed_nodes);
+            let of_image = all.entry(&service.image).or_default();
+            of_image.extend(nodes.into_iter().flatten());
+        }
+    }
+    all
 }
 
 fn held(
@@ -185,10 +210,10 @@ fn held(
     runs: bool,
     steps: &ByBuild<'_>,
 ) -> Held {
-    if steps.pulls.contains(&(host, repository, digest)) {
+    if names(&steps.pulls, repository, digest, host) {
         return Held::Pulls;
     }
-    if steps.removals.contains(&(host, repository, digest)) {
+    if names(&steps.removals, repository, digest, host) {
         return Held::Goes;
     }
     match &node.engine {

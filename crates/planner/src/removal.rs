@@ -85,6 +85,7 @@ impl<'a> Rule<'a> {
         steps: &[Step],
     ) -> Option<Self> {
         let keep: Option<Vec<u32>> = images.iter().map(|image| image.keep).collect();
+        let keep = keep?.into_iter().max()?;
         let mut needed = Needed::of(repository, inventory, steps);
         for image in &images {
             // A build that is wanted and not known to be is not to go
@@ -100,7 +101,7 @@ impl<'a> Rule<'a> {
         Some(Self {
             repository,
             images,
-            keep: keep?.into_iter().max()?,
+            keep,
             needed,
         })
     }

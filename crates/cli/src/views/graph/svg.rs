@@ -15,7 +15,7 @@ const BOX: f64 = 46.0;
 const ROW: f64 = 84.0;
 const MARGIN: f64 = 12.0;
 /// Longer words are cut; all of them are in the box's title.
-const LONGEST: usize = 46;
+const LONGEST: usize = 56;
 
 const STYLE: &str = include_str!("order.css");
 
@@ -66,12 +66,12 @@ fn a_box(out: &mut String, order: &Order, place: usize, width: f64, placed: &Lay
     let (row, middle) = placed.places[place];
     let (x, y) = (MARGIN + middle - width / 2.0, top(row));
     let text = x + PADDING;
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<g class=\"{}\"><title>{}: {}</title>\
          <rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{BOX:.0}\" rx=\"6\"/>\
          <text class=\"verb\" x=\"{text:.1}\" y=\"{:.1}\">{}</text>\
-         <text x=\"{text:.1}\" y=\"{:.1}\">{}</text></g>\n",
+         <text x=\"{text:.1}\" y=\"{:.1}\">{}</text></g>",
         node.mark.class(),
         escaped(&node.title),
         escaped(&node.about),

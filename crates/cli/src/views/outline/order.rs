@@ -122,14 +122,17 @@ impl Order {
     }
 }
 
+/// The edges to a step and those from it, each without its end there.
+type Around = (Vec<Edge>, Vec<Edge>);
+
 /// Steps that are drawn as one: they do the same, before and after the same.
 fn groups(steps: &[StepTold], edges: &[Edge]) -> Vec<Vec<usize>> {
-    let mut around: Vec<(Vec<Edge>, Vec<Edge>)> = vec![Default::default(); steps.len()];
+    let mut around: Vec<Around> = vec![Around::default(); steps.len()];
     for edge in edges {
         around[edge.to].0.push(Edge { to: 0, ..*edge });
         around[edge.from].1.push(Edge { from: 0, ..*edge });
     }
-    let mut alike: BTreeMap<(&str, &str, &(Vec<Edge>, Vec<Edge>)), Vec<usize>> = BTreeMap::new();
+    let mut alike: BTreeMap<(&str, &str, &Around), Vec<usize>> = BTreeMap::new();
     for ((place, step), around) in steps.iter().enumerate().zip(&around) {
         let what = if step.on_node { &*step.what } else { "" };
         alike
@@ -158,9 +161,13 @@ fn node(steps: &[StepTold], group: &[usize]) -> Node {
         _ => format!("{} … {}", first + 1, last + 1),
     };
     let what = if step.on_node { &*step.what } else { "" };
-    let addresses: Vec<String> = group
-        .iter()
-        .map(|&step| steps[step].address.clone())
+    let addresses = group.iter().map(|&step| steps[step].address.as_str());
+    let addresses: Vec<String> = addresses
+        .map(|address| match address.split_once('.') {
+            // Several are named in a line.
+            Some((_, name)) if group.len() > 1 => name.to_owned(),
+            Some(_) | None => address.to_owned(),
+        })
         .collect();
     Node {
         title: format!("{numbers}  {} {what}", step.verb)
