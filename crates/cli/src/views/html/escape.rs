@@ -4,7 +4,10 @@ use crate::views::style::visible;
 
 /// Text, in an element or in a quoted attribute.
 pub(in crate::views) fn escaped(words: &str) -> String {
-    let words = visible(words);
+    entities(&visible(words))
+}
+
+fn entities(words: &str) -> String {
     let mut out = String::with_capacity(words.len());
     for c in words.chars() {
         match c {
@@ -25,12 +28,12 @@ pub(super) fn prose(words: &str) -> String {
     let parts: Vec<&str> = words.split('`').collect();
     // An odd number of backticks quotes nothing.
     if parts.len().is_multiple_of(2) {
-        return escaped(&words);
+        return entities(&words);
     }
     let parts = parts.into_iter().enumerate();
     let parts = parts.map(|(place, part)| match place % 2 {
-        0 => escaped(part),
-        _ => format!("<code>{}</code>", escaped(part)),
+        0 => entities(part),
+        _ => format!("<code>{}</code>", entities(part)),
     });
     parts.collect()
 }
