@@ -298,7 +298,7 @@ async fn ndjson_is_one_event_a_line_from_the_plan_to_the_end(world: World) {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(lines[0]["formatVersion"], "1.1");
+    assert_eq!(lines[0]["formatVersion"], "1.0");
     let steps = lines[0]["plan"]["stacks"][0]["steps"].as_array().unwrap();
     let ids: Vec<&Value> = steps.iter().map(|step| &step["id"]).collect();
     assert_eq!(ids.len(), 4, "three pulls and an update: {ids:?}");

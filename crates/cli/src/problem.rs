@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use imgstack_executor::lock::LockError;
-use imgstack_planner::{FORMAT_VERSION, Moved, TargetError, Trouble, Unseen};
+use imgstack_planner::{Moved, PLAN_FORMAT_VERSION, TargetError, Trouble, Unseen};
 use imgstack_registry::oci::EndpointsError;
 use imgstack_spec::{Diagnostics, StackName};
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -52,7 +52,7 @@ pub(crate) enum Problem {
     NotAPlan { path: PathBuf, cause: String },
     /// A plan of a later version, which may ask for what is not known here.
     #[error(
-        "{} was made by imgstack {} and has the format {}; this one carries out {FORMAT_VERSION}",
+        "{} was made by imgstack {} and has the format {}; this one carries out {PLAN_FORMAT_VERSION}",
         path.display(),
         inline(imgstack),
         inline(format)

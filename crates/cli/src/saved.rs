@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imgstack_planner::{FORMAT_VERSION, Plan};
+use imgstack_planner::{PLAN_FORMAT_VERSION, Plan};
 use serde::Deserialize;
 
 use crate::problem::Problem;
@@ -32,7 +32,7 @@ pub(crate) fn read(path: &Path) -> Result<Plan, Problem> {
 /// Reads a saved plan to carry it out: all of it must be understood.
 pub(crate) fn read_to_apply(path: &Path) -> Result<Plan, Problem> {
     let plan = read(path)?;
-    if Version::of(&plan.format_version) > Version::of(FORMAT_VERSION) {
+    if Version::of(&plan.format_version) > Version::of(PLAN_FORMAT_VERSION) {
         return Err(Problem::NewerPlan {
             path: path.to_owned(),
             format: plan.format_version,
@@ -56,9 +56,9 @@ fn parse(text: &str) -> Result<Plan, String> {
             format.escape_default()
         ));
     };
-    if Some(version.major) != Version::of(FORMAT_VERSION).map(|it| it.major) {
+    if Some(version.major) != Version::of(PLAN_FORMAT_VERSION).map(|it| it.major) {
         return Err(format!(
-            "it has the format {format}, this imgstack reads {FORMAT_VERSION}"
+            "it has the format {format}, this imgstack reads {PLAN_FORMAT_VERSION}"
         ));
     }
     serde_json::from_str(text).map_err(|e| e.to_string())

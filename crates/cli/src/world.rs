@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use imgstack_executor::Credentials;
 use imgstack_observer::{Details, Engines, Sources, login, observe};
-use imgstack_planner::{FORMAT_VERSION, Inventory, Known, Options, Plan, StackPlan, Trouble, plan};
+use imgstack_planner::{
+    Inventory, Known, Options, PLAN_FORMAT_VERSION, Plan, StackPlan, Trouble, plan,
+};
 use imgstack_registry::oci::{CacheOptions, Client, ClientOptions, Endpoints, EndpointsError};
 use imgstack_spec::{Digest, NodeName, Repository, Stack, StackSet};
 use imgstack_swarm::{Environment, Error, Manager, NodeEngine, RegistryAuth, Target};
@@ -146,7 +148,7 @@ pub(crate) fn endpoints() -> Result<Endpoints, EndpointsError> {
 /// Plans what was seen.
 pub(crate) fn plan_all(seen: &[Seen], options: &Options) -> Plan {
     Plan {
-        format_version: FORMAT_VERSION.to_owned(),
+        format_version: PLAN_FORMAT_VERSION.to_owned(),
         imgstack_version: env!("CARGO_PKG_VERSION").to_owned(),
         created_at: now(),
         commit: None,

@@ -52,7 +52,8 @@ pub use inventory::{
 pub use observed::{Known, Observed, Trouble};
 pub use order::service_order;
 pub use plan::{
-    Commit, FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan, Summary,
+    Commit, FORMAT_VERSION, PLAN_FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan,
+    Summary,
 };
 pub use planner::{Only, Options, plan};
 pub use report::{Code, Finding, Report, Severity};

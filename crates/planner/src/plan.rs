@@ -18,7 +18,10 @@ use crate::planner::Only;
 use crate::step::{Effect, Step};
 use crate::{Build, Known, Observed, Report, Trouble};
 
-/// Version of the JSON form, `MAJOR.MINOR`.
+/// Version of the JSON forms that have none of their own.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// Version of the JSON form of a plan, `MAJOR.MINOR`.
 ///
 /// A new minor adds fields, which an older reader may pass over when it shows a
 /// plan; it does not carry one out, since it would not do what they ask for. A
@@ -26,13 +29,13 @@ use crate::{Build, Known, Observed, Report, Trouble};
 /// a field or a kind of step that became another or went.
 ///
 /// 1.1: `holdings`, and `probe` of an update.
-pub const FORMAT_VERSION: &str = "1.1";
+pub const PLAN_FORMAT_VERSION: &str = "1.1";
 
 /// A plan for every stack given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// [`FORMAT_VERSION`] of the writer.
+    /// `MAJOR.MINOR`: which form of the file it is.
     #[schemars(regex(pattern = r"^1\.[0-9]+$"))]
     pub format_version: String,
     /// Version of the program that made it.

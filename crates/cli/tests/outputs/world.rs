@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use imgstack_planner::{
-    Acceptance, Availability, Build, Commit, Disk, FORMAT_VERSION, Inventory, Known, Leftover,
-    LoginState, Observed, ObservedCredential, ObservedEngine, ObservedImage, ObservedNode,
-    ObservedService, ObservedTask, Only, Options, Plan, PullSize, References, Seen, ServiceMode,
-    StackPlan, StoredBuild, Trouble, UpdateSettings, plan,
+    Acceptance, Availability, Build, Commit, Disk, Inventory, Known, Leftover, LoginState,
+    Observed, ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService,
+    ObservedTask, Only, Options, PLAN_FORMAT_VERSION, Plan, PullSize, References, Seen,
+    ServiceMode, StackPlan, StoredBuild, Trouble, UpdateSettings, plan,
 };
 use imgstack_spec::{
     Digest, FailureAction, Image, Input, Platform, Repository, Stack, UpdateOrder, read,
@@ -249,7 +249,7 @@ impl World {
 /// A whole plan, always made at the same time.
 pub fn whole(stacks: Vec<StackPlan>) -> Plan {
     Plan {
-        format_version: FORMAT_VERSION.to_owned(),
+        format_version: PLAN_FORMAT_VERSION.to_owned(),
         imgstack_version: "0.1.0".to_owned(),
         created_at: NOW.parse().unwrap(),
         commit: Some(Commit {

@@ -1,6 +1,6 @@
 //! The schema that is checked in is the one that the program prints.
 
-use imgstack_planner::{FORMAT_VERSION, schema_text};
+use imgstack_planner::{PLAN_FORMAT_VERSION, schema_text};
 
 #[test]
 fn the_schema_that_is_checked_in_is_current() {
@@ -22,9 +22,9 @@ fn the_schema_is_of_the_major_that_is_written() {
     let pattern = schema["properties"]["formatVersion"]["pattern"]
         .as_str()
         .unwrap();
-    let (major, _) = FORMAT_VERSION.split_once('.').unwrap();
+    let (major, _) = PLAN_FORMAT_VERSION.split_once('.').unwrap();
     assert!(
         pattern.starts_with(&format!("^{major}\\.")),
-        "{pattern} and {FORMAT_VERSION}"
+        "{pattern} and {PLAN_FORMAT_VERSION}"
     );
 }
