@@ -47,8 +47,10 @@ pub(crate) enum Command {
     Unlock(UnlockArgs),
     /// Check a spec without a cluster
     Validate(ValidateArgs),
-    /// Print the JSON Schema of the spec
-    Schema,
+    /// Print the JSON Schema of the spec, or of a plan
+    Schema(SchemaArgs),
+    /// Draw the order of the services, or of the steps of a plan
+    Graph(GraphArgs),
     /// Show all of this on a simulated cluster, with nothing installed
     Demo(DemoArgs),
     /// Check the credentials, or put a new one into the services
@@ -84,7 +86,7 @@ pub(crate) struct PlanArgs {
     pub(crate) detailed_exitcode: bool,
     /// The form of the output
     #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Output,
+    pub(crate) output: PlanOutput,
 }
 
 /// How a plan is made.
@@ -159,7 +161,49 @@ pub(crate) struct ShowArgs {
     pub(crate) plan: PathBuf,
     /// The form of the output
     #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Output,
+    pub(crate) output: PlanOutput,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SchemaArgs {
+    /// What is described
+    #[arg(value_enum, default_value_t, value_name = "OF")]
+    pub(crate) of: Described,
+}
+
+/// What has a JSON Schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Described {
+    /// The spec
+    #[default]
+    Spec,
+    /// A plan, as `-o json` prints it and `--out` saves it
+    Plan,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GraphArgs {
+    /// A plan saved by `imgstack plan --out`: draw its steps; without it, draw the order that the
+    /// spec gives its services, which needs no cluster
+    #[arg(value_name = "PLAN", conflicts_with = "file")]
+    pub(crate) plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: GraphOutput,
+}
+
+/// Forms of a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphOutput {
+    /// The language of Graphviz
+    #[default]
+    Dot,
+    /// The language of Mermaid, which GitHub draws
+    Mermaid,
+    /// A picture, for a browser
+    Svg,
 }
 
 #[derive(Args, Debug)]
@@ -387,6 +431,20 @@ pub(crate) enum Output {
     Json,
 }
 
+/// Forms of a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanOutput {
+    /// For people
+    #[default]
+    Human,
+    /// One JSON document, as `imgstack schema plan` describes it
+    Json,
+    /// For a comment on a pull request: at most 65,536 characters
+    Markdown,
+    /// A page for a browser: one file, which loads nothing
+    Html,
+}
+
 /// Forms of what a command says that takes its time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ApplyOutput {
@@ -483,7 +541,7 @@ mod tests {
             plan.spec.file,
             [PathBuf::from("a.yaml"), PathBuf::from("-")]
         );
-        assert_eq!(plan.output, Output::Json);
+        assert_eq!(plan.output, PlanOutput::Json);
     }
 
     #[test]

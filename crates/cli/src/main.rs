@@ -63,9 +63,10 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
     match command {
-        Command::Schema => commands::schema::run(printer),
+        Command::Schema(args) => commands::schema::run(&args, printer),
         Command::Validate(args) => commands::validate::run(args, printer),
         Command::Generate(what) => commands::generate::run(&what, printer),
+        Command::Graph(args) => commands::graph::run(&args, printer),
         Command::Show(args) => commands::show::run(&args, printer),
         Command::Plan(args) => {
             online(async |cancel| until(cancel, commands::plan::run(args, printer)).await)

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use imgstack_executor::lock::LockError;
-use imgstack_planner::{Moved, TargetError, Trouble, Unseen};
+use imgstack_planner::{Moved, PLAN_FORMAT_VERSION, TargetError, Trouble, Unseen};
 use imgstack_registry::oci::EndpointsError;
 use imgstack_spec::{Diagnostics, StackName};
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -50,6 +50,18 @@ pub(crate) enum Problem {
     /// Not a plan, or not one of ours.
     #[error("{} is not a plan that can be read: {cause}", path.display())]
     NotAPlan { path: PathBuf, cause: String },
+    /// A plan of a later version, which may ask for what is not known here.
+    #[error(
+        "{} was made by imgstack {} and has the format {}; this one carries out {PLAN_FORMAT_VERSION}",
+        path.display(),
+        inline(imgstack),
+        inline(format)
+    )]
+    NewerPlan {
+        path: PathBuf,
+        format: String,
+        imgstack: String,
+    },
     /// The plan is no longer the one that would be made.
     #[error("the plan is stale: another one would be made now; nothing was done")]
     Stale {
@@ -136,6 +148,10 @@ impl Problem {
                 "that is a spec? imgstack apply{}",
                 typed::files(std::slice::from_ref(path))
             )),
+            Self::NewerPlan { .. } => Some(
+                "use that version, or make a plan with this one: imgstack plan --out FILE"
+                    .to_owned(),
+            ),
             Self::NotAPlan { .. } => Some("make one with: imgstack plan --out FILE".to_owned()),
             Self::Stale { shown, .. } => Some(format!(
                 "look at the plan as it is now, {shown}; then make a new one: imgstack plan --out FILE"

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imgstack_planner::{FORMAT_VERSION, Plan};
+use imgstack_planner::{PLAN_FORMAT_VERSION, Plan};
 use serde::Deserialize;
 
 use crate::problem::Problem;
@@ -19,25 +19,64 @@ pub(crate) fn write(plan: &Plan, path: &Path) -> Result<(), Problem> {
     std::fs::write(path, to_json(plan)?).map_err(|cause| Problem::file("write", path, cause))
 }
 
-/// Reads a saved plan.
+/// Reads a saved plan to show it. What a later minor version has added is
+/// passed over.
 pub(crate) fn read(path: &Path) -> Result<Plan, Problem> {
+    let text = std::fs::read_to_string(path).map_err(|cause| Problem::file("read", path, cause))?;
+    parse(&text).map_err(|cause| Problem::NotAPlan {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// Reads a saved plan to carry it out: all of it must be understood.
+pub(crate) fn read_to_apply(path: &Path) -> Result<Plan, Problem> {
+    let plan = read(path)?;
+    if Version::of(&plan.format_version) > Version::of(PLAN_FORMAT_VERSION) {
+        return Err(Problem::NewerPlan {
+            path: path.to_owned(),
+            format: plan.format_version,
+            imgstack: plan.imgstack_version,
+        });
+    }
+    Ok(plan)
+}
+
+fn parse(text: &str) -> Result<Plan, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Header {
         format_version: String,
     }
-    let text = std::fs::read_to_string(path).map_err(|cause| Problem::file("read", path, cause))?;
-    let not_a_plan = |cause: String| Problem::NotAPlan {
-        path: path.to_owned(),
-        cause,
+    let header: Header = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let format = header.format_version;
+    let Some(version) = Version::of(&format) else {
+        return Err(format!(
+            "`{}` is no version of a plan's format",
+            format.escape_default()
+        ));
     };
-    let header: Header = serde_json::from_str(&text).map_err(|e| not_a_plan(e.to_string()))?;
-    let major = |version: &str| version.split('.').next().map(str::to_owned);
-    if major(&header.format_version) != major(FORMAT_VERSION) {
-        return Err(not_a_plan(format!(
-            "it has the format {}, this imgstack reads {FORMAT_VERSION}",
-            header.format_version
-        )));
+    if Some(version.major) != Version::of(PLAN_FORMAT_VERSION).map(|it| it.major) {
+        return Err(format!(
+            "it has the format {format}, this imgstack reads {PLAN_FORMAT_VERSION}"
+        ));
     }
-    serde_json::from_str(&text).map_err(|e| not_a_plan(e.to_string()))
+    serde_json::from_str(text).map_err(|e| e.to_string())
+}
+
+/// `MAJOR.MINOR`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Version {
+    major: u32,
+    minor: u32,
+}
+
+impl Version {
+    fn of(text: &str) -> Option<Self> {
+        let (major, minor) = text.split_once('.')?;
+        Some(Self {
+            major: major.parse().ok()?,
+            minor: minor.parse().ok()?,
+        })
+    }
 }

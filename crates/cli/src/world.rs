@@ -7,7 +7,7 @@ use imgstack_executor::Credentials;
 use imgstack_executor::journal::Journal;
 use imgstack_observer::{Details, Engines, Sources, login, observe};
 use imgstack_planner::{
-    FORMAT_VERSION, History, Inventory, Known, Only, Options, Plan, StackPlan, Trouble, plan,
+    History, Inventory, Known, Only, Options, PLAN_FORMAT_VERSION, Plan, StackPlan, Trouble, plan,
 };
 use imgstack_registry::oci::{CacheOptions, Client, ClientOptions, Endpoints, EndpointsError};
 use imgstack_spec::{Digest, NodeName, Repository, Stack, StackSet};
@@ -180,7 +180,7 @@ pub(crate) fn endpoints() -> Result<Endpoints, EndpointsError> {
 /// Plans what was seen.
 pub(crate) fn plan_all(seen: &[Seen], options: &Options) -> Plan {
     Plan {
-        format_version: FORMAT_VERSION.to_owned(),
+        format_version: PLAN_FORMAT_VERSION.to_owned(),
         imgstack_version: env!("CARGO_PKG_VERSION").to_owned(),
         created_at: now(),
         commit: None,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::follow::{Following, Target};
+use crate::holdings::holdings;
 use crate::plan::{PlannedImage, RunningBuild, Seen, StackPlan};
 use crate::planner::{Draft, Only, PLAN_LABEL};
 use crate::service::observed;
@@ -19,9 +20,13 @@ impl Draft<'_> {
         self.report.sort();
         let stack = self.scope.stack;
         let images = self.scope.images();
-        let images = images
+        let images: Vec<PlannedImage> = images
             .map(|image| planned_image(image, stack, inventory, &self.following))
             .collect();
+        let holdings = match only {
+            Only::Everything => holdings(stack, &images, inventory, &self.steps),
+            Only::Credentials => Vec::new(),
+        };
         let seen = seen(self.scope, &self.steps, inventory);
         let hash = hash(stack, &self.steps, &seen);
         for step in &mut self.steps {
@@ -37,6 +42,7 @@ impl Draft<'_> {
             images,
             steps: self.steps,
             report: self.report,
+            holdings,
             seen,
             hash,
         }

@@ -14,6 +14,7 @@ use imgstack_spec::{
     Digest, ImageName, ImageRef, NodeName, Platform, RegistryHost, Repository, ServiceName, Tag,
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Known, Observed, Trouble};
@@ -165,7 +166,7 @@ pub struct ObservedTags {
 
 /// Facts of one build, from its index, manifests and config. They never
 /// change for a digest.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Build {
     /// What it runs on; attestations left out.
@@ -189,7 +190,7 @@ pub struct Build {
 }
 
 /// What a node of one platform fetches of a build.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PullSize {
     /// The node's platform.

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use imgstack_spec::{Address, ImageName, LastIf, Service, ServiceName, Stack};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failed::Failures;
@@ -18,7 +19,7 @@ use crate::{Inventory, Known, Trouble, follow};
 
 /// Who leads a group, and what an update of one of its services needs to know
 /// of that.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Leader {
     /// What is asked, and what becomes of the answer.

@@ -16,6 +16,7 @@ mod failed;
 mod finish;
 mod follow;
 mod freshness;
+mod holdings;
 mod inventory;
 mod leader;
 mod leftover;
@@ -31,6 +32,7 @@ mod removal;
 mod report;
 mod rollout;
 mod running;
+mod schema;
 mod service;
 mod settings;
 mod stack_file;
@@ -42,6 +44,7 @@ pub use credential::CREDENTIAL_LABELS;
 pub use drift::{Drift, Moved, Unseen, drift};
 pub use freshness::freshest;
 
+pub use holdings::{Held, Holding};
 pub use inventory::{
     Acceptance, Availability, BaseState, Build, Disk, Evidence, FailedBuild, Freshness, GoodBuild,
     History, Inventory, LastRun, Leftover, LoginState, MovedBase, ObservedCredential,
@@ -51,12 +54,14 @@ pub use inventory::{
 };
 pub use leader::{Leader, Leadership, leaders, leadership, several, to_be_asked};
 pub use observed::{Known, Observed, Trouble};
-pub use order::{Place, arrange};
+pub use order::{Place, arrange, service_order};
 pub use plan::{
-    Commit, FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan, Summary,
+    Commit, FORMAT_VERSION, PLAN_FORMAT_VERSION, Plan, PlannedImage, RunningBuild, Seen, StackPlan,
+    Summary,
 };
 pub use planner::{Only, Options, plan};
 pub use report::{Code, Finding, Report, Severity};
+pub use schema::schema_text;
 pub use step::{
     Action, AdjustService, Change, Effect, LogIn, PullImage, RemoveImage, RemoveLeftover, Restarts,
     RotateCredential, SettingsChange, Step, StepId, UpdateService, Via,

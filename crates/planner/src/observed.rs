@@ -1,9 +1,10 @@
 //! Unknown is a value (invariant 3 of the architecture).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Why something could not be observed, and what to do about it. For people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trouble {
     /// What went wrong, as a lower-case fragment.
     pub why: String,
@@ -24,7 +25,7 @@ impl Trouble {
 }
 
 /// Something that was asked for: either it answered, or it is unknown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Known<T> {
     /// The answer.
@@ -34,7 +35,7 @@ pub enum Known<T> {
 }
 
 /// Something that may exist: there, certainly not there, or unknown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Observed<T> {
     /// It is there.

@@ -72,6 +72,16 @@ pub fn arrange(
         .collect()
 }
 
+/// The services in rollout order, each with those that come directly before it,
+/// as the spec alone has it: who leads, only the cluster knows.
+#[must_use]
+pub fn service_order(stack: &Stack) -> Vec<(&Service, Vec<&ServiceName>)> {
+    let precedence = Precedence::of(stack, BTreeSet::new());
+    let order = precedence.rollout_order().into_iter();
+    let with_before = order.map(|service| (service, precedence.before(&service.name).collect()));
+    with_before.collect()
+}
+
 impl<'a> Precedence<'a> {
     /// `leaders` go last of their groups.
     pub(crate) fn of(stack: &'a Stack, leaders: BTreeSet<&'a ServiceName>) -> Self {

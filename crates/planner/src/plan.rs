@@ -9,21 +9,34 @@ use std::collections::BTreeMap;
 use imgstack_spec::policy::Policy;
 use imgstack_spec::{Address, Digest, ImageRef, ServiceName, Stack};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::holdings::Holding;
 use crate::planner::Only;
 use crate::step::{Effect, Step};
 use crate::{Build, Known, Observed, Report, Trouble};
 
-/// Version of the JSON form: a reader refuses a greater major.
+/// Version of the JSON forms that have none of their own.
 pub const FORMAT_VERSION: &str = "1.0";
 
+/// Version of the JSON form of a plan, `MAJOR.MINOR`.
+///
+/// A new minor adds fields, which an older reader may pass over when it shows a
+/// plan; it does not carry one out, since it would not do what they ask for. A
+/// new major is for everything that makes an older reader show something wrong:
+/// a field or a kind of step that became another or went.
+///
+/// 1.1: `holdings`, and `probe` of an update.
+pub const PLAN_FORMAT_VERSION: &str = "1.1";
+
 /// A plan for every stack given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// [`FORMAT_VERSION`] of the writer.
+    /// `MAJOR.MINOR`: which form of the file it is.
+    #[schemars(regex(pattern = r"^1\.[0-9]+$"))]
     pub format_version: String,
     /// Version of the program that made it.
     pub imgstack_version: String,
@@ -37,7 +50,7 @@ pub struct Plan {
 }
 
 /// A commit of git's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Commit {
     /// All of its hexadecimal digits.
@@ -47,7 +60,7 @@ pub struct Commit {
 }
 
 /// The plan of one stack.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StackPlan {
     /// What is desired, so that a stale plan can be made anew.
@@ -70,6 +83,10 @@ pub struct StackPlan {
     pub steps: Vec<Step>,
     /// What blocks, waits or wants attention.
     pub report: Report,
+    /// Which node holds which build, for people: neither the hash nor `drift`
+    /// looks at it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holdings: Vec<Holding>,
     /// The state of every service that the targets take in, as it was decided from.
     pub seen: BTreeMap<ServiceName, Seen>,
     /// Identifies what is to be done and what it was decided from.
@@ -77,7 +94,7 @@ pub struct StackPlan {
 }
 
 /// An image: what runs and what is wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedImage {
     /// `image.NAME`
@@ -106,7 +123,7 @@ pub struct PlannedImage {
 }
 
 /// A build that tasks run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunningBuild {
     /// The image as the tasks have it.
@@ -122,7 +139,7 @@ pub struct RunningBuild {
 }
 
 /// What binds a plan to the state of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Seen {
     /// The service's ID.

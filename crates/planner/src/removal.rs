@@ -99,6 +99,7 @@ impl<'a> Rule<'a> {
         steps: &[Step],
     ) -> Option<Self> {
         let keep: Option<Vec<u32>> = images.iter().map(|image| image.keep).collect();
+        let keep = keep?.into_iter().max()?;
         let mut needed = Needed::of(repository, inventory, steps);
         for image in &images {
             // A build that is wanted and not known to be is not to go
@@ -114,7 +115,7 @@ impl<'a> Rule<'a> {
         Some(Self {
             repository,
             images,
-            keep: keep?.into_iter().max()?,
+            keep,
             needed,
         })
     }

@@ -11,12 +11,13 @@ use imgstack_spec::{
     Address, Digest, Endpoint, FailureAction, ImageName, ImageRef, NodeName, Platform, Probe,
     RegistryHost, Repository, RolloutSettings, ServiceName, Tag, UpdateOrder,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Leader;
 
 /// One thing to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// Tells it from the others of its stack's plan.
@@ -37,12 +38,14 @@ pub struct Step {
 
 /// What tells a step from the others of its stack's plan, and says what it
 /// does: `update service.web`, `pull node.docker-infra-1 image.web`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct StepId(String);
 
 /// What a step does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
     /// Removes a service that a run which was killed had made for its pulls.
@@ -74,7 +77,7 @@ pub enum Effect {
 }
 
 /// The removal of a service of our own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RemoveLeftover {
     /// Its name.
@@ -85,7 +88,7 @@ pub struct RemoveLeftover {
 
 /// `docker login` on a node, for people who type `docker pull` there. Tasks do
 /// not use it (facts on Swarm).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LogIn {
     /// The node's hostname.
@@ -105,7 +108,7 @@ pub struct LogIn {
 }
 
 /// The pull of one image on one node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PullImage {
     /// The node's hostname.
@@ -128,7 +131,7 @@ pub struct PullImage {
 }
 
 /// Who tells a node to pull.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Via {
     /// The node's own engine is asked.
@@ -138,7 +141,7 @@ pub enum Via {
 }
 
 /// The update of one service. The patch touches these fields and no others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateService {
     /// The service's name, a key of [`StackPlan::seen`].
@@ -175,7 +178,7 @@ pub struct UpdateService {
 
 /// Settings of a service's `UpdateConfig` that become others. All else of it
 /// stays, and `RollbackConfig` is the service's own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SettingsChange {
     /// `Order`
@@ -194,7 +197,7 @@ pub struct SettingsChange {
 
 /// An update that changes rollout settings and nothing that tasks are made of:
 /// none restarts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdjustService {
     /// The service's name, a key of [`StackPlan::seen`].
@@ -214,7 +217,7 @@ pub struct AdjustService {
 
 /// An update that carries another credential and changes nothing else but
 /// labels: no task restarts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RotateCredential {
     /// The service's name, a key of [`StackPlan::seen`].
@@ -230,7 +233,7 @@ pub struct RotateCredential {
 }
 
 /// The removal of one build of one repository from one node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RemoveImage {
     /// The node's hostname.
@@ -250,7 +253,7 @@ pub struct RemoveImage {
 }
 
 /// A value before and after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change<T> {
     /// What is there.
     pub from: T,
@@ -259,7 +262,7 @@ pub struct Change<T> {
 }
 
 /// Tasks that a step restarts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Restarts {
     /// How many.
     pub tasks: u64,

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -22,7 +23,9 @@ const ADDRESS: &str = "{address}";
 
 /// An endpoint in which `{hostname}` and `{address}` stand for those of a
 /// node: `ssh://root@{hostname}`. Also one without placeholders.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct EngineTemplate(String);
 

@@ -65,6 +65,6 @@ pub use platform::Platform;
 pub use reading::read;
 pub use reference::{Digest, ImageRef, ReferenceError, RegistryHost, Repository, Tag};
 pub use schedule::{Schedule, ScheduleError};
-pub use schema::{schema, schema_text};
+pub use schema::{schema, schema_text, written_schema};
 pub use size::{ByteSize, SizeError};
 pub use task_template::{TaskPlace, TaskTemplate, TaskTemplateError};

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::{Policy, Rules};
@@ -33,7 +34,7 @@ pub struct StackSet {
 }
 
 /// One `ImageStack` document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stack {
     /// `metadata.name`.
@@ -54,7 +55,7 @@ pub struct Stack {
 }
 
 /// How to talk to one registry host.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Registry {
     /// The host as image references name it.
@@ -68,6 +69,7 @@ pub struct Registry {
     /// How long before a credential expires its end is told. Default fourteen
     /// days. Serialised in whole seconds.
     #[serde(rename = "warnBeforeExpirySeconds", with = "seconds")]
+    #[schemars(with = "u64")]
     pub warn_before_expiry: Duration,
 }
 
@@ -75,7 +77,7 @@ pub struct Registry {
 pub const DEFAULT_WARN_BEFORE_EXPIRY: Duration = Duration::from_secs(14 * 86_400);
 
 /// Where a secret is to be read. Never the secret itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum SecretSource {
     /// An environment variable.
@@ -88,7 +90,7 @@ pub enum SecretSource {
 }
 
 /// An image that services run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Image {
     /// The name services refer to.
@@ -103,6 +105,7 @@ pub struct Image {
     /// How old a build must be before a service moves to it. None: of any age,
     /// as a pin always is. Serialised in whole seconds.
     #[serde(rename = "minimumAgeSeconds", with = "optional_seconds")]
+    #[schemars(with = "Option<u64>")]
     pub minimum_age: Option<Duration>,
     /// Holds one build: wins over what is followed.
     pub pin: Option<Pin>,
@@ -118,7 +121,7 @@ pub struct Image {
 }
 
 /// `majorUpgrade`: whether services may move from one major version to another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum MajorUpgrade {
     /// They stay until somebody allows it: that is a migration.
@@ -129,7 +132,7 @@ pub enum MajorUpgrade {
 }
 
 /// Which builds the services of an image run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Follow {
     /// `tag`: the one that it names, wherever it moves.
@@ -145,7 +148,7 @@ pub enum Follow {
 }
 
 /// A build held until the line goes from the spec.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Pin {
     /// By a tag that is expected not to move, such as `16-abc1234`.
@@ -155,7 +158,7 @@ pub enum Pin {
 }
 
 /// A Swarm service whose image is managed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Service {
     /// The service's name in the Swarm.
@@ -170,6 +173,7 @@ pub struct Service {
     /// `rollout.timeout`: how long one service may take to converge.
     /// Default ten minutes. Serialised in whole seconds.
     #[serde(rename = "timeoutSeconds", with = "seconds")]
+    #[schemars(with = "u64")]
     pub timeout: Duration,
     /// `rollout.probe`: what must hold before the next service goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

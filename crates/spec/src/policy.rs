@@ -11,6 +11,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Tag, version};
@@ -41,7 +42,7 @@ pub use tags::{TagList, is_attachment};
 use rank::Rank;
 
 /// Which tag to follow.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Policy {
     /// `semver`: the highest version in a range.

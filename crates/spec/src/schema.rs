@@ -22,7 +22,13 @@ pub fn schema() -> Value {
 /// with a line break at the end.
 #[must_use]
 pub fn schema_text() -> String {
-    format!("{:#}\n", schema())
+    written_schema(schema())
+}
+
+/// Any schema, as it is printed and checked in.
+#[must_use]
+pub fn written_schema(schema: Value) -> String {
+    format!("{:#}\n", sorted(schema))
 }
 
 /// With its keys in order, whether or not some other crate has asked

@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -24,7 +25,9 @@ const PLACEHOLDERS: [(&str, Part); 4] = [
 /// A text in which `{task.address}`, `{task.slot}`, `{node.hostname}` and
 /// `{node.address}` stand for those of a task: `http://{task.address}:8008/`.
 /// Also one without placeholders.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct TaskTemplate(String);
 

@@ -12,7 +12,7 @@ use imgstack_planner::{Drift, Only, Options, Plan, StackPlan, check_targets, dri
 use imgstack_spec::StackSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{ApplyArgs, ApplyOutput, DoingArgs, Output, WidthArgs};
+use crate::args::{ApplyArgs, ApplyOutput, DoingArgs, PlanOutput, WidthArgs};
 use crate::commands::plan;
 use crate::exit::Exit;
 use crate::holds::Holds;
@@ -53,7 +53,7 @@ pub(crate) async fn run(
         cancel,
     };
     if let Some(path) = &args.plan {
-        let saved = saved::read(path)?;
+        let saved = saved::read_to_apply(path)?;
         let set = StackSet {
             stacks: saved.stacks.iter().map(|plan| plan.stack.clone()).collect(),
         };
@@ -206,7 +206,7 @@ fn refuse<T>(stale: Stale, output: ApplyOutput, printer: Printer) -> Result<T, P
     }
     if is_human {
         printer.notice("The plan as it would be now:\n\n");
-        plan::show(&fresh, Output::Human, printer)?;
+        plan::show(&fresh, PlanOutput::Human, printer)?;
     }
     Err(Problem::Stale {
         moved: drift.moved,
@@ -220,7 +220,7 @@ fn refuse<T>(stale: Stale, output: ApplyOutput, printer: Printer) -> Result<T, P
 
 pub(crate) fn introduce(plan: &Plan, output: ApplyOutput, printer: Printer) -> Result<(), Problem> {
     match output {
-        ApplyOutput::Human => plan::show(plan, Output::Human, printer),
+        ApplyOutput::Human => plan::show(plan, PlanOutput::Human, printer),
         ApplyOutput::Json | ApplyOutput::Ndjson => Ok(()),
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod auth;
 pub(crate) mod build;
 pub(crate) mod demo;
 pub(crate) mod generate;
+pub(crate) mod graph;
 pub(crate) mod history;
 pub(crate) mod pin;
 pub(crate) mod plan;

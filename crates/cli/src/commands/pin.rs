@@ -6,7 +6,7 @@ use imgstack_planner::{
 };
 use imgstack_spec::{Address, Image, ImageRef, Pin, ServiceName, Stack, StackSet};
 
-use crate::args::{EditingArgs, Output, PinArgs, RollbackArgs, UnpinArgs, WidthArgs};
+use crate::args::{EditingArgs, Output, PinArgs, PlanOutput, RollbackArgs, UnpinArgs, WidthArgs};
 use crate::exit::Exit;
 use crate::image::Subject;
 use crate::patience::waiting;
@@ -93,7 +93,7 @@ async fn run(
     let plan = world::plan_all(&seen, &options);
     let is_stopped = is_stopped(&plan, &image);
     if args.output == Output::Human {
-        commands::plan::show(&plan, Output::Human, printer)?;
+        commands::plan::show(&plan, PlanOutput::Human, printer)?;
         if !is_stopped {
             printer.page(&page.diffs(&changes))?;
         }

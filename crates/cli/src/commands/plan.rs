@@ -3,13 +3,17 @@
 use imgstack_observer::Details;
 use imgstack_planner::{Options, Plan, check_target_nodes, check_targets};
 
-use crate::args::{Output, PlanArgs, SpecArgs, WidthArgs};
+use crate::args::{PlanArgs, PlanOutput, SpecArgs, WidthArgs};
 use crate::exit::Exit;
 use crate::patience::waiting;
 use crate::printer::Printer;
 use crate::problem::Problem;
+use crate::views::{html, markdown, outline};
 use crate::world::{self, Connected, Seen};
 use crate::{commit, image, input, saved, views};
+
+/// What shows all of a plan of which a comment has no room for a part.
+const WHOLE: &str = "imgstack show PLAN -o html";
 
 pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Problem> {
     let mut set = input::stacks(&args.spec)?;
@@ -58,10 +62,15 @@ pub(crate) async fn make(
 }
 
 /// Prints a plan.
-pub(crate) fn show(plan: &Plan, output: Output, printer: Printer) -> Result<(), Problem> {
+pub(crate) fn show(plan: &Plan, output: PlanOutput, printer: Printer) -> Result<(), Problem> {
     match output {
-        Output::Human => printer.page(&views::plan::render(plan))?,
-        Output::Json => printer.data(&saved::to_json(plan)?)?,
+        PlanOutput::Human => printer.page(&views::plan::render(plan))?,
+        PlanOutput::Json => printer.data(&saved::to_json(plan)?)?,
+        PlanOutput::Markdown => {
+            let outline = outline::of_plan(plan);
+            printer.data(&markdown::render(&outline, markdown::COMMENT, WHOLE))?;
+        }
+        PlanOutput::Html => printer.data(&html::render(&outline::of_plan(plan)))?,
     }
     Ok(())
 }

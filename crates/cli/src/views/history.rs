@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::fold::{pieces, prose};
 use super::leader::moved;
 use super::lock::moment;
-use super::steps::{each_setting, image, named};
+use super::steps::{Field, image, named, settings};
 use super::style::{BAD, BOLD, DIM, GOOD, WARN, ago, inline, lasting, paint, short, shortest};
 use super::table::Table;
 
@@ -256,14 +256,14 @@ fn steps(out: &mut String, release: &ReleaseView) {
             let line = format!("{from}\n{:>19}-> {to}", "");
             let _ = writeln!(out, "{}", paint(DIM, format!("{:>22}{line}", "")));
         }
-        each_setting(&step.settings, |key, from, to| {
+        for Field { name, from, to } in settings(&step.settings) {
             let line = pieces(
-                &format!("{:>22}{key}  ", ""),
+                &format!("{:>22}{name}  ", ""),
                 &[from, format!("-> {to}")],
                 24,
             );
             let _ = writeln!(out, "{}", paint(DIM, line));
-        });
+        }
     }
     let left = &release.left_out;
     if left.steps > 0 {

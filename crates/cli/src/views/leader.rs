@@ -6,14 +6,14 @@ use imgstack_spec::Address;
 use super::style::inline;
 
 /// What is done before an update, where the service leads.
-pub(super) fn first(update: &UpdateService) -> Option<String> {
+pub(super) fn first(update: &UpdateService) -> Option<Vec<String>> {
     let leader = update.leader.as_ref().filter(|leader| leader.led)?;
     let words = leader.last_if.before.as_ref()?.iter();
     let words: Vec<&str> = words.map(|word| word.as_str()).collect();
-    Some(format!(
-        "runs `{}` in its task first, and waits until it leads no more",
-        inline(&words.join(" "))
-    ))
+    Some(vec![
+        format!("runs `{}` in its task", inline(&words.join(" "))),
+        "and waits until it leads no more".to_owned(),
+    ])
 }
 
 /// That another service leads than did, and what follows.

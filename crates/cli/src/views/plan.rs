@@ -38,18 +38,23 @@ fn heading(out: &mut String, stack: &StackPlan) {
     let _ = writeln!(out, "{}\n", beside(&title, &listed(&stack.endpoint), 4));
 }
 
-/// Images that have something to be said about: all others run what they should.
 fn images(out: &mut String, stack: &StackPlan, now: Timestamp) {
+    for image in shown_images(stack) {
+        one_image(out, image, now);
+    }
+}
+
+/// Images that have something to be said about: all others run what they should.
+pub(super) fn shown_images(stack: &StackPlan) -> Vec<&PlannedImage> {
     let steps = stack.steps.iter();
     let moving = steps.filter_map(|step| moved(stack, step));
     let findings = stack.report.findings.iter();
     let held = findings.filter_map(|finding| held(stack, finding));
     let told: BTreeSet<Address> = moving.chain(held).collect();
-    for image in &stack.images {
-        if told.contains(&image.address) || image.wants.present().is_none() {
-            one_image(out, image, now);
-        }
-    }
+    let images = stack.images.iter();
+    images
+        .filter(|image| told.contains(&image.address) || image.wants.present().is_none())
+        .collect()
 }
 
 /// The image that a step brings somewhere.
@@ -99,8 +104,17 @@ pub(crate) fn wanted(image: &PlannedImage, now: Timestamp) -> String {
 
 /// What an image is called, where it is, and what it is for.
 pub(crate) fn image_heading(out: &mut String, image: &PlannedImage) {
+    let name = paint(BOLD, &image.address);
+    let _ = writeln!(out, "{}", beside(&name, &reference_words(image), 4));
+    if let Some(purpose) = &image.purpose {
+        let _ = writeln!(out, "    {}", paint(DIM, inline(purpose)));
+    }
+}
+
+/// Where an image is, and what it follows there.
+pub(super) fn reference_words(image: &PlannedImage) -> Vec<String> {
     let pinned = if image.pinned { "   pinned" } else { "" };
-    let reference = match &image.policy {
+    match &image.policy {
         None => vec![format!("{}{pinned}", image.reference)],
         Some(policy) => {
             let tag = image.reference.tag.as_ref();
@@ -111,28 +125,28 @@ pub(crate) fn image_heading(out: &mut String, image: &PlannedImage) {
                 format!("(policy {policy}{tag})"),
             ]
         }
-    };
-    let name = paint(BOLD, &image.address);
-    let _ = writeln!(out, "{}", beside(&name, &reference, 4));
-    if let Some(purpose) = &image.purpose {
-        let _ = writeln!(out, "    {}", paint(DIM, inline(purpose)));
     }
 }
 
 fn running_build(running: &RunningBuild, image: &PlannedImage, now: Timestamp) -> String {
-    let what = match &running.digest {
-        Some(digest) => format!("{}{}", short(digest), facts(running.build.as_ref(), now)),
-        None => format!(
-            "{}   a tag: which build is not known",
-            inline(&running.image)
-        ),
-    };
+    let what = build_words(running, now);
     if image.runs.len() == 1 {
         return what;
     }
     let services: Vec<_> = running.services.iter().map(ToString::to_string).collect();
     // Eleven: below the digest.
     beside(&what, &listed(&format!("on {}", services.join(", "))), 11)
+}
+
+/// Which build tasks run.
+pub(super) fn build_words(running: &RunningBuild, now: Timestamp) -> String {
+    match &running.digest {
+        Some(digest) => format!("{}{}", short(digest), facts(running.build.as_ref(), now)),
+        None => format!(
+            "{}   a tag: which build is not known",
+            inline(&running.image)
+        ),
+    }
 }
 
 /// The words on a build: version, commit, age.
@@ -182,7 +196,7 @@ pub(crate) fn findings(out: &mut String, report: &Report) {
 
 /// The findings with what they are about. What is the same for many services, such
 /// as a build that goes by another name, is said once for all of them.
-fn together(findings: &[Finding]) -> Vec<(String, &Finding)> {
+pub(super) fn together(findings: &[Finding]) -> Vec<(String, &Finding)> {
     let is_same = |one: &Finding, other: &Finding| {
         let is_shared = matches!(
             one.code,
@@ -210,40 +224,60 @@ fn together(findings: &[Finding]) -> Vec<(String, &Finding)> {
 }
 
 fn closing(out: &mut String, plan: &Plan) {
+    let Closing { words, blocked } = closing_words(plan, "above");
+    match words.strip_prefix("Plan:") {
+        Some(counts) => {
+            let _ = write!(out, "{}{counts}", paint(BOLD, "Plan:"));
+        }
+        None => {
+            let _ = write!(out, "{}", paint(GOOD, &words));
+        }
+    }
+    if let Some(blocked) = blocked {
+        let _ = write!(out, " {}", paint(BAD, blocked));
+    }
+    out.push('\n');
+}
+
+/// The last words on a plan.
+pub(super) struct Closing {
+    /// "Plan: 1 to add, …", or why there is nothing to do.
+    pub(super) words: String,
+    /// "2 blocked."
+    pub(super) blocked: Option<String>,
+}
+
+/// The findings are told `place` of these words: "above".
+pub(super) fn closing_words(plan: &Plan, place: &str) -> Closing {
     if plan.is_empty() && !plan.is_blocked() {
         let says = |code: Code| {
             let mut findings = plan.stacks.iter().flat_map(|it| &it.report.findings);
             findings.any(|it| it.code == code)
         };
         let words = if says(Code::NodePaused) {
-            "No changes can be made, and one is wanted: see above."
+            format!("No changes can be made, and one is wanted: see {place}.")
         } else if says(Code::Held) {
-            "No changes now. What waits is named above."
+            format!("No changes now. What waits is named {place}.")
         } else {
-            "No changes. Your infrastructure matches the configuration."
+            "No changes. Your infrastructure matches the configuration.".to_owned()
         };
-        let _ = writeln!(out, "{}", paint(GOOD, words));
-        return;
+        return Closing {
+            words,
+            blocked: None,
+        };
     }
     let counts = plan.summary();
-    let _ = write!(
-        out,
-        "{} {} to add, {} to change, {} to destroy.",
-        paint(BOLD, "Plan:"),
-        counts.add,
-        counts.change,
-        counts.destroy
-    );
-    let blocked = blocked(plan);
-    if plan.is_blocked() {
+    Closing {
+        words: format!(
+            "Plan: {} to add, {} to change, {} to destroy.",
+            counts.add, counts.change, counts.destroy
+        ),
         // What is blocked may have no service yet.
-        let words = match blocked {
-            0 => "Blocked, see above.".to_owned(),
+        blocked: plan.is_blocked().then(|| match blocked(plan) {
+            0 => format!("Blocked, see {place}."),
             count => format!("{count} blocked."),
-        };
-        let _ = write!(out, " {}", paint(BAD, words));
+        }),
     }
-    out.push('\n');
 }
 
 /// How many services cannot be planned.

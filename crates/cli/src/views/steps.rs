@@ -1,6 +1,5 @@
 //! The steps of a plan, as people read them.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -37,22 +36,17 @@ pub(crate) fn steps(out: &mut String, stack: &StackPlan) {
             "{}",
             beside(head.trim_end(), &detail(step, stack), BELOW)
         );
-        match &step.action {
-            Action::UpdateService(update) => {
-                if let Some(first) = leader::first(update) {
-                    let _ = writeln!(out, "{}", prose(&format!("{:BELOW$}{first}", ""), BELOW));
-                }
-                changes(out, update);
-            }
-            Action::AdjustService(adjust) => {
-                settings(out, &adjust.settings);
-                labels(out, &adjust.labels);
-            }
-            Action::RotateCredential(rotate) => labels(out, &rotate.labels),
-            Action::LogIn(_)
-            | Action::PullImage(_)
-            | Action::RemoveImage(_)
-            | Action::RemoveLeftover(_) => {}
+        for (name, words) in gates(&step.action) {
+            let _ = writeln!(
+                out,
+                "{}",
+                pieces(&format!("        {name:<9}  "), &words, 16)
+            );
+        }
+        changes(out, &step.action);
+        if step.action.service().is_some() {
+            let lead = format!("      {} labels     ", paint(CHANGE, "~"));
+            let _ = writeln!(out, "{}", pieces(&lead, &labels(&step.action), 19));
         }
     }
     if !stack.steps.is_empty() {
@@ -99,7 +93,8 @@ fn padded(step: &Step, stack: &StackPlan) -> String {
     format!("{address:<0$}", width.unwrap_or_default())
 }
 
-fn detail(step: &Step, stack: &StackPlan) -> Vec<String> {
+/// What is to be said beside a step.
+pub(super) fn detail(step: &Step, stack: &StackPlan) -> Vec<String> {
     match &step.action {
         Action::UpdateService(update) => {
             listed(&format!("{}{}", effect(update), turn(step, stack)))
@@ -192,31 +187,69 @@ fn before(step: &Step) -> Vec<String> {
     services.collect()
 }
 
-fn changes(out: &mut String, update: &UpdateService) {
-    let change = paint(CHANGE, "~");
+/// A field of a service, before and after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Field {
+    /// In docker's words, or in those of a stack file.
+    pub(super) name: String,
+    pub(super) from: String,
+    pub(super) to: String,
+}
+
+/// What a step changes of a service, its labels aside.
+pub(super) fn fields(action: &Action) -> Vec<Field> {
+    match action {
+        Action::UpdateService(update) => update_fields(update),
+        Action::AdjustService(adjust) => settings(&adjust.settings),
+        Action::RotateCredential(_)
+        | Action::LogIn(_)
+        | Action::PullImage(_)
+        | Action::RemoveImage(_)
+        | Action::RemoveLeftover(_) => Vec::new(),
+    }
+}
+
+fn update_fields(update: &UpdateService) -> Vec<Field> {
+    let mut fields = Vec::new();
     if update.image.from != update.image.to {
-        let (from, to) = (image(&update.image.from), image(&update.image.to));
-        let line = changed(&format!("{change} image      "), from, &to);
-        let _ = writeln!(out, "{line}");
+        fields.push(Field {
+            name: "image".to_owned(),
+            from: image(&update.image.from),
+            to: image(&update.image.to),
+        });
     }
     if let Some(platforms) = &update.platforms {
         let list = |list: &[Platform]| {
             let names: Vec<_> = list.iter().map(ToString::to_string).collect();
             names.join(", ")
         };
-        let (from, to) = (list(&platforms.from), list(&platforms.to));
-        let line = changed(&format!("{change} platforms  "), from, &to);
-        let _ = writeln!(out, "{line}");
+        fields.push(Field {
+            name: "platforms".to_owned(),
+            from: list(&platforms.from),
+            to: list(&platforms.to),
+        });
     }
-    settings(out, &update.settings);
-    labels(out, &update.labels);
+    fields.extend(settings(&update.settings));
+    fields
+}
+
+/// What an update waits for, before it and after it, each by its name.
+pub(super) fn gates(action: &Action) -> Vec<(&'static str, Vec<String>)> {
+    let Action::UpdateService(update) = action else {
+        return Vec::new();
+    };
+    let mut gates = Vec::new();
+    if let Some(first) = leader::first(update) {
+        gates.push(("first", first));
+    }
     if let Some(probe) = &update.probe {
-        let _ = writeln!(out, "{}", pieces("        probe      ", &gate(probe), 16));
+        gates.push(("probe", gate(probe)));
     }
+    gates
 }
 
 /// What is asked of each task before the service counts as rolled out.
-fn gate(probe: &Probe) -> [String; 2] {
+fn gate(probe: &Probe) -> Vec<String> {
     let question = match &probe.question {
         Question::Http(url) => format!("GET {}", url.as_str()),
         Question::Tcp(to) => format!("a connection to {}", to.as_str()),
@@ -230,7 +263,7 @@ fn gate(probe: &Probe) -> [String; 2] {
         true => format!("must say yes once, asked every {every}"),
         false => format!("must hold for {}, asked every {every}", millis(probe.hold)),
     };
-    [inline(&question), hold]
+    vec![inline(&question), hold]
 }
 
 fn millis(duration: Duration) -> String {
@@ -238,28 +271,39 @@ fn millis(duration: Duration) -> String {
 }
 
 /// Rollout settings, in the words of a stack file.
-fn settings(out: &mut String, settings: &SettingsChange) {
-    each_setting(settings, |key, from, to| {
-        let field = format!("{} {key}  ", paint(CHANGE, "~"));
-        let _ = writeln!(out, "{}", changed(&field, from, &to));
-    });
-}
-
-/// Each setting that changes, with its values.
-pub(super) fn each_setting(settings: &SettingsChange, mut tell: impl FnMut(&str, String, String)) {
+pub(super) fn settings(settings: &SettingsChange) -> Vec<Field> {
+    let mut fields = Vec::new();
+    let mut field = |key: &str, from: String, to: String| {
+        let name = format!("update_config.{key}");
+        fields.push(Field { name, from, to });
+    };
     if let Some(Change { from, to }) = &settings.order {
-        let (from, to) = (from.word().to_owned(), to.word().to_owned());
-        tell("update_config.order", from, to);
+        field("order", from.word().to_owned(), to.word().to_owned());
     }
     if let Some(Change { from, to }) = &settings.parallelism {
-        tell("update_config.parallelism", at_once(*from), at_once(*to));
+        field("parallelism", at_once(*from), at_once(*to));
     }
     if let Some(Change { from, to }) = &settings.monitor_ms {
-        tell("update_config.monitor", time(*from), time(*to));
+        field("monitor", time(*from), time(*to));
     }
     if let Some(Change { from, to }) = &settings.on_failure {
-        let (from, to) = (from.word().to_owned(), to.word().to_owned());
-        tell("update_config.failure_action", from, to);
+        field(
+            "failure_action",
+            from.word().to_owned(),
+            to.word().to_owned(),
+        );
+    }
+    fields
+}
+
+/// From what to what: below each other if that does not fit beside.
+fn changes(out: &mut String, action: &Action) {
+    let change = paint(CHANGE, "~");
+    for Field { name, from, to } in fields(action) {
+        // The first two names stand in a column.
+        let lead = format!("      {change} {name:<9}  ");
+        let line = pieces(&lead, &[from, format!("-> {to}")], 16);
+        let _ = writeln!(out, "{line}");
     }
 }
 
@@ -278,19 +322,22 @@ fn time(milliseconds: u64) -> String {
     }
 }
 
-/// From what to what: below each other if that does not fit beside.
-fn changed(field: &str, from: String, to: &str) -> String {
-    pieces(&format!("      {field}"), &[from, format!("-> {to}")], 16)
-}
-
-fn labels(out: &mut String, labels: &BTreeMap<String, Change<Option<String>>>) {
+/// The labels that a step sets on a service.
+pub(super) fn labels(action: &Action) -> Vec<String> {
+    let labels = match action {
+        Action::UpdateService(update) => &update.labels,
+        Action::AdjustService(adjust) => &adjust.labels,
+        Action::RotateCredential(rotate) => &rotate.labels,
+        Action::LogIn(_)
+        | Action::PullImage(_)
+        | Action::RemoveImage(_)
+        | Action::RemoveLeftover(_) => return Vec::new(),
+    };
     let labels = labels.iter().map(|(label, value)| {
         let to = value.to.as_deref().unwrap_or("(none)");
         inline(&format!("{label}={}", abbreviated(label, to)))
     });
-    let labels: Vec<String> = labels.collect();
-    let lead = format!("      {} labels     ", paint(CHANGE, "~"));
-    let _ = writeln!(out, "{}", pieces(&lead, &labels, 19));
+    labels.collect()
 }
 
 /// The hash of a plan is long and says nothing to a person.

@@ -27,6 +27,18 @@ pub(crate) fn inline(text: &str) -> String {
     text.trim_end().chars().map(plain).collect()
 }
 
+/// The same where no printer stands between the text and who reads it: what
+/// would reorder it is made visible as well.
+pub(crate) fn visible(text: &str) -> String {
+    let reorders = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let chars = inline(text);
+    let chars = chars.chars().map(|c| match reorders(c) {
+        true => char::REPLACEMENT_CHARACTER,
+        false => c,
+    });
+    chars.collect()
+}
+
 /// A digest short enough to be read, long enough to be told apart:
 /// `sha256:9f31c0a2b4d6…`
 pub(crate) fn short(digest: &Digest) -> String {

@@ -143,6 +143,7 @@ impl Stage {
             images: Vec::new(),
             steps,
             report: Report::default(),
+            holdings: Vec::new(),
             seen: BTreeMap::new(),
             hash: "9f2c".to_owned(),
         }

@@ -313,6 +313,7 @@ fn plan(names: &[&str]) -> StackPlan {
         images: Vec::new(),
         steps,
         report: Report::default(),
+        holdings: Vec::new(),
         seen: names.iter().map(seen).collect(),
         hash: PLAN.to_owned(),
     }

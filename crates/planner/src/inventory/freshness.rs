@@ -4,6 +4,7 @@ use std::fmt;
 
 use imgstack_spec::{Digest, Platform};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Build;
@@ -105,7 +106,7 @@ impl fmt::Display for Evidence {
 }
 
 /// The content of a build, for nodes of one platform.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlatformContent {
     /// The nodes' platform.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{GitHubRepository, GitRef, Schedule, WorkflowFile};
@@ -11,7 +12,7 @@ use crate::{GitHubRepository, GitRef, Schedule, WorkflowFile};
 pub const DEFAULT_DOCKERFILE: &str = "Dockerfile";
 
 /// Where the builds of an image come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BuildSource {
     /// The folder that is built, as it is written: relative to the folder of
@@ -25,6 +26,7 @@ pub struct BuildSource {
     pub schedule: Option<Schedule>,
     /// How old a build may be until one is missing. Serialised in whole seconds.
     #[serde(rename = "maximumAgeSeconds", with = "super::optional_seconds")]
+    #[schemars(with = "Option<u64>")]
     pub maximum_age: Option<Duration>,
     /// Where the spec was read, as it was named: empty for the working
     /// directory, as for standard input. It is no part of what is desired, so
@@ -43,7 +45,7 @@ impl BuildSource {
 }
 
 /// A workflow of GitHub Actions.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GitHubWorkflow {
     /// The repository that has it.

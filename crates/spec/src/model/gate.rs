@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::milliseconds;
@@ -17,7 +18,7 @@ pub const DEFAULT_ANSWER: Duration = Duration::from_secs(5);
 
 /// A question that is put to one task. It is asked from the task's own node, or
 /// in its container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Question {
     /// `http`: a GET of this URL. Yes is any status of 200 to 299.
@@ -31,32 +32,36 @@ pub enum Question {
 
 /// `rollout.probe`: a service counts as rolled out when every one of its tasks
 /// has answered yes for `hold`, without a no in between.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Probe {
     /// What is asked.
     pub question: Question,
     /// `every`: how often. Serialised in milliseconds.
     #[serde(rename = "everyMs", with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub every: Duration,
     /// `for`: how long every answer must have been yes. Serialised in
     /// milliseconds.
     #[serde(rename = "forMs", with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub hold: Duration,
     /// `timeout`: how long one answer may take. Serialised in milliseconds.
     #[serde(rename = "timeoutMs", with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub timeout: Duration,
 }
 
 /// `rollout.lastIf` and what belongs to it: of the services of one image that
 /// have it, the one whose task answers yes goes last.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastIf {
     /// What is asked; yes means that it leads.
     pub question: Question,
     /// How long one answer may take. Serialised in milliseconds.
     #[serde(rename = "timeoutMs", with = "milliseconds")]
+    #[schemars(with = "u64")]
     pub timeout: Duration,
     /// `rollout.onLeaderChange`: what becomes of an apply in which another
     /// service leads than did when the plan was made.
@@ -68,7 +73,7 @@ pub struct LastIf {
 }
 
 /// `rollout.onLeaderChange`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum LeaderChange {
     /// The remaining order is worked out again, and said.

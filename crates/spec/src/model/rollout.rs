@@ -6,13 +6,14 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::optional_seconds;
 
 /// What the spec asks of a service's `UpdateConfig`. None: as the service has
 /// it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RolloutSettings {
     /// `rollout.order`.
@@ -28,6 +29,7 @@ pub struct RolloutSettings {
         with = "optional_seconds",
         skip_serializing_if = "Option::is_none"
     )]
+    #[schemars(with = "Option<u64>")]
     pub monitor: Option<Duration>,
     /// `rollout.onFailure`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,7 +37,7 @@ pub struct RolloutSettings {
 }
 
 /// Which comes first when a task is replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum UpdateOrder {
     /// The old task is stopped first: the engine's default.
@@ -45,7 +47,7 @@ pub enum UpdateOrder {
 }
 
 /// What the engine does when too many new tasks fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum FailureAction {
     /// Stops and leaves things as they are: the engine's default.

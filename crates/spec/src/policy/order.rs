@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use jiff::civil::DateTime;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PolicyError;
@@ -10,7 +11,7 @@ use super::rank::Rank;
 use crate::version;
 
 /// How the parts that a pattern finds are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Order {
     /// As versions. What follows a hyphen ranks below what stands before it;

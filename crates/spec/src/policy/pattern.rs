@@ -10,6 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use regex::bytes::{Regex, RegexBuilder};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::PolicyError;
@@ -22,7 +23,7 @@ pub(super) const LONGEST_PATTERN: usize = 500;
 const LARGEST: usize = 32 << 10;
 
 /// A pattern for whole tags.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Pattern {
     text: String,

@@ -13,6 +13,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use semver::{Op, Prerelease, VersionReq};
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,7 @@ const PRE_WORDS: [&str; 14] = [
 ];
 
 /// A range of versions, such as `~3.3`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct VersionRange {
     text: String,
@@ -47,7 +48,7 @@ pub struct VersionRange {
 }
 
 /// What follows the version in the tags of one variant: `-alpine`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Suffix(String);
 
