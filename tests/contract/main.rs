@@ -20,6 +20,8 @@
 //!   What a client learns in the end is the contract.
 //! - Engines other than the lab's 20.10, IPVS, lost nodes and managers that
 //!   elect a leader.
+//! - What listens in a container: the simulation runs no processes. Programs in
+//!   containers do there what the label of a build says.
 //! - A job's containers stay on the nodes of the lab when its service has gone.
 //!   In the simulation a task that is forgotten leaves nothing behind.
 

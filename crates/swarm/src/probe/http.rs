@@ -58,13 +58,15 @@ impl Url {
 pub(super) fn host_and_port(written: &str, default: Option<u16>) -> Result<(String, u16), Unasked> {
     let no = || Unasked::not_an_address(written, "`host:port`");
     let authority: hyper::http::uri::Authority = written.parse().map_err(|_| no())?;
-    let port = match authority.port() {
-        Some(port) => Some(port.as_str().parse().map_err(|_| no())?),
+    // Asked for its port, it has none where that is no number of a port.
+    let after = written.strip_prefix(authority.host()).ok_or_else(no)?;
+    let port = match after.strip_prefix(':') {
+        Some(port) => Some(port.parse().map_err(|_| no())?),
         None => default,
     };
     let host = authority.host().trim_matches(['[', ']']);
     // Over ssh it may become an argument.
-    let is_host = !host.is_empty() && !host.starts_with('-') && !written.contains('@');
+    let is_host = !host.is_empty() && !host.starts_with('-');
     match port.filter(|port| *port > 0 && is_host) {
         Some(port) => Ok((host.to_owned(), port)),
         None => Err(no()),
