@@ -5,6 +5,8 @@
 //! order in which they are to be done, and a [`Report`] of what blocks, waits
 //! or wants attention. The same input gives the same bytes.
 //!
+//! [`spec_diff`] says what a change of the spec means, without a cluster.
+//!
 //! Deliberately absent: any I/O, clock or randomness. This crate depends on no
 //! client and on no runtime, which a test of the workspace checks.
 
@@ -35,6 +37,7 @@ mod running;
 mod schema;
 mod service;
 mod settings;
+pub mod spec_diff;
 mod stack_file;
 mod step;
 mod target;

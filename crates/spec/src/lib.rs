@@ -48,7 +48,7 @@ mod yaml;
 
 pub use address::{Address, AddressError};
 pub use diagnostic::{Diagnostics, Kind, Mistake};
-pub use duration::parse_duration;
+pub use duration::{parse_duration, write_duration};
 pub use endpoint::{Endpoint, EndpointError};
 pub use engine_template::{EngineTemplate, EngineTemplateError};
 pub use github::{GitHubError, GitHubRepository, GitRef, WorkflowFile};
