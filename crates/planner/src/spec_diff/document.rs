@@ -72,7 +72,10 @@ impl SpecDiff {
             things.len()
         };
         let services = |effects: &[Effect]| {
-            let of_it = self.changes.iter().filter(|it| effects.contains(&it.effect));
+            let of_it = self
+                .changes
+                .iter()
+                .filter(|it| effects.contains(&it.effect));
             let names: BTreeSet<_> = of_it.flat_map(|it| &it.services).collect();
             names.len()
         };

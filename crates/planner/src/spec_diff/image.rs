@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use imgstack_spec::{
-    Address, BuildSource, DEFAULT_DOCKERFILE, Follow, GitHubWorkflow, Image, MajorUpgrade, Pin, StackName,
-    write_duration,
+    Address, BuildSource, DEFAULT_DOCKERFILE, Follow, GitHubWorkflow, Image, MajorUpgrade, Pin,
+    StackName, write_duration,
 };
 
 use super::change::{Act, Change, Effect, Meaning, Subject};
 use super::field::{Field, Named, differences, said};
 use super::order;
 use super::sides::{Sides, Users};
-use super::wanted::{Step, step};
+use super::wanted::{self, Step, step};
 
 /// The fields of an image, but for its name.
 #[derive(Clone, Copy)]
@@ -222,9 +222,7 @@ impl Pair<'_> {
             Key::Purpose => {
                 Meaning::no_restart("is what people are shown; nothing in the cluster changes")
             }
-            Key::Tag | Key::Policy | Key::AllowDowngrade | Key::MinimumAge
-                if new.pin.is_some() =>
-            {
+            Key::Tag | Key::Policy | Key::AllowDowngrade | Key::MinimumAge if new.pin.is_some() => {
                 Meaning::no_restart("`pin` decides, until it goes")
             }
             Key::Repository | Key::Tag | Key::Policy | Key::Pin => self.build(key),
@@ -283,30 +281,19 @@ impl Pair<'_> {
             (false, 1) => ", unless it runs that build already",
             (false, _) => ", unless they run that build already",
         };
-        let allowed = allowed.map_or_else(String::new, |(from, to)| {
-            format!("; from major version {from} to {to}, which is allowed")
-        });
+        let allowed = wanted::allowed(allowed);
         let restarts = users.restarts();
-        Meaning::new(effect, format!("{lead}: {restarts}{unless}{allowed}"))
-            .on(users.names.clone())
+        Meaning::new(effect, format!("{lead}: {restarts}{unless}{allowed}")).on(users.names.clone())
     }
 
     fn blocked(&self, from: u32, to: u32) -> Meaning {
         let Self { new, users, .. } = self;
         let stay = match users.names.len() {
-            0 => String::new(),
-            1 => format!("{} stays as it is; ", users.named()),
-            _ => format!("{} stay as they are; ", users.named()),
+            0 => "it waits".to_owned(),
+            1 => format!("{} stays as it is", users.named()),
+            _ => format!("{} stay as they are", users.named()),
         };
-        Meaning::new(
-            Effect::Blocked,
-            format!(
-                "blocked: major version {from} to {to} is a migration, not an update; {stay}when \
-                 that is done, set `majorUpgrade: allow`, or `imgstack apply --allow-major {}`",
-                new.name
-            ),
-        )
-        .on(users.names.clone())
+        Meaning::new(Effect::Blocked, wanted::blocked(new, from, to, &stay)).on(users.names.clone())
     }
 
     /// What leads to another build only where one waits.
@@ -342,6 +329,9 @@ impl Pair<'_> {
 
     fn major(&self) -> Meaning {
         match self.new.major_upgrade {
+            MajorUpgrade::Allow if wanted::is_allowed_major(self.old, self.new) => {
+                Meaning::no_restart("allows the step to another major version")
+            }
             MajorUpgrade::Allow => {
                 self.may_move("a step to another major version is taken where one is blocked")
             }

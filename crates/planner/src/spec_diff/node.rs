@@ -136,21 +136,37 @@ fn removed(stack: &StackName, subject: &Subject, rule: &NodeRule) -> Change {
 
 fn meaning(key: Key, rule: &NodeRule) -> Meaning {
     Meaning::no_restart(match (key, rule) {
-        (Key::Engine, NodeRule { engine: Some(_), .. }) => "its engine is reached in this way",
+        (
+            Key::Engine,
+            NodeRule {
+                engine: Some(_), ..
+            },
+        ) => "its engine is reached in this way",
         (Key::Engine, NodeRule { engine: None, .. }) => {
             "is reached through the manager, where no other rule says how"
         }
-        (Key::Login, NodeRule { login: Some(true), .. }) => {
-            "`docker login` is done there, for people"
-        }
+        (
+            Key::Login,
+            NodeRule {
+                login: Some(true), ..
+            },
+        ) => "`docker login` is done there, for people",
         (Key::Login, NodeRule { login: _, .. }) => {
             "no login is done there any more; one that is there stays"
         }
-        (Key::MinimumFreeDisk, NodeRule { minimum_free_disk: Some(_), .. }) => {
-            "a pull that would leave less room is blocked, and the services that wait for it"
-        }
-        (Key::MinimumFreeDisk, NodeRule { minimum_free_disk: None, .. }) => {
-            "pulls take the room that there is"
-        }
+        (
+            Key::MinimumFreeDisk,
+            NodeRule {
+                minimum_free_disk: Some(_),
+                ..
+            },
+        ) => "a pull that would leave less room is blocked, and the services that wait for it",
+        (
+            Key::MinimumFreeDisk,
+            NodeRule {
+                minimum_free_disk: None,
+                ..
+            },
+        ) => "pulls take the room that there is",
     })
 }

@@ -47,7 +47,10 @@ fn in_file<'a>(side: &Side<'a>, image: &ImageName) -> Vec<&'a ServiceName> {
 pub(super) fn of_nodes(old: &Stack, new: &Stack) -> Option<Change> {
     let (before, after) = (keys(&old.nodes), keys(&new.nodes));
     let both = |own: &[String], other: &[String]| -> Vec<String> {
-        own.iter().filter(|it| other.contains(it)).cloned().collect()
+        own.iter()
+            .filter(|it| other.contains(it))
+            .cloned()
+            .collect()
     };
     let (from, to) = (both(&before, &after), both(&after, &before));
     let meaning = Meaning::no_restart(

@@ -8,7 +8,7 @@ use imgstack_spec::{
 use super::change::{Act, Change, Effect, Meaning, Subject};
 use super::field::{Field, Named, differences, list, said};
 use super::sides::Sides;
-use super::wanted::{Step, step};
+use super::wanted::{self, Step, step};
 
 /// The fields of a service, but for its name.
 #[derive(Clone, Copy)]
@@ -97,11 +97,9 @@ pub(super) fn added(stack: &StackName, service: &Service) -> Change {
     );
     Change {
         says: said(fields(stack, service).into_iter().skip(1).collect()),
-        ..Meaning::new(Effect::Managed, message).on(vec![service.name.clone()]).change(
-            stack,
-            address(service),
-            Act::Add,
-        )
+        ..Meaning::new(Effect::Managed, message)
+            .on(vec![service.name.clone()])
+            .change(stack, address(service), Act::Add)
     }
 }
 
@@ -308,12 +306,7 @@ fn other_image(old: &Service, new: &Service, sides: &Sides<'_>) -> Meaning {
         }
         Step::Blocked { from, to } => Meaning::new(
             Effect::Blocked,
-            format!(
-                "blocked: major version {from} to {to} is a migration, not an update; the service \
-                 stays as it is; when that is done, set `majorUpgrade: allow`, or `imgstack apply \
-                 --allow-major {}`",
-                is.name
-            ),
+            wanted::blocked(is, from, to, "the service stays as it is"),
         ),
         Step::Moves {
             is_elsewhere,
@@ -323,9 +316,7 @@ fn other_image(old: &Service, new: &Service, sides: &Sides<'_>) -> Meaning {
                 true => "",
                 false => ", unless it runs that build already",
             };
-            let allowed = allowed.map_or_else(String::new, |(from, to)| {
-                format!("; from major version {from} to {to}, which is allowed")
-            });
+            let allowed = wanted::allowed(allowed);
             let effect = match is.pin.is_some() {
                 true => Effect::Held,
                 false => Effect::Restarts,
@@ -355,11 +346,9 @@ fn meaning(key: Key, old: &Service, new: &Service, sides: &Sides<'_>) -> Meaning
             false => "stays as the service has it; no restart",
         })
         .on(vec![new.name.clone()]),
-        Key::Timeout
-        | Key::Probe(_)
-        | Key::LastIf(_)
-        | Key::OnLeaderChange
-        | Key::BeforeLast => Meaning::no_restart("counts from the next rollout on; no restart"),
+        Key::Timeout | Key::Probe(_) | Key::LastIf(_) | Key::OnLeaderChange | Key::BeforeLast => {
+            Meaning::no_restart("counts from the next rollout on; no restart")
+        }
         Key::StackFilePath | Key::StackFileService => Meaning::no_restart(
             "is where `plan` looks for what a deployment would undo, and where `pin` writes",
         ),

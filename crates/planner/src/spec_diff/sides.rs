@@ -121,7 +121,11 @@ impl Users {
 
     /// `service.a, service.b, service.c and 5 more`
     pub(super) fn named(&self) -> String {
-        let names: Vec<_> = self.names.iter().map(|it| format!("service.{it}")).collect();
+        let names: Vec<_> = self
+            .names
+            .iter()
+            .map(|it| format!("service.{it}"))
+            .collect();
         match names.as_slice() {
             [] => "no service".to_owned(),
             [one] => one.clone(),

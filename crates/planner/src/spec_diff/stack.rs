@@ -10,11 +10,7 @@ use super::{image, node, order, registry, service};
 const ENDPOINT: &str = "swarm.endpoint";
 
 /// The differences of a stack that one set has, or both.
-pub(super) fn compare(
-    old: Option<&Stack>,
-    new: Option<&Stack>,
-    sides: &Sides<'_>,
-) -> Vec<Change> {
+pub(super) fn compare(old: Option<&Stack>, new: Option<&Stack>, sides: &Sides<'_>) -> Vec<Change> {
     let Some(stack) = new.or(old) else {
         return Vec::new();
     };
@@ -26,7 +22,10 @@ pub(super) fn compare(
         new.map_or(&[], |it| &it.registries),
     ));
     changes.extend(images(old, new, sides));
-    changes.extend(old.zip(new).and_then(|(old, new)| order::of_nodes(old, new)));
+    changes.extend(
+        old.zip(new)
+            .and_then(|(old, new)| order::of_nodes(old, new)),
+    );
     changes.extend(node::compare(
         name,
         old.map_or(&[], |it| &it.nodes),

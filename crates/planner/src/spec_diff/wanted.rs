@@ -48,6 +48,30 @@ pub(super) fn step(old: &Image, new: &Image) -> Step {
     }
 }
 
+/// Whether the step is to another major version, which the newer spec allows.
+pub(super) fn is_allowed_major(old: &Image, new: &Image) -> bool {
+    match step(old, new) {
+        Step::Moves { allowed, .. } => allowed.is_some(),
+        Step::Same | Step::Blocked { .. } => false,
+    }
+}
+
+/// Why nothing moves, and until when.
+pub(super) fn blocked(image: &Image, from: u32, to: u32, stay: &str) -> String {
+    format!(
+        "blocked: major version {from} to {to} is a migration, not an update; {stay} until \
+         `majorUpgrade: allow` or `imgstack apply --allow-major {}`",
+        image.name
+    )
+}
+
+/// The addition on a step that the newer spec allows.
+pub(super) fn allowed(majors: Option<(u32, u32)>) -> String {
+    majors.map_or_else(String::new, |(from, to)| {
+        format!("; from major version {from} to {to}, which is allowed")
+    })
+}
+
 fn major(from: &Wanted<'_>, to: &Wanted<'_>) -> Option<(u32, u32)> {
     let (from, to) = (from.tag()?, to.tag()?);
     let facts = |tag| Facts {

@@ -31,7 +31,10 @@ fn whatever_differs_is_named_and_nothing_else() {
         };
         let told = changes(&old, &new);
         let forgotten = unnamed(&old, &new, &told);
-        assert!(forgotten.is_empty(), "seed {seed}: {forgotten:#?}\n{told:#?}");
+        assert!(
+            forgotten.is_empty(),
+            "seed {seed}: {forgotten:#?}\n{told:#?}"
+        );
         if flat(&old) == flat(&new) {
             same += 1;
             let mut fields = told.iter().map(|it| it.field.as_deref());

@@ -60,17 +60,32 @@ const FIELDS: [(&str, &str, &[&str]); 45] = [
     (
         "service",
         "probe.everyMs",
-        &["rollout.probe.every", "rollout.probe.http", "rollout.probe.tcp", "rollout.probe.exec"],
+        &[
+            "rollout.probe.every",
+            "rollout.probe.http",
+            "rollout.probe.tcp",
+            "rollout.probe.exec",
+        ],
     ),
     (
         "service",
         "probe.forMs",
-        &["rollout.probe.for", "rollout.probe.http", "rollout.probe.tcp", "rollout.probe.exec"],
+        &[
+            "rollout.probe.for",
+            "rollout.probe.http",
+            "rollout.probe.tcp",
+            "rollout.probe.exec",
+        ],
     ),
     (
         "service",
         "probe.timeoutMs",
-        &["rollout.probe.timeout", "rollout.probe.http", "rollout.probe.tcp", "rollout.probe.exec"],
+        &[
+            "rollout.probe.timeout",
+            "rollout.probe.http",
+            "rollout.probe.tcp",
+            "rollout.probe.exec",
+        ],
     ),
     ("service", "lastIf.question.http", &["rollout.lastIf.http"]),
     ("service", "lastIf.question.tcp", &["rollout.lastIf.tcp"]),
@@ -78,12 +93,22 @@ const FIELDS: [(&str, &str, &[&str]); 45] = [
     (
         "service",
         "lastIf.timeoutMs",
-        &["rollout.lastIf.timeout", "rollout.lastIf.http", "rollout.lastIf.tcp", "rollout.lastIf.exec"],
+        &[
+            "rollout.lastIf.timeout",
+            "rollout.lastIf.http",
+            "rollout.lastIf.tcp",
+            "rollout.lastIf.exec",
+        ],
     ),
     (
         "service",
         "lastIf.onChange",
-        &["rollout.onLeaderChange", "rollout.lastIf.http", "rollout.lastIf.tcp", "rollout.lastIf.exec"],
+        &[
+            "rollout.onLeaderChange",
+            "rollout.lastIf.http",
+            "rollout.lastIf.tcp",
+            "rollout.lastIf.exec",
+        ],
     ),
     ("service", "lastIf.before", &["rollout.beforeLast.exec"]),
     ("service", "stackFile.path", &["stackFile.path"]),
@@ -147,11 +172,7 @@ pub fn flat(set: &StackSet) -> BTreeMap<Leaf, Value> {
         }
         for registry in stack["registries"].as_array().unwrap() {
             let host = registry["host"].as_str().unwrap();
-            put(
-                format!("{stack_name} registry.{host}"),
-                registry,
-                &["host"],
-            );
+            put(format!("{stack_name} registry.{host}"), registry, &["host"]);
         }
         let mut known = Vec::new();
         for rule in stack["nodes"].as_array().unwrap() {
