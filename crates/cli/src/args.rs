@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Apply(ApplyArgs),
     /// Print a saved plan
     Show(ShowArgs),
+    /// Show what a change of the spec means, field by field; ask no cluster
+    Diff(DiffArgs),
     /// Show which build runs where: image, service, node
     Status(StatusArgs),
     /// Show the builds of an image, the newest first, and what runs where
@@ -204,6 +206,37 @@ pub(crate) enum GraphOutput {
     Mermaid,
     /// A picture, for a browser
     Svg,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DiffArgs {
+    /// The older spec: a file, a folder, `-` for standard input, or /dev/null for none
+    #[arg(value_name = "OLD", requires = "new")]
+    #[arg(conflicts_with_all = ["base", "file"])]
+    pub(crate) old: Option<PathBuf>,
+    /// The newer spec, likewise
+    #[arg(value_name = "NEW")]
+    pub(crate) new: Option<PathBuf>,
+    /// Compare the spec as it lies here with what it was at this revision of git's, such as
+    /// `main`, `HEAD~1` or a commit [default: HEAD, without OLD and NEW]
+    #[arg(long, value_name = "REV")]
+    pub(crate) base: Option<String>,
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Show the diff of the texts also where nothing changes in meaning
+    #[arg(long)]
+    pub(crate) text: bool,
+    /// Ask the cluster as well: show what its plan has beyond that of the older spec
+    #[arg(long)]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) width: WidthArgs,
+    /// Exit with 0 for no changes in meaning, 2 for changes, 1 for an error
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 #[derive(Args, Debug)]
@@ -542,6 +575,28 @@ mod tests {
             [PathBuf::from("a.yaml"), PathBuf::from("-")]
         );
         assert_eq!(plan.output, PlanOutput::Json);
+    }
+
+    #[test]
+    fn a_diff_has_two_sides() {
+        for line in [
+            "imgstack diff a.yaml b.yaml",
+            "imgstack diff - b.yaml",
+            "imgstack diff",
+            "imgstack diff -f a.yaml",
+            "imgstack diff --base main",
+            "imgstack diff -base main -f a.yaml -f b --live --parallelism 2",
+        ] {
+            assert!(parsed(line).is_ok(), "{line}");
+        }
+        for line in [
+            "imgstack diff a.yaml",
+            "imgstack diff a.yaml b.yaml --base main",
+            "imgstack diff a.yaml --base main",
+            "imgstack diff a.yaml b.yaml -f c.yaml",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod build;
 mod commands;
 mod commit;
 mod demo;
+mod diff;
 mod exit;
 mod generate;
 mod holds;
@@ -70,6 +71,9 @@ fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
         Command::Show(args) => commands::show::run(&args, printer),
         Command::Plan(args) => {
             online(async |cancel| until(cancel, commands::plan::run(args, printer)).await)
+        }
+        Command::Diff(args) => {
+            online(async |cancel| until(cancel, commands::diff::run(args, printer)).await)
         }
         Command::Status(args) => {
             online(async |cancel| until(cancel, commands::status::run(args, printer)).await)

@@ -11,6 +11,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use thiserror::Error;
 
 use crate::build::BuildError;
+use crate::diff::DiffError;
 use crate::generate::cloud_init::CloudInitError;
 use crate::generate::workflow::WorkflowError;
 use crate::image::{UnknownImage, UnknownSubject};
@@ -40,6 +41,9 @@ pub(crate) enum Problem {
     /// An image was not built, or not pushed.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// Two specs cannot be compared.
+    #[error(transparent)]
+    Diff(#[from] DiffError),
     /// A file cannot be read or written.
     #[error("cannot {verb} {}: {cause}", path.display())]
     File {
@@ -141,6 +145,7 @@ impl Problem {
                 .as_ref()
                 .map(|near| format!("did you mean `{near}`?")),
             Self::Build(error) => error.hint(),
+            Self::Diff(error) => Some(error.hint()),
             Self::NoSpec { .. } => {
                 Some("name a file or a folder with -f, or `-` for standard input".to_owned())
             }

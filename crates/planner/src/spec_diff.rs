@@ -12,6 +12,7 @@
 //! Deliberately absent: the texts of the specs, and what a cluster makes of the
 //! newer one. A command puts the first beside this, and plans for the second.
 
+mod beyond;
 mod change;
 mod document;
 mod field;
@@ -26,6 +27,7 @@ mod wanted;
 
 use imgstack_spec::StackSet;
 
+pub use beyond::Beyond;
 pub use change::{Act, Change, Effect, Said, Subject};
 pub use document::{FORMAT_VERSION, SpecDiff, Summary, TextDiff};
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::beyond::Beyond;
 use super::change::{Act, Change, Effect, Subject};
 
 /// Version of the JSON form: a reader refuses a greater major.
@@ -28,6 +29,10 @@ pub struct SpecDiff {
     /// The diffs of the texts, file by file, where they are to be shown. What
     /// may be a secret is hidden in them.
     pub texts: Vec<TextDiff>,
+    /// What the newer plan of each stack has that the older one has not. None:
+    /// no cluster was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<Vec<Beyond>>,
 }
 
 /// The diff of one file.

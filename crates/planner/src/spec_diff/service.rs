@@ -336,7 +336,7 @@ fn other_image(old: &Service, new: &Service, sides: &Sides<'_>) -> Meaning {
 
 fn meaning(key: Key, old: &Service, new: &Service, sides: &Sides<'_>) -> Meaning {
     match key {
-        Key::Stack => Meaning::no_restart("belongs to another stack; no restart"),
+        Key::Stack => other_stack(new, sides),
         Key::Image => other_image(old, new, sides),
         Key::After => {
             Meaning::no_restart("the next rollout takes the services in another order; no restart")
@@ -351,6 +351,20 @@ fn meaning(key: Key, old: &Service, new: &Service, sides: &Sides<'_>) -> Meaning
         }
         Key::StackFilePath | Key::StackFileService => Meaning::no_restart(
             "is where `plan` looks for what a deployment would undo, and where `pin` writes",
+        ),
+    }
+}
+
+/// A service of another cluster is another service, whatever its name.
+fn other_stack(new: &Service, sides: &Sides<'_>) -> Meaning {
+    let homes = [&sides.old, &sides.new].map(|side| side.services.get(&new.name));
+    let [was, is] = homes.map(|home| home.map(|(stack, _)| &stack.endpoint));
+    match was == is {
+        true => Meaning::no_restart("belongs to another stack; no restart"),
+        false => Meaning::new(
+            Effect::OtherCluster,
+            "belongs to another stack, which asks another manager; if it is of another cluster, \
+             the service there is managed, and nothing is removed from the old one",
         ),
     }
 }
