@@ -236,7 +236,7 @@ pub(crate) struct DiffArgs {
     pub(crate) detailed_exitcode: bool,
     /// The form of the output
     #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Output,
+    pub(crate) output: PlanOutput,
 }
 
 #[derive(Args, Debug)]
@@ -464,13 +464,13 @@ pub(crate) enum Output {
     Json,
 }
 
-/// Forms of a plan.
+/// Forms of a plan, and of a comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlanOutput {
     /// For people
     #[default]
     Human,
-    /// One JSON document, as `imgstack schema plan` describes it
+    /// One JSON document; of a plan, as `imgstack schema plan` describes it
     Json,
     /// For a comment on a pull request: at most 65,536 characters
     Markdown,

@@ -1,13 +1,17 @@
 //! `imgstack diff`
 
+use std::path::Path;
+
 use imgstack_planner::spec_diff::{Beyond, FORMAT_VERSION, SpecDiff, changes};
 
-use crate::args::{DiffArgs, Output};
+use crate::args::{DiffArgs, PlanOutput};
 use crate::diff::{self, Sides};
 use crate::exit::Exit;
 use crate::patience::waiting;
 use crate::printer::Printer;
 use crate::problem::Problem;
+use crate::views::typed::{files, quoted};
+use crate::views::{html, markdown, outline};
 use crate::{input, views};
 
 /// What is compared with if nothing is named: so what is not committed shows.
@@ -20,6 +24,7 @@ pub(crate) async fn run(args: DiffArgs, printer: Printer) -> Result<Exit, Proble
         true => Some(waiting(printer, diff::beyond(&old, &new, args.width)).await?),
         false => None,
     };
+    let whole = typed(&args);
     let changes = changes(&old, &new);
     let texts = diff::texts(&sides);
     let diff = SpecDiff {
@@ -36,8 +41,13 @@ pub(crate) async fn run(args: DiffArgs, printer: Printer) -> Result<Exit, Proble
         live,
     };
     match args.output {
-        Output::Human => printer.page(&views::diff::render(&diff))?,
-        Output::Json => printer.data(&to_json(&diff)?)?,
+        PlanOutput::Human => printer.page(&views::diff::render(&diff))?,
+        PlanOutput::Json => printer.data(&to_json(&diff)?)?,
+        PlanOutput::Markdown => {
+            let outline = outline::of_diff(&diff);
+            printer.data(&markdown::render(&outline, markdown::COMMENT, &whole))?;
+        }
+        PlanOutput::Html => printer.data(&html::render(&outline::of_diff(&diff)))?,
     }
     Ok(exit(&diff, args.detailed_exitcode))
 }
@@ -48,6 +58,16 @@ async fn sides(args: &DiffArgs) -> Result<Sides, Problem> {
     }
     let rev = args.base.as_deref().unwrap_or(LAST_COMMIT);
     Ok(diff::since(rev, &input::named(&args.spec)).await?)
+}
+
+/// The command, for who wants to see all that a comment has no room for.
+fn typed(args: &DiffArgs) -> String {
+    let path = |path: &Path| quoted(&path.to_string_lossy());
+    if let (Some(old), Some(new)) = (&args.old, &args.new) {
+        return format!("imgstack diff {} {}", path(old), path(new));
+    }
+    let rev = quoted(args.base.as_deref().unwrap_or(LAST_COMMIT));
+    format!("imgstack diff --base {rev}{}", files(&args.spec.file))
 }
 
 fn to_json(diff: &SpecDiff) -> Result<String, Problem> {

@@ -48,7 +48,7 @@ pub(crate) async fn beyond(
     let both = now.iter().map(|seen| {
         let plan = seen.plan(&options);
         let before = plans.iter().find(|it| it.stack.name == plan.stack.name);
-        Beyond::of(before, &plan)
+        Beyond::of(before, &plan, seen.inventory.observed_at)
     });
     Ok(both.collect())
 }

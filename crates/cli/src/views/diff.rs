@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anstyle::Style;
+use imgstack_planner::StepId;
 use imgstack_planner::spec_diff::{Act, Beyond, Change, Effect, SpecDiff, TextDiff};
 
 use super::fold::{pieces, prose};
@@ -92,7 +93,7 @@ fn style(effect: Effect) -> Style {
 }
 
 /// A value on one line, and not longer than anybody reads.
-fn cut(value: &str) -> String {
+pub(super) fn cut(value: &str) -> String {
     let value = inline(value);
     match value.char_indices().nth(LONGEST) {
         Some((at, _)) => format!("{}…", &value[..at]),
@@ -100,14 +101,19 @@ fn cut(value: &str) -> String {
     }
 }
 
+/// What a file is called: as it is now, if it still is.
+pub(super) fn text_name(text: &TextDiff) -> String {
+    let name = text.to.as_ref().or(text.from.as_ref());
+    inline(name.map(String::as_str).unwrap_or_default())
+}
+
 fn texts(out: &mut String, texts: &[TextDiff]) {
     for text in texts {
         if text.diff.is_empty() {
-            let name = text.to.as_ref().or(text.from.as_ref());
-            let name = inline(name.map(String::as_str).unwrap_or_default());
             let _ = writeln!(
                 out,
-                "{name}: only line ends differ, or what may be a secret\n"
+                "{}: only line ends differ, or what may be a secret\n",
+                text_name(text)
             );
         } else {
             let _ = writeln!(out, "{}\n", text.diff.trim_end());
@@ -117,7 +123,7 @@ fn texts(out: &mut String, texts: &[TextDiff]) {
 
 fn live(out: &mut String, beyond: Option<&[Beyond]>) {
     let Some(beyond) = beyond else { return };
-    for Beyond { plan, gone } in beyond {
+    for Beyond { plan, gone, .. } in beyond {
         let title = format!(
             "The plan of {}, less the plan of the older spec",
             plan.stack.name
@@ -132,7 +138,7 @@ fn live(out: &mut String, beyond: Option<&[Beyond]>) {
             let _ = writeln!(
                 out,
                 "  {}",
-                paint(DIM, format!("no more: {}", step_words(step)))
+                paint(DIM, format!("no more: {}", gone_words(step)))
             );
         }
         if !gone.is_empty() {
@@ -142,41 +148,60 @@ fn live(out: &mut String, beyond: Option<&[Beyond]>) {
     }
 }
 
-fn step_words(step: &imgstack_planner::StepId) -> String {
+/// A step that is no more: `update service.web`.
+pub(super) fn gone_words(step: &StepId) -> String {
     let text = step.to_string();
     let verb = text.split(' ').next().unwrap_or_default();
     format!("{} {}", inline(verb), named(step))
 }
 
-fn closing(out: &mut String, diff: &SpecDiff) {
+/// The last words on a comparison.
+pub(super) struct Closing {
+    /// What there is.
+    pub(super) words: String,
+    /// "2 blocked."
+    pub(super) blocked: Option<String>,
+}
+
+pub(super) fn closing_words(diff: &SpecDiff) -> Closing {
     if diff.is_empty() {
         let words = match (diff.text_differs, diff.texts.is_empty()) {
             (false, _) => "No changes: the texts are the same.",
             (true, false) => "No changes in meaning.",
             (true, true) => "No changes in meaning. The texts differ: --text shows where.",
         };
-        let _ = writeln!(out, "{}", paint(GOOD, words));
-        return;
+        return Closing {
+            words: words.to_owned(),
+            blocked: None,
+        };
     }
     let counts = diff.summary();
-    let _ = write!(
-        out,
-        "{} {} added, {} changed, {} removed.",
-        paint(BOLD, "Diff:"),
-        counts.added,
-        counts.changed,
-        counts.removed
-    );
-    match counts.restarts {
-        0 => {}
-        1 => out.push_str(" Restarts 1 service."),
-        services => {
-            let _ = write!(out, " Restarts {services} services.");
+    let restarts = match counts.restarts {
+        0 => String::new(),
+        1 => " Restarts 1 service.".to_owned(),
+        services => format!(" Restarts {services} services."),
+    };
+    Closing {
+        words: format!(
+            "Diff: {} added, {} changed, {} removed.{restarts}",
+            counts.added, counts.changed, counts.removed
+        ),
+        blocked: (counts.blocked > 0).then(|| format!("{} blocked.", counts.blocked)),
+    }
+}
+
+fn closing(out: &mut String, diff: &SpecDiff) {
+    let Closing { words, blocked } = closing_words(diff);
+    match words.strip_prefix("Diff:") {
+        Some(counts) => {
+            let _ = write!(out, "{}{counts}", paint(BOLD, "Diff:"));
+        }
+        None => {
+            let _ = write!(out, "{}", paint(GOOD, &words));
         }
     }
-    if counts.blocked > 0 {
-        let words = format!(" {} blocked.", counts.blocked);
-        out.push_str(&paint(BAD, words));
+    if let Some(blocked) = blocked {
+        let _ = write!(out, " {}", paint(BAD, blocked));
     }
     out.push('\n');
 }

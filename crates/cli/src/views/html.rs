@@ -30,6 +30,7 @@ pub(crate) fn render(outline: &Outline) -> String {
     for (number, part) in outline.stacks.iter().enumerate() {
         parts::stack(&mut out, part, several, number);
     }
+    parts::texts(&mut out, &outline.texts);
     let _ = write!(
         out,
         "</main>\n<footer>{}</footer>\n</body>\n</html>\n",

@@ -1,5 +1,5 @@
 //! Changes of one spec, with what is told of each: `golden/NAME.yaml` against
-//! `golden/old.yaml` becomes `golden/NAME.txt` and `golden/NAME.json`.
+//! `golden/old.yaml` becomes `golden/NAME.txt`, `.json`, `.md` and `.html`.
 //!
 //! After a change, `UPDATE_GOLDEN=1 cargo test -p imgstack-cli --test diff golden`
 //! writes them anew; read them before committing.
@@ -10,6 +10,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::markup::{check_html, check_markdown};
 use crate::run::imgstack;
 
 /// How a case ends with `--detailed-exitcode`.
@@ -34,7 +35,12 @@ const CASES: [(&str, i32); 15] = [
     ("comments", NO_MEANING),
 ];
 
-const FORMS: [(&str, &str); 2] = [("human", "txt"), ("json", "json")];
+const FORMS: [(&str, &str); 4] = [
+    ("human", "txt"),
+    ("json", "json"),
+    ("markdown", "md"),
+    ("html", "html"),
+];
 
 fn folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/diff/golden"))
@@ -49,6 +55,11 @@ fn every_change_is_told_as_agreed() {
             let new = format!("{name}.yaml");
             let args = ["diff", "old.yaml", &new, "--detailed-exitcode", "-o", form];
             let told = imgstack(folder(), &args).ends(code).stdout;
+            match form {
+                "markdown" => check_markdown(&told, name),
+                "html" => check_html(&told, name),
+                _ => {}
+            }
             let golden = folder().join(format!("{name}.{end}"));
             if update {
                 fs::write(&golden, &told).unwrap();

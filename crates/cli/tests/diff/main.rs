@@ -4,7 +4,10 @@
 
 mod golden;
 mod history;
+mod hostile;
 mod live;
+#[path = "../outputs/markup.rs"]
+mod markup;
 #[path = "../pins/place.rs"]
 #[expect(dead_code, reason = "made for pins, which need more of it")]
 mod place;

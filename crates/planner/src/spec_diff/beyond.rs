@@ -1,6 +1,7 @@
 //! The plan of the newer spec less the plan of the older one, both of the same
 //! cluster at the same time.
 
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::drift::leaves;
@@ -10,7 +11,10 @@ use crate::step::{Step, StepId};
 
 /// What the newer spec makes of a cluster, and the older one does not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Beyond {
+    /// When the cluster was looked at.
+    pub observed_at: Timestamp,
     /// The newer plan, of which are left the steps that the older plan has not,
     /// and the findings that it has not, or that block.
     #[serde(serialize_with = "narrowed")]
@@ -22,7 +26,7 @@ pub struct Beyond {
 impl Beyond {
     /// Takes the older plan from the newer one. None: the stack is new.
     #[must_use]
-    pub fn of(old: Option<&StackPlan>, new: &StackPlan) -> Self {
+    pub fn of(old: Option<&StackPlan>, new: &StackPlan, observed_at: Timestamp) -> Self {
         let steps = |plan: Option<&StackPlan>| plan.map_or_else(Vec::new, |it| it.steps.clone());
         let before = steps(old);
         let is_there = |step: &Step, steps: &[Step]| {
@@ -40,6 +44,7 @@ impl Beyond {
         let gone = before.into_iter().map(|step| step.id);
         let gone = gone.filter(|id| new.steps.iter().all(|it| it.id != *id));
         Self {
+            observed_at,
             plan,
             gone: gone.collect(),
         }
