@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use imgstack_observer::Details;
 use imgstack_planner::spec_diff::Beyond;
 use imgstack_planner::{Inventory, Known, Options, StackPlan};
-use imgstack_spec::{Stack, StackSet};
+use imgstack_spec::{Repository, Stack, StackSet};
 
 use crate::args::WidthArgs;
 use crate::problem::Problem;
@@ -70,7 +70,10 @@ fn adopt(old: &mut Seen, new: &Seen) {
     own.builds.extend(seen.builds.clone());
     services(own, seen);
     images(was, is, own, seen);
-    if was.nodes == is.nodes && hosts(was) == hosts(is) && was.registries == is.registries {
+    if was.nodes == is.nodes
+        && repositories(was) == repositories(is)
+        && was.registries == is.registries
+    {
         own.nodes.clone_from(&seen.nodes);
     }
     if was.registries == is.registries {
@@ -111,9 +114,7 @@ fn images(was: &Stack, is: &Stack, own: &mut Inventory, seen: &Inventory) {
     }
 }
 
-fn hosts(stack: &Stack) -> BTreeSet<String> {
-    let images = stack.images.iter();
-    images
-        .map(|image| image.repository.host().to_string())
-        .collect()
+/// What nodes are asked of depends on them.
+fn repositories(stack: &Stack) -> BTreeSet<&Repository> {
+    stack.images.iter().map(|image| &image.repository).collect()
 }

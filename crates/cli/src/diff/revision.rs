@@ -83,12 +83,11 @@ pub(super) async fn read(rev: &str, path: &Path) -> Result<Then, DiffError> {
             found.push((path.to_owned(), place.real(), entry));
         }
         _ => {
-            let below = format!("{}/", place.rest.display());
-            let below = match place.rest.as_os_str().is_empty() {
+            let folder = match place.rest.as_os_str().is_empty() {
                 true => String::new(),
-                false => below,
+                false => format!("{}/", place.rest.display()),
             };
-            let mut inside = entries(&place, &commit, &below).await?;
+            let mut inside = entries(&place, &commit, &folder).await?;
             inside.retain(|entry| is_yaml(Path::new(&entry.name)) && entry.kind != "tree");
             for entry in inside {
                 let file = Path::new(&entry.name).file_name().unwrap_or_default();
@@ -129,14 +128,12 @@ impl Place {
                 (Ok(real), _) if real.is_dir() => return Self { folder: real, rest },
                 // The file itself may be a link to another folder.
                 (Ok(real), _) => {
-                    rest = real.file_name().map(PathBuf::from).unwrap_or_default();
+                    let name = real.file_name().map(PathBuf::from).unwrap_or_default();
+                    rest = below(&name, &rest);
                     folder = real.parent().map(Path::to_owned).unwrap_or_default();
                 }
                 (Err(_), Some(name)) => {
-                    rest = match rest.as_os_str().is_empty() {
-                        true => PathBuf::from(name),
-                        false => Path::new(name).join(&rest),
-                    };
+                    rest = below(Path::new(name), &rest);
                     folder.pop();
                 }
                 (Err(_), None) => return Self { folder, rest },
@@ -146,10 +143,15 @@ impl Place {
 
     /// What tells files apart, whatever they were called by.
     fn real(&self) -> PathBuf {
-        match self.rest.as_os_str().is_empty() {
-            true => self.folder.clone(),
-            false => self.folder.join(&self.rest),
-        }
+        below(&self.folder, &self.rest)
+    }
+}
+
+/// A path in a folder; an empty one is the folder, without a stroke behind it.
+fn below(folder: &Path, path: &Path) -> PathBuf {
+    match path.as_os_str().is_empty() {
+        true => folder.to_owned(),
+        false => folder.join(path),
     }
 }
 

@@ -29,7 +29,7 @@ fn spec(words: &str, tag: &str) -> String {
     format!(
         "# {words}\napiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\nmetadata: {{name: s}}\n\
          spec:\n  images: [{{name: a, repository: r.test/a, tag: {tag}, purpose: {quoted}}}]\n  \
-         nodes: [{{selector: {{labels: {{zone: {quoted}}}}}, login: true}}]\n  \
+         nodes: [{{selector: {{labels: {{zone: {quoted}}}}}, minimumFreeDisk: 1GiB}}]\n  \
          services: [{{name: s_a, image: a}}]\n"
     )
 }
@@ -76,9 +76,16 @@ fn a_thousand_services_fit_into_a_comment() {
     let (old, new) = (spec("1-a"), spec("1-beta"));
     let began = Instant::now();
     let comment = told(&old, &new, "markdown").ends(0).stdout;
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        began.elapsed()
+    );
     check_markdown(&comment, "a thousand");
-    assert!(comment.contains("Left out, to fit into a comment"), "{comment}");
+    assert!(
+        comment.contains("Left out, to fit into a comment"),
+        "{comment}"
+    );
     assert!(comment.contains("Restarts 1000 services"), "{comment}");
     check_html(&told(&old, &new, "html").ends(0).stdout, "a thousand");
 }

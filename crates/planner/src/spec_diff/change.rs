@@ -150,7 +150,7 @@ impl Effect {
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
-            Self::Blocked => "blocked: major version",
+            Self::Blocked => "blocked by its major version",
             Self::OtherCluster => "another cluster",
             Self::Restarts => "restarts tasks",
             Self::Held => "another build is held",

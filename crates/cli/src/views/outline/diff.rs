@@ -121,15 +121,12 @@ fn services(changes: &[Change]) -> Vec<ServiceRow> {
     let rows = order.into_iter().filter_map(|service| {
         let change = gravest.get(service)?;
         let (mark, verb) = becomes(change);
-        let change_of_image = change.field.as_ref().zip(change.from.as_ref());
         Some(ServiceRow {
             name: service.to_string(),
             image: image(change),
             mark,
             verb,
-            build: change_of_image
-                .zip(change.to.as_ref())
-                .map(|((_, from), to)| (cut(from), cut(to))),
+            build: build(change),
             effect: effect(change, service),
         })
     });
@@ -146,6 +143,14 @@ fn becomes(change: &Change) -> (Mark, &'static str) {
         Effect::Held => (Mark::Change, "hold"),
         Effect::OtherCluster | Effect::Removes | Effect::NoRestart => (Mark::Change, "adjust"),
     }
+}
+
+/// What is said of the build, before and after.
+fn build(change: &Change) -> Option<(String, String)> {
+    const OF_BUILDS: [&str; 5] = ["repository", "tag", "policy", "pin", "image"];
+    let field = change.field.as_deref()?;
+    let told = fields(change).into_iter().next()?;
+    OF_BUILDS.contains(&field).then_some((told.from, told.to))
 }
 
 /// The image that a change is of, or that the new service has.
