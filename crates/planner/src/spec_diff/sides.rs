@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use imgstack_spec::{Image, ImageName, Service, ServiceName, Stack, StackSet};
 
-use crate::order::{predecessors, rollout_order};
+use crate::order::service_order;
 
 /// So many services are named in a sentence.
 const NAMED: usize = 3;
@@ -80,9 +80,13 @@ impl<'a> Side<'a> {
 }
 
 fn users(stack: &Stack) -> BTreeMap<&ImageName, Users> {
-    let before = predecessors(stack);
+    let order = service_order(stack);
+    let before = order
+        .iter()
+        .map(|(service, before)| (&service.name, before.clone()));
+    let before: BTreeMap<&ServiceName, Vec<&ServiceName>> = before.collect();
     let mut users: BTreeMap<&ImageName, Users> = BTreeMap::new();
-    for service in rollout_order(stack, &before) {
+    for (service, _) in order {
         let known = users.entry(&service.image).or_insert_with(|| Users {
             names: Vec::new(),
             is_chain: true,
