@@ -13,7 +13,7 @@ use imgstack_spec::{Repository, Stack, StackSet};
 
 use crate::args::WidthArgs;
 use crate::problem::Problem;
-use crate::world::{self, Seen};
+use crate::world;
 
 /// Plans both, and takes the one from the other, for each stack of the newer
 /// spec.
@@ -40,7 +40,8 @@ pub(crate) async fn beyond(
     for seen in &mut then {
         let name = &seen.connected.stack.name;
         if let Some(same) = now.iter().find(|it| &it.connected.stack.name == name) {
-            adopt(seen, same);
+            let stacks = (&seen.connected.stack, &same.connected.stack);
+            adopt(stacks, &mut seen.inventory, &same.inventory);
         }
     }
     let options = Options::default();
@@ -55,13 +56,10 @@ pub(crate) async fn beyond(
 
 /// Puts what was seen for the newer spec into what was seen for the older one,
 /// where both have to know the same.
-fn adopt(old: &mut Seen, new: &Seen) {
-    let (was, is) = (&old.connected.stack, &new.connected.stack);
+fn adopt((was, is): (&Stack, &Stack), own: &mut Inventory, seen: &Inventory) {
     if was.endpoint != is.endpoint {
         return;
     }
-    let seen = &new.inventory;
-    let own = &mut old.inventory;
     own.observed_at = seen.observed_at;
     own.cluster.clone_from(&seen.cluster);
     own.service_names.clone_from(&seen.service_names);
@@ -117,4 +115,65 @@ fn images(was: &Stack, is: &Stack, own: &mut Inventory, seen: &Inventory) {
 /// What nodes are asked of depends on them.
 fn repositories(stack: &Stack) -> BTreeSet<&Repository> {
     stack.images.iter().map(|image| &image.repository).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use imgstack_spec::{Input, read};
+    use serde_json::json;
+
+    use super::*;
+
+    fn stack(tag: &str, more: &str) -> Stack {
+        let text = format!(
+            "apiVersion: imgstack.dev/v1alpha1\nkind: ImageStack\nmetadata: {{name: s}}\nspec:\n  \
+             {more}\n  images:\n    - {{name: a, repository: r.test/a, tag: '{tag}'}}\n    \
+             - {{name: b, repository: r.test/b, tag: '1'}}\n"
+        );
+        read(&[Input::new("a", text)]).unwrap().stacks.remove(0)
+    }
+
+    /// As it was seen by `observer`, with a digest of that number.
+    fn seen(second: u32, tag: &str) -> Inventory {
+        let digest = format!("sha256:{second:064}");
+        let image = |name: &str, tag: &str| {
+            json!({
+                "reference": format!("r.test/{name}:{tag}"),
+                "digest": {"present": digest},
+            })
+        };
+        let service = json!({"image": digest});
+        serde_json::from_value(json!({
+            "observedAt": format!("2026-02-06T12:00:{second:02}Z"),
+            "cluster": {"known": "c"}, "endpoint": "e", "observer": "o",
+            "images": {"a": image("a", tag), "b": image("b", "1")},
+            "builds": {}, "freshness": {}, "services": {"known": {}}, "serviceNames": [],
+            "leftovers": {}, "nodes": {"unknown": {"why": digest, "hint": null}},
+            "references": {"x": service}, "wantedElsewhere": {}, "credentials": {}, "warnings": [],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_both_specs_need_is_of_one_look() {
+        let (old, new) = (seen(1, "16"), seen(2, "17"));
+        let adopted = |was: &Stack, is: &Stack| {
+            let mut own = old.clone();
+            adopt((was, is), &mut own, &new);
+            own
+        };
+        let (was, is) = (stack("16", ""), stack("17", ""));
+        let own = adopted(&was, &is);
+        assert_eq!(own.observed_at, new.observed_at);
+        assert_eq!((&own.references, &own.nodes), (&new.references, &new.nodes));
+        let names = ["a", "b"].map(|name| name.parse().unwrap());
+        // The one that only the older spec asks for so was looked up for that.
+        assert_eq!(own.images[&names[0]], old.images[&names[0]]);
+        assert_eq!(own.images[&names[1]], new.images[&names[1]]);
+        // What is asked of nodes is not the same.
+        let nodes = stack("17", "nodes: [{name: n, minimumFreeDisk: 1GiB}]");
+        assert_eq!(adopted(&was, &nodes).nodes, old.nodes);
+        let elsewhere = stack("16", "swarm: {endpoint: 'ssh://root@m2'}");
+        assert_eq!(adopted(&was, &elsewhere), old);
+    }
 }
