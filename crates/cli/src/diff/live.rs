@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use imgstack_observer::Details;
 use imgstack_planner::spec_diff::Beyond;
-use imgstack_planner::{Inventory, Known, Options, StackPlan};
+use imgstack_planner::{Inventory, Known, Only, Options, StackPlan};
 use imgstack_spec::{Repository, Stack, StackSet};
 
 use crate::args::WidthArgs;
@@ -27,7 +27,7 @@ pub(crate) async fn beyond(
     let mut connected = world::connect_all(&StackSet { stacks }).await?;
     let of_old = connected.split_off(new.stacks.len());
     // Each half by itself: what the older spec wants is not another stack's.
-    let now = world::observe_all(connected, Details::WhereNeeded, width).await;
+    let now = world::observe_all(connected, Details::WhereNeeded, Only::Everything, width).await;
     for seen in &now {
         if let Err(trouble) = &seen.connected.manager {
             return Err(Problem::Manager {
@@ -36,7 +36,7 @@ pub(crate) async fn beyond(
             });
         }
     }
-    let mut then = world::observe_all(of_old, Details::WhereNeeded, width).await;
+    let mut then = world::observe_all(of_old, Details::WhereNeeded, Only::Everything, width).await;
     for seen in &mut then {
         let name = &seen.connected.stack.name;
         if let Some(same) = now.iter().find(|it| &it.connected.stack.name == name) {
@@ -65,8 +65,15 @@ fn adopt((was, is): (&Stack, &Stack), own: &mut Inventory, seen: &Inventory) {
     own.service_names.clone_from(&seen.service_names);
     own.references.clone_from(&seen.references);
     own.leftovers.clone_from(&seen.leftovers);
+    own.history.clone_from(&seen.history);
     own.builds.extend(seen.builds.clone());
     services(own, seen);
+    for (name, leads) in &mut own.leaders {
+        let asks = [was, is].map(|stack| stack.service(name).map(|it| &it.last_if));
+        if let (true, Some(same)) = (asks[0] == asks[1], seen.leaders.get(name)) {
+            leads.clone_from(same);
+        }
+    }
     images(was, is, own, seen);
     if was.nodes == is.nodes
         && repositories(was) == repositories(is)
@@ -150,6 +157,7 @@ mod tests {
             "builds": {}, "freshness": {}, "services": {"known": {}}, "serviceNames": [],
             "leftovers": {}, "nodes": {"unknown": {"why": digest, "hint": null}},
             "references": {"x": service}, "wantedElsewhere": {}, "credentials": {}, "warnings": [],
+            "history": {"unknown": {"why": digest, "hint": null}},
         }))
         .unwrap()
     }

@@ -193,6 +193,7 @@ fn change(change: &Change) -> StepTold {
         detail: inline(&change.message),
         reasons: String::new(),
         fields: fields(change),
+        gates: Vec::new(),
         labels: Vec::new(),
         after: Vec::new(),
         follows: Vec::new(),
