@@ -18,6 +18,7 @@ mod failed;
 mod finish;
 mod follow;
 mod freshness;
+mod hash;
 mod holdings;
 mod inventory;
 mod leader;
@@ -46,6 +47,7 @@ pub use choice::{choice, running_builds, undated, unled};
 pub use credential::CREDENTIAL_LABELS;
 pub use drift::{Drift, Moved, Unseen, drift};
 pub use freshness::freshest;
+pub use hash::{HashError, PlanHash};
 
 pub use holdings::{Held, Holding};
 pub use inventory::{
