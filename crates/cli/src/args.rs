@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use imgstack_spec::{Address, Tag};
+use imgstack_planner::PlanHash;
+use imgstack_spec::{Address, GitHubRepository, GitRef, Tag};
 
 use crate::generate::cloud_init::{self, SecretFile};
+use crate::generate::review_action::ActionRef;
 use crate::pins::Typed;
 
 /// Keeps the images of a Docker Swarm what one YAML file says they should be.
@@ -27,6 +29,8 @@ pub(crate) enum Command {
     Apply(ApplyArgs),
     /// Print a saved plan
     Show(ShowArgs),
+    /// Show a saved plan on a pull request of GitHub: one comment for each stack, and labels
+    Comment(CommentArgs),
     /// Show what a change of the spec means, field by field; ask no cluster
     Diff(DiffArgs),
     /// Show which build runs where: image, service, node
@@ -139,6 +143,76 @@ pub(crate) struct ApplyArgs {
     pub(crate) allow: AllowArgs,
     #[command(flatten)]
     pub(crate) doing: DoingArgs,
+    #[command(flatten)]
+    pub(crate) review: ReviewArgs,
+}
+
+/// Which plan somebody has agreed to. It is then carried out without a question.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReviewArgs {
+    /// Do nothing unless the plan has this hash, as `imgstack plan -o json` has it under `hash`;
+    /// asks nothing
+    #[arg(long, value_name = "HASH")]
+    pub(crate) only_if_hash: Option<PlanHash>,
+    /// Do nothing unless the plan is the one that `imgstack comment` has shown on the pull
+    /// request; asks nothing
+    #[arg(long, conflicts_with = "only_if_hash")]
+    pub(crate) only_if_reviewed: bool,
+    /// The pull request [default: the workflow's, or the one that its commit has come with]
+    #[arg(long, value_name = "NUMBER", requires = "only_if_reviewed")]
+    pull_request: Option<u64>,
+    /// Its repository [default: $GITHUB_REPOSITORY]
+    #[arg(long, value_name = "OWNER/NAME", requires = "only_if_reviewed")]
+    repository: Option<GitHubRepository>,
+    /// The variable that holds the token [default: GH_TOKEN, then GITHUB_TOKEN, then the command
+    /// `gh auth token`]
+    #[arg(long, value_name = "VARIABLE", requires = "only_if_reviewed")]
+    token_env: Option<String>,
+    /// Where GitHub's API is [default: $GITHUB_API_URL]
+    #[arg(long, value_name = "URL", requires = "only_if_reviewed")]
+    api_url: Option<String>,
+}
+
+impl ReviewArgs {
+    /// Where the review is.
+    pub(crate) fn pull(&self) -> PullArgs {
+        PullArgs {
+            pull_request: self.pull_request,
+            repository: self.repository.clone(),
+            token_env: self.token_env.clone(),
+            api_url: self.api_url.clone(),
+        }
+    }
+}
+
+/// A pull request of GitHub. What is not typed, a workflow's environment tells.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct PullArgs {
+    /// The pull request [default: the workflow's]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) pull_request: Option<u64>,
+    /// Its repository [default: $GITHUB_REPOSITORY]
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub(crate) repository: Option<GitHubRepository>,
+    /// The variable that holds the token [default: GH_TOKEN, then GITHUB_TOKEN, then the command
+    /// `gh auth token`]
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) token_env: Option<String>,
+    /// Where GitHub's API is [default: $GITHUB_API_URL]
+    #[arg(long, value_name = "URL")]
+    pub(crate) api_url: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CommentArgs {
+    /// A plan saved by `imgstack plan --out`
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan: PathBuf,
+    #[command(flatten)]
+    pub(crate) pull: PullArgs,
+    /// Leave the labels of the pull request alone
+    #[arg(long)]
+    pub(crate) no_labels: bool,
 }
 
 /// How a plan is carried out.
@@ -433,6 +507,9 @@ pub(crate) enum Generate {
     CloudInit(CloudInitArgs),
     /// Print a GitHub Actions workflow that builds an image and pushes it; it holds no secret
     Workflow(WorkflowArgs),
+    /// Print a GitHub Actions workflow that shows a plan on a pull request, and applies that plan
+    /// once it is merged; it holds no secret
+    ReviewAction(ReviewActionArgs),
 }
 
 #[derive(Args, Debug)]
@@ -448,6 +525,26 @@ pub(crate) struct CloudInitArgs {
 pub(crate) struct WorkflowArgs {
     #[command(flatten)]
     pub(crate) image: ImageArgs,
+    /// The folder of the repository that the workflow is for
+    /// [default: the nearest folder of git's above the spec]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReviewActionArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// The repository of imgstack that has `action.yml`, and the commit to use
+    #[arg(long, value_name = "OWNER/NAME@COMMIT")]
+    pub(crate) action: ActionRef,
+    /// The branch that pull requests are merged into
+    #[arg(long, value_name = "BRANCH", default_value = "main")]
+    pub(crate) branch: GitRef,
+    /// The label of the runner that reaches the Swarm
+    /// [default: ubuntu-latest, or self-hosted where the spec names no way for others]
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) runner: Option<String>,
     /// The folder of the repository that the workflow is for
     /// [default: the nearest folder of git's above the spec]
     #[arg(long, value_name = "DIR")]
@@ -596,6 +693,29 @@ mod tests {
             "imgstack diff a.yaml b.yaml -f c.yaml",
         ] {
             assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_review_is_named_in_one_way() {
+        let hash = "0".repeat(64);
+        for (line, good) in [
+            (format!("imgstack apply --only-if-hash {hash}"), true),
+            (format!("imgstack apply p.json -only-if-hash={hash}"), true),
+            ("imgstack apply --only-if-hash 0123".to_owned(), false),
+            ("imgstack apply --only-if-hash=".to_owned(), false),
+            ("imgstack apply --only-if-reviewed".to_owned(), true),
+            (
+                "imgstack apply --only-if-reviewed --pull-request 7".to_owned(),
+                true,
+            ),
+            ("imgstack apply --pull-request 7".to_owned(), false),
+            (
+                format!("imgstack apply --only-if-reviewed --only-if-hash {hash}"),
+                false,
+            ),
+        ] {
+            assert_eq!(parsed(&line).is_ok(), good, "{line}");
         }
     }
 

@@ -20,6 +20,7 @@ mod pins;
 mod printer;
 mod problem;
 mod rebuild;
+mod review;
 mod saved;
 mod tags;
 mod views;
@@ -69,6 +70,7 @@ fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
         Command::Generate(what) => commands::generate::run(&what, printer),
         Command::Graph(args) => commands::graph::run(&args, printer),
         Command::Show(args) => commands::show::run(&args, printer),
+        Command::Comment(args) => online(async |_| commands::comment::run(args, printer).await),
         Command::Plan(args) => {
             online(async |cancel| until(cancel, commands::plan::run(args, printer)).await)
         }

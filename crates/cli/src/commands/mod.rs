@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod auth;
 pub(crate) mod build;
+pub(crate) mod comment;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod generate;
