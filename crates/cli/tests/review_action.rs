@@ -55,6 +55,8 @@ fn the_example_is_what_is_made_of_its_spec() {
     );
 }
 
+type Words<'a> = &'a [&'a str];
+
 /// (of the spec, arguments, what is there, what is not)
 #[test]
 fn the_jobs_have_what_the_spec_takes_and_no_more() {
@@ -64,7 +66,7 @@ fn the_jobs_have_what_the_spec_takes_and_no_more() {
         format!("{ssh}  registries: [{{host: ghcr.io, username: a, password: {{env: {name}}}}}]\n")
     };
     #[rustfmt::skip]
-    let table: [(String, &[&str], &[&str], &[&str]); 8] = [
+    let table: [(String, Words<'_>, Words<'_>, Words<'_>); 8] = [
         (ssh.to_owned(), &[], &["SWARM_SSH_KEY", "runs-on: \"ubuntu-latest\""], &["DOCKER_HOST", "self-hosted"]),
         (String::new(), &[], &["DOCKER_HOST: ${{ secrets.SWARM_DOCKER_HOST }}", "SWARM_SSH_KEY"], &["self-hosted"]),
         (near.to_owned(), &[], &["runs-on: \"self-hosted\""], &["SWARM_SSH_KEY", "DOCKER_HOST"]),
