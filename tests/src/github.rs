@@ -13,6 +13,7 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub struct GitHub {
     world: World,
+    github: imgstack_sim::github::GitHub,
     _folder: TempDir,
 }
 
@@ -48,6 +49,31 @@ impl GitHub {
         self.world.endpoints()
     }
 
+    /// Opens a pull request; the token is the one that a workflow has there.
+    pub fn open(&self, number: u64, token: &str) {
+        self.github.add_pull_request("acme", "stacks", number);
+        let may = ["pull_requests:write", "issues:write"];
+        let token = Token::of_workflow(token, &[Self::REPOSITORY], &may);
+        self.github.add_token(token);
+    }
+
+    /// Merges it: it becomes that commit.
+    pub fn merge(&self, number: u64, sha: &str) {
+        self.github.merge("acme", "stacks", number, sha);
+    }
+
+    /// Writes a comment, as somebody does by hand.
+    pub fn comment(&self, number: u64, author: &str, body: &str) {
+        let place = ("acme", "stacks");
+        self.github.add_comment(place, number, author, body);
+    }
+
+    /// Its comments: author and body.
+    #[must_use]
+    pub fn comments(&self, number: u64) -> Vec<(String, String)> {
+        self.github.comments("acme", "stacks", number)
+    }
+
     async fn build(token: &str) -> Self {
         let mut layout = Layout::new(Timestamp::now(), SignedDuration::ZERO, 1);
         let github = layout.add_github(None);
@@ -66,6 +92,7 @@ impl GitHub {
         let folder = tempfile::tempdir().expect("a folder");
         Self {
             world: layout.start(folder.path()).await.expect("a world"),
+            github,
             _folder: folder,
         }
     }

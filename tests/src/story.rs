@@ -322,6 +322,13 @@ impl Story {
         Run::of(&output)
     }
 
+    /// As [`Story::imgstack`], with variables of the environment.
+    pub fn imgstack_in(&self, variables: &[(&str, &str)], args: &[&str]) -> Run {
+        let mut command = self.command(args);
+        command.envs(variables.iter().copied());
+        Run::of(&command.output().expect("imgstack starts"))
+    }
+
     /// Starts imgstack without waiting for it.
     pub fn start(&self, args: &[&str]) -> Started {
         let child = self

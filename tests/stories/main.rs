@@ -21,6 +21,7 @@ mod pins;
 mod plans;
 mod policies;
 mod reach;
+mod reviews;
 mod rollout;
 mod secrets;
 mod settings;

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use imgstack_spec::{Address, Tag};
+use imgstack_planner::PlanHash;
+use imgstack_spec::{Address, GitHubRepository, GitRef, Tag};
 
 use crate::generate::cloud_init::{self, SecretFile};
+use crate::generate::review_action::ActionRef;
 use crate::pins::Typed;
 
 /// Keeps the images of a Docker Swarm what one YAML file says they should be.
@@ -27,6 +29,10 @@ pub(crate) enum Command {
     Apply(ApplyArgs),
     /// Print a saved plan
     Show(ShowArgs),
+    /// Show a saved plan on a pull request of GitHub: one comment for each stack, and labels
+    Comment(CommentArgs),
+    /// Show what a change of the spec means, field by field; ask no cluster
+    Diff(DiffArgs),
     /// Show which build runs where: image, service, node
     Status(StatusArgs),
     /// Show the builds of an image, the newest first, and what runs where
@@ -137,6 +143,76 @@ pub(crate) struct ApplyArgs {
     pub(crate) allow: AllowArgs,
     #[command(flatten)]
     pub(crate) doing: DoingArgs,
+    #[command(flatten)]
+    pub(crate) review: ReviewArgs,
+}
+
+/// Which plan somebody has agreed to. It is then carried out without a question.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReviewArgs {
+    /// Do nothing unless the plan has this hash, as `imgstack plan -o json` has it under `hash`;
+    /// asks nothing
+    #[arg(long, value_name = "HASH")]
+    pub(crate) only_if_hash: Option<PlanHash>,
+    /// Do nothing unless the plan is the one that `imgstack comment` has shown on the pull
+    /// request; asks nothing
+    #[arg(long, conflicts_with = "only_if_hash")]
+    pub(crate) only_if_reviewed: bool,
+    /// The pull request [default: the workflow's, or the one that its commit has come with]
+    #[arg(long, value_name = "NUMBER", requires = "only_if_reviewed")]
+    pull_request: Option<u64>,
+    /// Its repository [default: $GITHUB_REPOSITORY]
+    #[arg(long, value_name = "OWNER/NAME", requires = "only_if_reviewed")]
+    repository: Option<GitHubRepository>,
+    /// The variable that holds the token [default: GH_TOKEN, then GITHUB_TOKEN, then the command
+    /// `gh auth token`]
+    #[arg(long, value_name = "VARIABLE", requires = "only_if_reviewed")]
+    token_env: Option<String>,
+    /// Where GitHub's API is [default: $GITHUB_API_URL]
+    #[arg(long, value_name = "URL", requires = "only_if_reviewed")]
+    api_url: Option<String>,
+}
+
+impl ReviewArgs {
+    /// Where the review is.
+    pub(crate) fn pull(&self) -> PullArgs {
+        PullArgs {
+            pull_request: self.pull_request,
+            repository: self.repository.clone(),
+            token_env: self.token_env.clone(),
+            api_url: self.api_url.clone(),
+        }
+    }
+}
+
+/// A pull request of GitHub. What is not typed, a workflow's environment tells.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct PullArgs {
+    /// The pull request [default: the workflow's]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) pull_request: Option<u64>,
+    /// Its repository [default: $GITHUB_REPOSITORY]
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub(crate) repository: Option<GitHubRepository>,
+    /// The variable that holds the token [default: GH_TOKEN, then GITHUB_TOKEN, then the command
+    /// `gh auth token`]
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) token_env: Option<String>,
+    /// Where GitHub's API is [default: $GITHUB_API_URL]
+    #[arg(long, value_name = "URL")]
+    pub(crate) api_url: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CommentArgs {
+    /// A plan saved by `imgstack plan --out`
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan: PathBuf,
+    #[command(flatten)]
+    pub(crate) pull: PullArgs,
+    /// Leave the labels of the pull request alone
+    #[arg(long)]
+    pub(crate) no_labels: bool,
 }
 
 /// How a plan is carried out.
@@ -204,6 +280,37 @@ pub(crate) enum GraphOutput {
     Mermaid,
     /// A picture, for a browser
     Svg,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DiffArgs {
+    /// The older spec: a file, a folder, `-` for standard input, or /dev/null for none
+    #[arg(value_name = "OLD", requires = "new")]
+    #[arg(conflicts_with_all = ["base", "file"])]
+    pub(crate) old: Option<PathBuf>,
+    /// The newer spec, likewise
+    #[arg(value_name = "NEW")]
+    pub(crate) new: Option<PathBuf>,
+    /// Compare the spec as it lies here with what it was at this revision of git's, such as
+    /// `main`, `HEAD~1` or a commit [default: HEAD, without OLD and NEW]
+    #[arg(long, value_name = "REV")]
+    pub(crate) base: Option<String>,
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// Show the diff of the texts also where nothing changes in meaning
+    #[arg(long)]
+    pub(crate) text: bool,
+    /// Ask the cluster as well: show what its plan has beyond that of the older spec
+    #[arg(long)]
+    pub(crate) live: bool,
+    #[command(flatten)]
+    pub(crate) width: WidthArgs,
+    /// Exit with 0 for no changes in meaning, 2 for changes, 1 for an error
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// The form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: PlanOutput,
 }
 
 #[derive(Args, Debug)]
@@ -400,6 +507,9 @@ pub(crate) enum Generate {
     CloudInit(CloudInitArgs),
     /// Print a GitHub Actions workflow that builds an image and pushes it; it holds no secret
     Workflow(WorkflowArgs),
+    /// Print a GitHub Actions workflow that shows a plan on a pull request, and applies that plan
+    /// once it is merged; it holds no secret
+    ReviewAction(ReviewActionArgs),
 }
 
 #[derive(Args, Debug)]
@@ -421,6 +531,26 @@ pub(crate) struct WorkflowArgs {
     pub(crate) root: Option<PathBuf>,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct ReviewActionArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    /// The repository of imgstack that has `action.yml`, and the commit to use
+    #[arg(long, value_name = "OWNER/NAME@COMMIT")]
+    pub(crate) action: ActionRef,
+    /// The branch that pull requests are merged into
+    #[arg(long, value_name = "BRANCH", default_value = "main")]
+    pub(crate) branch: GitRef,
+    /// The label of the runner that reaches the Swarm
+    /// [default: ubuntu-latest, or self-hosted where the spec names no way for others]
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) runner: Option<String>,
+    /// The folder of the repository that the workflow is for
+    /// [default: the nearest folder of git's above the spec]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+}
+
 /// Forms of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
@@ -431,13 +561,13 @@ pub(crate) enum Output {
     Json,
 }
 
-/// Forms of a plan.
+/// Forms of a plan, and of a comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlanOutput {
     /// For people
     #[default]
     Human,
-    /// One JSON document, as `imgstack schema plan` describes it
+    /// One JSON document; of a plan, as `imgstack schema plan` describes it
     Json,
     /// For a comment on a pull request: at most 65,536 characters
     Markdown,
@@ -542,6 +672,51 @@ mod tests {
             [PathBuf::from("a.yaml"), PathBuf::from("-")]
         );
         assert_eq!(plan.output, PlanOutput::Json);
+    }
+
+    #[test]
+    fn a_diff_has_two_sides() {
+        for line in [
+            "imgstack diff a.yaml b.yaml",
+            "imgstack diff - b.yaml",
+            "imgstack diff",
+            "imgstack diff -f a.yaml",
+            "imgstack diff --base main",
+            "imgstack diff -base main -f a.yaml -f b --live --parallelism 2",
+        ] {
+            assert!(parsed(line).is_ok(), "{line}");
+        }
+        for line in [
+            "imgstack diff a.yaml",
+            "imgstack diff a.yaml b.yaml --base main",
+            "imgstack diff a.yaml --base main",
+            "imgstack diff a.yaml b.yaml -f c.yaml",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_review_is_named_in_one_way() {
+        let hash = "0".repeat(64);
+        for (line, good) in [
+            (format!("imgstack apply --only-if-hash {hash}"), true),
+            (format!("imgstack apply p.json -only-if-hash={hash}"), true),
+            ("imgstack apply --only-if-hash 0123".to_owned(), false),
+            ("imgstack apply --only-if-hash=".to_owned(), false),
+            ("imgstack apply --only-if-reviewed".to_owned(), true),
+            (
+                "imgstack apply --only-if-reviewed --pull-request 7".to_owned(),
+                true,
+            ),
+            ("imgstack apply --pull-request 7".to_owned(), false),
+            (
+                format!("imgstack apply --only-if-reviewed --only-if-hash {hash}"),
+                false,
+            ),
+        ] {
+            assert_eq!(parsed(&line).is_ok(), good, "{line}");
+        }
     }
 
     #[test]

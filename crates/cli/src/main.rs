@@ -8,6 +8,7 @@ mod build;
 mod commands;
 mod commit;
 mod demo;
+mod diff;
 mod exit;
 mod generate;
 mod holds;
@@ -19,6 +20,7 @@ mod pins;
 mod printer;
 mod problem;
 mod rebuild;
+mod review;
 mod saved;
 mod tags;
 mod views;
@@ -68,8 +70,12 @@ fn dispatch(command: Command, printer: Printer) -> Result<Exit, Problem> {
         Command::Generate(what) => commands::generate::run(&what, printer),
         Command::Graph(args) => commands::graph::run(&args, printer),
         Command::Show(args) => commands::show::run(&args, printer),
+        Command::Comment(args) => online(async |_| commands::comment::run(args, printer).await),
         Command::Plan(args) => {
             online(async |cancel| until(cancel, commands::plan::run(args, printer)).await)
+        }
+        Command::Diff(args) => {
+            online(async |cancel| until(cancel, commands::diff::run(args, printer)).await)
         }
         Command::Status(args) => {
             online(async |cancel| until(cancel, commands::status::run(args, printer)).await)

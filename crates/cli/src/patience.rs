@@ -13,23 +13,34 @@ const SOON: Duration = Duration::from_secs(1);
 /// How often a pipe is told that something is still going on.
 const BEAT: Duration = Duration::from_secs(10);
 const WHAT: &str = "Reading the Swarm and the registries...";
+/// What is said where GitHub alone is asked.
+pub(crate) const GITHUB: &str = "Asking GitHub...";
+
+/// Waits for a look at the world.
+pub(crate) async fn waiting<T>(printer: Printer, looking: impl Future<Output = T>) -> T {
+    waiting_for(WHAT, printer, looking).await
+}
 
 /// Waits for `looking`: after a second with a spinner on a terminal, in a pipe
 /// with a line every ten seconds.
-pub(crate) async fn waiting<T>(printer: Printer, looking: impl Future<Output = T>) -> T {
+pub(crate) async fn waiting_for<T>(
+    what: &'static str,
+    printer: Printer,
+    looking: impl Future<Output = T>,
+) -> T {
     let mut looking = pin!(looking);
     if let Ok(seen) = timeout(SOON, &mut looking).await {
         return seen;
     }
     let began = Instant::now();
-    let _spinner = printer.is_watched().then(Spinner::start);
+    let _spinner = printer.is_watched().then(|| Spinner::start(what));
     loop {
         if let Ok(seen) = timeout(BEAT, &mut looking).await {
             return seen;
         }
         if !printer.is_watched() {
             let seconds = (SOON + began.elapsed()).as_secs();
-            printer.notice(&format!("{WHAT} [{seconds}s elapsed]\n"));
+            printer.notice(&format!("{what} [{seconds}s elapsed]\n"));
         }
     }
 }
@@ -38,8 +49,8 @@ pub(crate) async fn waiting<T>(printer: Printer, looking: impl Future<Output = T
 struct Spinner(ProgressBar);
 
 impl Spinner {
-    fn start() -> Self {
-        let bar = ProgressBar::new_spinner().with_message(WHAT);
+    fn start(what: &'static str) -> Self {
+        let bar = ProgressBar::new_spinner().with_message(what);
         bar.enable_steady_tick(Duration::from_millis(100));
         Self(bar)
     }

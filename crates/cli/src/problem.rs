@@ -4,18 +4,21 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use imgstack_executor::lock::LockError;
-use imgstack_planner::{Moved, PLAN_FORMAT_VERSION, TargetError, Trouble, Unseen};
+use imgstack_planner::{Moved, PLAN_FORMAT_VERSION, PlanHash, TargetError, Trouble, Unseen};
 use imgstack_registry::oci::EndpointsError;
 use imgstack_spec::{Diagnostics, StackName};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use thiserror::Error;
 
 use crate::build::BuildError;
+use crate::diff::DiffError;
 use crate::generate::cloud_init::CloudInitError;
+use crate::generate::review_action::ReviewActionError;
 use crate::generate::workflow::WorkflowError;
 use crate::image::{UnknownImage, UnknownSubject};
 use crate::pins::PinError;
 use crate::rebuild::RebuildError;
+use crate::review::{ReviewError, Reviewed};
 use crate::views::fold::prose;
 use crate::views::lock;
 use crate::views::style::{BAD, inline, paint};
@@ -40,6 +43,9 @@ pub(crate) enum Problem {
     /// An image was not built, or not pushed.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// Two specs cannot be compared.
+    #[error(transparent)]
+    Diff(#[from] DiffError),
     /// A file cannot be read or written.
     #[error("cannot {verb} {}: {cause}", path.display())]
     File {
@@ -73,6 +79,19 @@ pub(crate) enum Problem {
     /// Whether the plan still fits cannot be told.
     #[error("the plan cannot be held against the world; nothing was done")]
     Unchecked(Vec<Unseen>),
+    /// The plan is not the one that somebody has agreed to.
+    #[error("the plan is not the reviewed one; nothing was done")]
+    OtherPlan {
+        /// What was agreed to, and where.
+        reviewed: Reviewed,
+        /// The plan's own hash.
+        now: PlanHash,
+        /// Where the plan as it is now can be read.
+        shown: &'static str,
+    },
+    /// A pull request that cannot be commented on, or tells of no review.
+    #[error(transparent)]
+    Review(#[from] ReviewError),
     /// Standard input ended before an answer.
     #[error("no answer to the question, so nothing was done")]
     NoAnswer,
@@ -103,6 +122,9 @@ pub(crate) enum Problem {
     /// An image cannot be built anew.
     #[error(transparent)]
     Rebuild(#[from] RebuildError),
+    /// No workflow can be made for the spec.
+    #[error(transparent)]
+    ReviewAction(#[from] ReviewActionError),
     /// No workflow can be made of the image.
     #[error(transparent)]
     Workflow(#[from] WorkflowError),
@@ -141,6 +163,7 @@ impl Problem {
                 .as_ref()
                 .map(|near| format!("did you mean `{near}`?")),
             Self::Build(error) => error.hint(),
+            Self::Diff(error) => Some(error.hint()),
             Self::NoSpec { .. } => {
                 Some("name a file or a folder with -f, or `-` for standard input".to_owned())
             }
@@ -156,6 +179,10 @@ impl Problem {
             Self::Stale { shown, .. } => Some(format!(
                 "look at the plan as it is now, {shown}; then make a new one: imgstack plan --out FILE"
             )),
+            Self::OtherPlan {
+                reviewed, shown, ..
+            } => Some(reviewed.help(shown)),
+            Self::Review(error) => Some(error.hint()),
             Self::Unchecked(_) => Some(
                 "the plan may still be good: run the same command again when they answer"
                     .to_owned(),
@@ -183,6 +210,7 @@ impl Problem {
             Self::Pin(error) => error.hint(),
             Self::Rebuild(error) => Some(error.hint()),
             Self::Workflow(error) => Some(error.hint()),
+            Self::ReviewAction(error) => Some(error.hint()),
             Self::File { .. } => Some("check the path and its permissions".to_owned()),
             Self::Spec(_) | Self::Declined | Self::System(_) => None,
         }
@@ -206,6 +234,10 @@ impl Problem {
                 let line = format!("  {address}: {field}: {from} -> {to}");
                 let _ = writeln!(out, "{}", prose(&inline(&line), 6));
             }
+        }
+        if let Self::OtherPlan { reviewed, now, .. } = self {
+            let _ = writeln!(out, "  reviewed  {}", inline(&reviewed.to_string()));
+            let _ = writeln!(out, "  now       {now}");
         }
         if let Self::Unchecked(unseen) = self {
             for Unseen { address, trouble } in unseen {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imgstack_planner::{PLAN_FORMAT_VERSION, Plan};
+use imgstack_planner::{PLAN_FORMAT_VERSION, Plan, PlanHash};
 use serde::Deserialize;
 
 use crate::problem::Problem;
@@ -61,7 +61,12 @@ fn parse(text: &str) -> Result<Plan, String> {
             "it has the format {format}, this imgstack reads {PLAN_FORMAT_VERSION}"
         ));
     }
-    serde_json::from_str(text).map_err(|e| e.to_string())
+    let plan: Plan = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    // It follows from the rest, and a file may say anything.
+    Ok(Plan {
+        hash: PlanHash::of(&plan.stacks),
+        ..plan
+    })
 }
 
 /// `MAJOR.MINOR`

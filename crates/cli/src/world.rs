@@ -7,7 +7,8 @@ use imgstack_executor::Credentials;
 use imgstack_executor::journal::Journal;
 use imgstack_observer::{Details, Engines, Sources, login, observe};
 use imgstack_planner::{
-    History, Inventory, Known, Only, Options, PLAN_FORMAT_VERSION, Plan, StackPlan, Trouble, plan,
+    History, Inventory, Known, Only, Options, PLAN_FORMAT_VERSION, Plan, PlanHash, StackPlan, Trouble,
+    plan,
 };
 use imgstack_registry::oci::{CacheOptions, Client, ClientOptions, Endpoints, EndpointsError};
 use imgstack_spec::{Digest, NodeName, Repository, Stack, StackSet};
@@ -179,12 +180,14 @@ pub(crate) fn endpoints() -> Result<Endpoints, EndpointsError> {
 
 /// Plans what was seen.
 pub(crate) fn plan_all(seen: &[Seen], options: &Options) -> Plan {
+    let stacks: Vec<StackPlan> = seen.iter().map(|seen| seen.plan(options)).collect();
     Plan {
         format_version: PLAN_FORMAT_VERSION.to_owned(),
         imgstack_version: env!("CARGO_PKG_VERSION").to_owned(),
         created_at: now(),
         commit: None,
-        stacks: seen.iter().map(|seen| seen.plan(options)).collect(),
+        hash: PlanHash::of(&stacks),
+        stacks,
     }
 }
 

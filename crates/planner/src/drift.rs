@@ -262,7 +262,7 @@ fn altered(saved: &StackPlan, fresh: &StackPlan) -> Vec<Moved> {
 }
 
 /// What a step does, value by value. Its reasons are for people (invariant 4).
-fn leaves(step: &Step) -> BTreeMap<String, Value> {
+pub(crate) fn leaves(step: &Step) -> BTreeMap<String, Value> {
     let mut leaves = BTreeMap::new();
     let mut done =
         serde_json::json!({"action": step.action, "after": step.after, "follows": step.follows});

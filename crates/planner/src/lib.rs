@@ -5,6 +5,8 @@
 //! order in which they are to be done, and a [`Report`] of what blocks, waits
 //! or wants attention. The same input gives the same bytes.
 //!
+//! [`spec_diff`] says what a change of the spec means, without a cluster.
+//!
 //! Deliberately absent: any I/O, clock or randomness. This crate depends on no
 //! client and on no runtime, which a test of the workspace checks.
 
@@ -16,6 +18,7 @@ mod failed;
 mod finish;
 mod follow;
 mod freshness;
+mod hash;
 mod holdings;
 mod inventory;
 mod leader;
@@ -35,6 +38,7 @@ mod running;
 mod schema;
 mod service;
 mod settings;
+pub mod spec_diff;
 mod stack_file;
 mod step;
 mod target;
@@ -43,6 +47,7 @@ pub use choice::{choice, running_builds, undated, unled};
 pub use credential::CREDENTIAL_LABELS;
 pub use drift::{Drift, Moved, Unseen, drift};
 pub use freshness::freshest;
+pub use hash::{HashError, PlanHash};
 
 pub use holdings::{Held, Holding};
 pub use inventory::{

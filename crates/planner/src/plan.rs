@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::hash::PlanHash;
 use crate::holdings::Holding;
 use crate::planner::Only;
 use crate::step::{Effect, Step};
@@ -28,7 +29,7 @@ pub const FORMAT_VERSION: &str = "1.0";
 /// new major is for everything that makes an older reader show something wrong:
 /// a field or a kind of step that became another or went.
 ///
-/// 1.1: `holdings`, and `probe` of an update.
+/// 1.1: `hash`, `holdings`, and `probe` of an update.
 pub const PLAN_FORMAT_VERSION: &str = "1.1";
 
 /// A plan for every stack given.
@@ -45,6 +46,11 @@ pub struct Plan {
     /// The commit of the folder of the spec, where git knows one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<Commit>,
+    /// The hash of all stacks: of one its own, of several the SHA-256 of a line
+    /// for each, `NAME HASH`. Whoever reads a file makes it anew, whatever
+    /// stands there.
+    #[serde(default)]
+    pub hash: PlanHash,
     /// One for each stack, in the order of the files.
     pub stacks: Vec<StackPlan>,
 }

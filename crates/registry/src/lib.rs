@@ -4,12 +4,12 @@
 //! - [`oci`]: digests of tags, manifests, configs, lists of tags, with as few
 //!   requests as can be.
 //! - [`github`]: what GitHub tells of a token and of packages, which its registry
-//!   does not, and the workflow that builds an image.
+//!   does not, the workflow that builds an image, and comments on a pull request.
 //! - [`credentials`]: where the credential of a registry is read, and the form
 //!   in which a Swarm wants it.
 //!
-//! Everything here reads, but for the start of a workflow and one more tag that a
-//! build is given. Deliberately absent: pushing builds.
+//! Everything here reads, but for the start of a workflow, comments and labels, and
+//! one more tag that a build is given. Deliberately absent: pushing builds.
 
 pub mod credentials;
 pub mod github;

@@ -71,6 +71,27 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     parse(text).map_err(|error| format!("{error}; {}", error.remedy(text)))
 }
 
+/// A duration as the spec writes it, such as `1h30m`. What is left below a
+/// second, which no spec has, is told in milliseconds.
+#[must_use]
+pub fn write_duration(duration: Duration) -> String {
+    let mut rest = duration.as_secs();
+    let mut text = String::new();
+    for (unit, seconds) in UNITS {
+        // People write `24h` for an age, and `10d` for what is longer.
+        let is_hours = unit == 'd' && rest < 2 * seconds;
+        if rest >= seconds && !is_hours {
+            text.push_str(&format!("{}{unit}", rest / seconds));
+            rest %= seconds;
+        }
+    }
+    match (duration.subsec_millis(), text.as_str()) {
+        (0, "") => "0s".to_owned(),
+        (0, _) => text,
+        (rest, _) => format!("{text}{rest}ms"),
+    }
+}
+
 /// Reads a duration.
 pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     if text.starts_with('-') {
@@ -140,6 +161,26 @@ mod tests {
         for (text, short) in cases {
             assert_eq!(abbreviated(text), short);
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read_as_the_same() {
+        let table = [
+            (1, "1s"),
+            (90, "1m30s"),
+            (600, "10m"),
+            (86_400, "24h"),
+            (93_784, "26h3m4s"),
+            (1_209_600, "14d"),
+            (LONGEST, "365d"),
+        ];
+        for (seconds, text) in table {
+            let duration = Duration::from_secs(seconds);
+            assert_eq!(write_duration(duration), text);
+            assert_eq!(parse(text), Ok(duration));
+        }
+        assert_eq!(write_duration(Duration::ZERO), "0s");
+        assert_eq!(write_duration(Duration::from_millis(61_500)), "1m1s500ms");
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod spelling;
 mod stack_file;
 mod tree;
 
+pub use diff::diff_texts;
 pub use error::{EditError, Origin, Subject, UnreadImage};
 pub use pin::set_pin;
 pub use place::{Place, Stretch};

@@ -48,11 +48,11 @@ mod yaml;
 
 pub use address::{Address, AddressError};
 pub use diagnostic::{Diagnostics, Kind, Mistake};
-pub use duration::parse_duration;
+pub use duration::{parse_duration, write_duration};
 pub use endpoint::{Endpoint, EndpointError};
 pub use engine_template::{EngineTemplate, EngineTemplateError};
 pub use github::{GitHubError, GitHubRepository, GitRef, WorkflowFile};
-pub use load::{Input, load};
+pub use load::{Input, is_yaml, load};
 pub use model::{
     BuildSource, DEFAULT_ANSWER, DEFAULT_DOCKERFILE, DEFAULT_EVERY, DEFAULT_TIMEOUT,
     DEFAULT_WARN_BEFORE_EXPIRY, FailureAction, Follow, GitHubWorkflow, Image, LastIf, LeaderChange,

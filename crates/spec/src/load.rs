@@ -45,6 +45,13 @@ impl Input {
         }
     }
 
+    /// The same text, with the folder that paths in it start from.
+    #[must_use]
+    pub fn in_folder(self, folder: impl Into<PathBuf>) -> Self {
+        let folder = folder.into();
+        Self { folder, ..self }
+    }
+
     fn failed(name: String, message: String, help: &str) -> Self {
         let help = help.to_owned();
         Self {
@@ -169,7 +176,9 @@ fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
-fn is_yaml(path: &Path) -> bool {
+/// Whether [`load`] reads a file of that name when it is given the folder.
+#[must_use]
+pub fn is_yaml(path: &Path) -> bool {
     let hidden = path
         .file_name()
         .is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));

@@ -133,6 +133,15 @@ impl Policy {
         }
     }
 
+    /// The one major version that it leads to, if its range has just that one.
+    #[must_use]
+    pub fn major(&self) -> Option<u64> {
+        match self {
+            Self::Semver { range, .. } => range.major(),
+            Self::Regex { .. } | Self::Newest { .. } => None,
+        }
+    }
+
     /// As the spec has it, for headings: `semver "~3.3"`.
     #[must_use]
     pub fn written(&self) -> String {

@@ -172,7 +172,8 @@ async fn is_ancestor(folder: &Path, first: &str, later: &str) -> Option<bool> {
     }
 }
 
-async fn git(folder: &Path, args: &[&str]) -> Result<Said, String> {
+/// What git says in a folder. The error is why it says nothing, in words.
+pub(crate) async fn git(folder: &Path, args: &[&str]) -> Result<Said, String> {
     let mut command = Command::new("git");
     command
         .arg("-C")

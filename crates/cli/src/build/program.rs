@@ -29,15 +29,17 @@ const KEPT: usize = 12;
 const LONGEST_LINE: usize = 4096;
 
 /// What a program answered.
-pub(super) struct Said {
-    pub(super) success: bool,
-    pub(super) stdout: String,
+pub(crate) struct Said {
+    pub(crate) success: bool,
+    pub(crate) stdout: String,
     pub(super) stderr: String,
+    /// Its output to the byte.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Said {
     /// Its first line of complaint.
-    pub(super) fn complaint(&self) -> String {
+    pub(crate) fn complaint(&self) -> String {
         let mut lines = self.stderr.lines().chain(self.stdout.lines());
         let first = lines.find(|line| !line.trim().is_empty());
         first.unwrap_or("it says nothing").trim().to_owned()
@@ -57,6 +59,7 @@ pub(super) async fn ask(mut command: Command, limit: Duration) -> io::Result<Sai
         success: output.status.success(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        bytes: output.stdout,
     })
 }
 

@@ -8,17 +8,18 @@ use imgstack_executor::journal::{Commit, Occasion};
 use imgstack_executor::lock::LockError;
 use imgstack_executor::{Event, Outcome, World, apply};
 use imgstack_observer::Details;
-use imgstack_planner::{Drift, Only, Options, Plan, StackPlan, check_targets, drift};
+use imgstack_planner::{Drift, Only, Options, Plan, PlanHash, StackPlan, check_targets, drift};
 use imgstack_spec::StackSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::args::{ApplyArgs, ApplyOutput, DoingArgs, PlanOutput, WidthArgs};
+use crate::args::{ApplyArgs, ApplyOutput, DoingArgs, PlanOutput, ReviewArgs, WidthArgs};
 use crate::commands::plan;
 use crate::exit::Exit;
 use crate::holds::Holds;
-use crate::patience::waiting;
+use crate::patience::{GITHUB, waiting, waiting_for};
 use crate::printer::Printer;
 use crate::problem::Problem;
+use crate::review::{self, Reviewed};
 use crate::views::apply::ApplyView;
 use crate::views::ending::{closing, failure};
 use crate::views::events;
@@ -42,7 +43,8 @@ pub(crate) async fn run(
     printer: Printer,
     cancel: &CancellationToken,
 ) -> Result<Exit, Problem> {
-    let approved = args.doing.auto_approve || args.plan.is_some();
+    let bound = args.review.only_if_hash.is_some() || args.review.only_if_reviewed;
+    let approved = args.doing.auto_approve || args.plan.is_some() || bound;
     may_ask(args.doing.output, approved)?;
     let doing = Doing {
         command: "imgstack apply",
@@ -57,9 +59,11 @@ pub(crate) async fn run(
         let set = StackSet {
             stacks: saved.stacks.iter().map(|plan| plan.stack.clone()).collect(),
         };
+        let reviewed = agreed(&args.review, &set, &doing).await?;
         let hold = async |connected| {
             let held = waiting(printer, hold_to(saved, connected, args.making.width)).await;
             let held = held.or_else(|stale| refuse(*stale, args.doing.output, printer))?;
+            hold_to_review(reviewed, &held.0, args.doing.output, printer)?;
             introduce(&held.0, args.doing.output, printer)?;
             Ok(held)
         };
@@ -68,6 +72,7 @@ pub(crate) async fn run(
     let mut set = input::stacks(&args.spec)?;
     image::allow_major(&mut set, &args.allow.allow_major)?;
     check_targets(&args.making.target, &set)?;
+    let reviewed = agreed(&args.review, &set, &doing).await?;
     let options = Options {
         targets: args.making.target,
         retry_failed: args.allow.retry_failed,
@@ -76,10 +81,61 @@ pub(crate) async fn run(
     let make = async |connected| {
         let making = plan::make(connected, options, args.making.width, &args.spec);
         let made = waiting(printer, making).await?;
+        hold_to_review(reviewed, &made.0, args.doing.output, printer)?;
         introduce(&made.0, args.doing.output, printer)?;
         Ok(made)
     };
     proceed(&set, make, &doing).await
+}
+
+/// What somebody has agreed to, if that is asked for.
+async fn agreed(
+    args: &ReviewArgs,
+    set: &StackSet,
+    doing: &Doing<'_>,
+) -> Result<Option<Reviewed>, Problem> {
+    if let Some(hash) = &args.only_if_hash {
+        return Ok(Some(Reviewed::typed(hash.clone())));
+    }
+    if !args.only_if_reviewed {
+        return Ok(None);
+    }
+    let stacks: Vec<_> = set.stacks.iter().map(|stack| &stack.name).collect();
+    let pull = args.pull();
+    let looking = review::reviewed(&pull, &stacks);
+    Ok(Some(waiting_for(GITHUB, doing.printer, looking).await?))
+}
+
+/// Refuses any other plan than the one that was agreed to. One that does
+/// nothing takes no agreement: so a job may be run again.
+fn hold_to_review(
+    reviewed: Option<Reviewed>,
+    plan: &Plan,
+    output: ApplyOutput,
+    printer: Printer,
+) -> Result<(), Problem> {
+    let Some(reviewed) = reviewed else {
+        return Ok(());
+    };
+    if plan.is_empty() || reviewed.hash == plan.hash {
+        return Ok(());
+    }
+    let shown = match output {
+        ApplyOutput::Human => {
+            printer.notice("The plan as it is now:\n\n");
+            plan::show(plan, PlanOutput::Human, printer)?;
+            "above"
+        }
+        ApplyOutput::Json | ApplyOutput::Ndjson => {
+            printer.data(&events::other_plan(&reviewed.hash, plan))?;
+            "on standard output"
+        }
+    };
+    Err(Problem::OtherPlan {
+        reviewed,
+        now: plan.hash.clone(),
+        shown,
+    })
 }
 
 /// Locks the stacks, makes a plan of what is so then, asks whether it is wanted
@@ -175,10 +231,13 @@ async fn hold_to(
         drifted.unknown.extend(drift.unknown);
         fresh.push(now);
     }
+    let hash = PlanHash::of(&fresh);
     if drifted.is_empty() {
-        return Ok((saved, seen));
+        // A file may say anything of its own hash.
+        return Ok((Plan { hash, ..saved }, seen));
     }
     let fresh = Plan {
+        hash,
         stacks: fresh,
         created_at: world::now(),
         ..saved

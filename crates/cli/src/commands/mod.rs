@@ -3,7 +3,9 @@
 pub(crate) mod apply;
 pub(crate) mod auth;
 pub(crate) mod build;
+pub(crate) mod comment;
 pub(crate) mod demo;
+pub(crate) mod diff;
 pub(crate) mod generate;
 pub(crate) mod graph;
 pub(crate) mod history;

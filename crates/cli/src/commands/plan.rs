@@ -36,7 +36,10 @@ pub(crate) async fn run(args: PlanArgs, printer: Printer) -> Result<Exit, Proble
         let path = path.display();
         let next = match plan.is_empty() {
             true => "There is nothing in it to be done.".to_owned(),
-            false => format!("To do exactly this: imgstack apply {path}"),
+            false => format!(
+                "To do exactly this: imgstack apply {path}\nIts hash is {}",
+                plan.hash
+            ),
         };
         printer.notice(&format!("\nSaved the plan to {path}. {next}\n"));
     }

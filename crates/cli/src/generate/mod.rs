@@ -2,5 +2,6 @@
 
 mod actions;
 pub(crate) mod cloud_init;
+pub(crate) mod review_action;
 mod shell;
 pub(crate) mod workflow;

@@ -26,30 +26,20 @@ use std::path::{Component, Path, PathBuf};
 use imgstack_spec::{BuildSource, Image, ImageName, RegistryHost, Stack, Tag};
 use thiserror::Error;
 
-use super::actions::{literal, pattern, scalar, string};
+use super::actions::{
+    Action, CHECKOUT, literal, pattern, scalar, script, step, step_with_id, string,
+};
 
 /// The registry for which a workflow has a credential of its own.
 const GHCR: &str = "ghcr.io";
 /// Where GitHub looks for workflows.
-const FOLDER: &str = ".github/workflows";
+pub(super) const FOLDER: &str = ".github/workflows";
 /// The branch that is built where the spec names none.
 const MAIN: &str = "main";
 
 const FACTS: &str = include_str!("workflow/facts.sh");
 const TAGS: &str = include_str!("workflow/tags.sh");
 
-/// An action, and the commit that its version is.
-struct Action {
-    name: &'static str,
-    commit: &'static str,
-    version: &'static str,
-}
-
-const CHECKOUT: Action = Action {
-    name: "actions/checkout",
-    commit: "3d3c42e5aac5ba805825da76410c181273ba90b1",
-    version: "v7.0.1",
-};
 const BUILDX: Action = Action {
     name: "docker/setup-buildx-action",
     commit: "37fe631027851001ddb9b187196cc803df7f5f0e",
@@ -195,7 +185,7 @@ fn access<'a>(stack: &'a Stack, image: &Image, source: &BuildSource) -> Access<'
 
 /// The path without `.` and `..`, from the root of the file system. It need
 /// not exist, so it is not looked at.
-fn absolute(path: &Path) -> PathBuf {
+pub(super) fn absolute(path: &Path) -> PathBuf {
     // It fails for an empty path, which is this folder, and without a folder
     // to be in, where the path is all that is known.
     let whole = std::path::absolute(Path::new(".").join(path)).unwrap_or_else(|_| path.into());
@@ -213,13 +203,13 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// The nearest folder of git's, or else the spec's.
-fn root_above(spec: &Path) -> PathBuf {
+pub(super) fn root_above(spec: &Path) -> PathBuf {
     let has_git = |folder: &&Path| folder.join(".git").exists();
     spec.ancestors().find(has_git).unwrap_or(spec).to_owned()
 }
 
 /// A path from the root of the repository, as git writes it.
-fn below(root: &Path, path: &Path) -> Result<String, WorkflowError> {
+pub(super) fn below(root: &Path, path: &Path) -> Result<String, WorkflowError> {
     let path = absolute(path);
     let Ok(rest) = path.strip_prefix(root) else {
         let root = root.to_owned();
@@ -402,44 +392,4 @@ fn build(out: &mut String, parts: &Parts<'_>) {
         ("labels", lines.trim_end().to_owned()),
     ];
     step_with_id(out, &BUILD, Some("build"), &with);
-}
-
-fn step(out: &mut String, action: &Action, with: &[(&str, String)]) {
-    step_with_id(out, action, None, with);
-}
-
-fn step_with_id(out: &mut String, action: &Action, id: Option<&str>, with: &[(&str, String)]) {
-    let Action {
-        name,
-        commit,
-        version,
-    } = action;
-    let _ = writeln!(out, "      - uses: {name}@{commit} # {version}");
-    if let Some(id) = id {
-        let _ = writeln!(out, "        id: {id}");
-    }
-    if !with.is_empty() {
-        out.push_str("        with:\n");
-    }
-    for (key, value) in with {
-        let _ = writeln!(out, "          {key}: {value}");
-    }
-}
-
-fn script(out: &mut String, name: &str, keys: &[&str], variables: &[(&str, &str)], text: &str) {
-    let _ = writeln!(out, "      - name: {name}");
-    for key in keys {
-        let _ = writeln!(out, "        {key}");
-    }
-    if !variables.is_empty() {
-        out.push_str("        env:\n");
-    }
-    for (key, value) in variables {
-        let _ = writeln!(out, "          {key}: {value}");
-    }
-    out.push_str("        run: |\n");
-    for line in text.lines() {
-        let indented = format!("          {line}");
-        let _ = writeln!(out, "{}", indented.trim_end());
-    }
 }

@@ -1,7 +1,7 @@
 //! An apply for programs.
 
 use imgstack_executor::{Event, Outcome};
-use imgstack_planner::{Drift, FORMAT_VERSION, Moved, Plan, Unseen};
+use imgstack_planner::{Drift, FORMAT_VERSION, Moved, Plan, PlanHash, Unseen};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -62,6 +62,22 @@ pub(crate) fn refusal(drift: &Drift, plan: &Plan) -> String {
         format_version: FORMAT_VERSION,
         stale: &drift.moved,
         unknown: &drift.unknown,
+        plan,
+    })
+}
+
+/// Why a plan that nobody has agreed to was refused, and that plan, on one line.
+pub(crate) fn other_plan(reviewed: &PlanHash, plan: &Plan) -> String {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Refusal<'a> {
+        format_version: &'static str,
+        reviewed: &'a PlanHash,
+        plan: &'a Plan,
+    }
+    json_line(&Refusal {
+        format_version: FORMAT_VERSION,
+        reviewed,
         plan,
     })
 }

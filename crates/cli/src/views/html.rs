@@ -12,6 +12,8 @@ use self::escape::escaped;
 use super::outline::{BannerKind, Outline};
 
 const STYLE: &str = include_str!("html/page.css");
+/// For pages with the diff of a file.
+const STYLE_OF_TEXTS: &str = include_str!("html/text.css");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
@@ -30,6 +32,7 @@ pub(crate) fn render(outline: &Outline) -> String {
     for (number, part) in outline.stacks.iter().enumerate() {
         parts::stack(&mut out, part, several, number);
     }
+    parts::texts(&mut out, &outline.texts);
     let _ = write!(
         out,
         "</main>\n<footer>{}</footer>\n</body>\n</html>\n",
@@ -40,15 +43,22 @@ pub(crate) fn render(outline: &Outline) -> String {
 
 fn head(out: &mut String, outline: &Outline) {
     let names: Vec<&str> = outline.stacks.iter().map(|it| it.stack.as_str()).collect();
+    let texts = match outline.texts.is_empty() {
+        true => "",
+        false => STYLE_OF_TEXTS,
+    };
+    let title = match names.is_empty() {
+        true => outline.title.clone(),
+        false => format!("{}: {}", outline.title, names.join(", ")),
+    };
     let _ = write!(
         out,
         "<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{}: {}</title>\n<style>\n{STYLE}</style>\n</head>\n",
-        escaped(&outline.title),
-        escaped(&names.join(", "))
+         <title>{}</title>\n<style>\n{STYLE}{texts}</style>\n</head>\n",
+        escaped(&title)
     );
 }
 

@@ -28,6 +28,7 @@ pub(crate) fn render(outline: &Outline, limit: usize, whole: &str) -> String {
         .stacks
         .iter()
         .flat_map(|part| sections::of(part, outline.stacks.len() > 1))
+        .chain(outline.texts.iter().filter_map(sections::difference))
         .collect();
     let body = fitted(&sections, room, whole);
     format!("{head}{body}{foot}")

@@ -4,6 +4,8 @@
 pub(crate) mod apply;
 pub(crate) mod auth;
 pub(crate) mod build;
+pub(crate) mod comment;
+pub(crate) mod diff;
 pub(crate) mod ending;
 pub(crate) mod events;
 pub(crate) mod fold;

@@ -6,11 +6,13 @@
 //! disagree, and what compares two specs needs to make an [`Outline`] and no
 //! view of its own. Nothing in it is escaped: each view does that in its own way.
 
+mod diff;
 pub(crate) mod order;
 mod plan;
 
 use imgstack_planner::{Effect, Held, Severity};
 
+pub(crate) use self::diff::of_diff;
 pub(super) use self::order::{Edge, Order};
 pub(crate) use self::plan::{of_plan, orders};
 pub(super) use super::steps::Field;
@@ -25,6 +27,8 @@ pub(crate) struct Outline {
     pub(super) banners: Vec<Banner>,
     /// One for each stack.
     pub(super) stacks: Vec<Part>,
+    /// Files that differ.
+    pub(super) texts: Vec<TextTold>,
     /// By what it was made, and when.
     pub(super) origin: String,
 }
@@ -55,10 +59,28 @@ pub(super) struct Part {
     /// How many services stay as they are.
     pub(super) unchanged: usize,
     pub(super) images: Vec<ImageTold>,
+    /// Steps in the order of doing, or changes of a spec.
     pub(super) steps: Vec<StepTold>,
+    pub(super) are: StepsAre,
     pub(super) order: Order,
     pub(super) grid: Grid,
     pub(super) findings: Vec<FindingTold>,
+}
+
+/// What the steps of a part are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StepsAre {
+    /// Steps of a plan.
+    Steps,
+    /// Changes of a spec.
+    Changes,
+}
+
+/// A file that differs.
+pub(super) struct TextTold {
+    pub(super) name: String,
+    /// The lines of a unified diff, or why there is none.
+    pub(super) lines: Vec<String>,
 }
 
 /// A service that something becomes of, or that is blocked.
@@ -113,6 +135,7 @@ pub(super) struct StepTold {
     pub(super) what: String,
     /// What is to be said beside it.
     pub(super) detail: String,
+    /// Why. Empty: that goes without saying.
     pub(super) reasons: String,
     pub(super) fields: Vec<Field>,
     /// What it waits for, before it and after it, each by its name.
@@ -183,6 +206,32 @@ impl From<Effect> for Mark {
             Effect::Add => Self::Add,
             Effect::Change => Self::Change,
             Effect::Destroy => Self::Destroy,
+        }
+    }
+}
+
+impl StepsAre {
+    /// "3 steps in the order of doing", "3 changes"
+    pub(super) fn counted(self, count: usize) -> String {
+        match self {
+            Self::Steps => format!("{} in the order of doing", counted(count, "step")),
+            Self::Changes => counted(count, "change"),
+        }
+    }
+
+    /// "3 steps", "3 changes"
+    pub(super) fn heading(self, count: usize) -> String {
+        match self {
+            Self::Steps => counted(count, "step"),
+            Self::Changes => counted(count, "change"),
+        }
+    }
+
+    /// What they are called where some are left out.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Steps => "steps",
+            Self::Changes => "changes",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use imgstack_planner::{
     Acceptance, Availability, Build, Commit, Disk, History, Inventory, Known, Leftover, LoginState,
     Observed, ObservedCredential, ObservedEngine, ObservedImage, ObservedNode, ObservedService,
-    ObservedTask, Only, Options, PLAN_FORMAT_VERSION, Plan, PullSize, References, Seen,
+    ObservedTask, Only, Options, PLAN_FORMAT_VERSION, Plan, PlanHash, PullSize, References, Seen,
     ServiceMode, StackPlan, StoredBuild, Trouble, UpdateSettings, plan,
 };
 use imgstack_spec::{
@@ -259,6 +259,7 @@ pub fn whole(stacks: Vec<StackPlan>) -> Plan {
             id: "fedcba9876543210fedcba9876543210fedcba98".to_owned(),
             dirty: false,
         }),
+        hash: PlanHash::of(&stacks),
         stacks,
     }
 }

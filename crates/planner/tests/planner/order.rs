@@ -3,10 +3,11 @@
 use crate::held::failed;
 use crate::support::{World, digest, image, trouble};
 use imgstack_planner::{
-    Action, Code, Known, Observed, Options, StackPlan, UpdateService, UpdateState, check_targets,
-    drift, plan,
+    Action, Code, Known, Observed, Options, PlanHash, StackPlan, UpdateService, UpdateState,
+    check_targets, drift, plan,
 };
 use imgstack_spec::{Address, StackSet};
+use std::collections::BTreeSet;
 
 fn planned(world: &World) -> StackPlan {
     plan(&world.stack, &world.inventory, &Options::default())
@@ -368,4 +369,42 @@ fn ten_thousand_services_are_planned_in_under_a_second() {
     let start = std::time::Instant::now();
     assert_eq!(planned(&world).steps.len(), 10_000);
     assert!(start.elapsed().as_secs() < 1 + 4 * u64::from(cfg!(debug_assertions)));
+}
+
+/// Of one stack its own, which the labels have as well; of several it depends
+/// on each, and on their order.
+#[test]
+fn the_hash_of_a_whole_plan() {
+    let mut world = World::new('b');
+    world.both("a", &[], &image("16", 'a'));
+    let one = planned(&world);
+    world.service("a").seen.spec_digest = "other".to_owned();
+    let two = planned(&world);
+    let of = |stacks: &[&StackPlan]| {
+        let stacks: Vec<StackPlan> = stacks.iter().map(|it| (*it).clone()).collect();
+        PlanHash::of(&stacks)
+    };
+    assert_eq!(of(&[&one]).as_str(), one.hash);
+    let all = [
+        of(&[&one]),
+        of(&[&two]),
+        of(&[&one, &two]),
+        of(&[&two, &one]),
+        of(&[]),
+    ];
+    let unique: BTreeSet<&PlanHash> = all.iter().collect();
+    assert_eq!(unique.len(), all.len());
+    for hash in &all {
+        assert_eq!(hash.as_str().parse().as_ref(), Ok(hash));
+    }
+    let upper = one.hash.to_uppercase();
+    for text in [
+        "",
+        "0f",
+        &one.hash[1..],
+        &format!("{}g", &one.hash[1..]),
+        &upper,
+    ] {
+        assert!(text.parse::<PlanHash>().is_err(), "{text}");
+    }
 }

@@ -17,18 +17,18 @@ const PROGRAM: &str = "gh";
 const ARGUMENTS: [&str; 4] = ["auth", "token", "--hostname", "github.com"];
 
 impl Keychain {
+    /// The token for GitHub's API that a variable holds, if it does.
+    pub(crate) fn github_in(&self, name: &str) -> Option<Credential> {
+        let value = self.environment().get(name)?.to_str()?.trim();
+        let words = format!("{name} in the environment");
+        let token = || SecretString::from(value.to_owned());
+        (!value.is_empty()).then(|| credential(token(), &words))
+    }
+
     /// The token for GitHub's API, if there is one.
     pub(crate) async fn github(&self) -> Option<Credential> {
-        for name in VARIABLES {
-            let value = self
-                .environment()
-                .get(name)
-                .and_then(|value| value.to_str());
-            let value = value.map(str::trim).filter(|value| !value.is_empty());
-            if let Some(value) = value {
-                let words = format!("{name} in the environment");
-                return Some(credential(SecretString::from(value.to_owned()), &words));
-            }
+        if let Some(found) = VARIABLES.iter().find_map(|name| self.github_in(name)) {
+            return Some(found);
         }
         let arguments = ARGUMENTS.map(str::to_owned);
         let output = program::run(self.environment(), PROGRAM, &arguments, "").await;

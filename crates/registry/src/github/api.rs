@@ -156,7 +156,8 @@ impl Api {
         Ok(url)
     }
 
-    /// Asks; any status is a reply. What is posted is posted once.
+    /// Asks; any status is a reply. What is posted is posted once; anything else
+    /// leads to the same when it is asked for again.
     pub(super) async fn send(&self, question: &Question<'_>) -> Result<Sent, Error> {
         let Question { token, .. } = question;
         self.is_of_this_world(&token.origin)?;
@@ -178,7 +179,7 @@ impl Api {
                 media_type: "application/json",
                 text,
             }),
-            once: question.method != Method::GET,
+            once: question.method == Method::POST,
             excess: question.excess,
             ..Ask::get(&self.host, plain, question.kind, question.url.clone())
         };
@@ -284,7 +285,13 @@ pub(super) fn refusal(wanted: &Wanted, token: &ApiToken, reply: &Reply) -> Error
                 workflow: Box::new(workflow),
                 answer,
             },
-            Wanted::Account | Wanted::Package(_) | Wanted::Runs(_) => refused(answer),
+            Wanted::Account
+            | Wanted::Package(_)
+            | Wanted::Runs(_)
+            | Wanted::Pulls(_)
+            | Wanted::PullRequest(_)
+            | Wanted::Comment(_)
+            | Wanted::Labels(_) => refused(answer),
         },
         408 | 500.. => Error::Unavailable {
             cause: "GitHub is in trouble".to_owned(),

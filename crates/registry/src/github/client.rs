@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::api::{Api, ApiToken, Question, malformed};
+use super::api::{Api, ApiToken, Question, json, malformed};
 use super::error::{Error, NotAsked};
 use super::package::OwnerKind;
-use super::token::{TokenFacts, TokenKind};
+use super::token::{TokenFacts, TokenKind, User};
 use super::wanted::Wanted;
 use crate::credentials::Credential;
 use crate::http::{Endpoints, Flight, RequestKind, Transport};
@@ -72,6 +72,17 @@ impl Client {
             answer.unwrap_or_else(|_| Err(late()))
         };
         self.0.flight(&token.secret).get(|_| true, ask).await
+    }
+}
+
+impl Client {
+    /// Whose a token is.
+    pub(super) async fn login(&self, token: &ApiToken) -> Result<String, Error> {
+        let (wanted, url) = (Wanted::Account, self.0.api.url(&["user"], &[])?);
+        let question = Question::get(&wanted, token, RequestKind::Account, url);
+        let reply = self.0.api.ask(&question).await?;
+        let user: User = json(&reply.body, "an account")?;
+        Ok(user.login)
     }
 }
 

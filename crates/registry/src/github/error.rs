@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use imgstack_spec::GitHubWorkflow;
 
+use super::pull::PullId;
 use super::token::TokenKind;
 use super::wanted::Wanted;
 use crate::http::{Answer, Cause, Failure, Passing, TlsFault, Wait};
@@ -98,6 +99,17 @@ pub enum Error {
         /// What became of the search.
         cause: String,
     },
+    /// Whether a comment was posted is not known.
+    #[error("whether the comment on {pull} was posted is not known: {cause}")]
+    CommentLost {
+        /// The pull request.
+        pull: Box<PullId>,
+        /// What became of the request, and of the search for the comment.
+        cause: String,
+    },
+    /// The number is an issue's.
+    #[error("{0} is an issue, and no pull request")]
+    NoPullRequest(Box<PullId>),
     /// Too many requests, and the limit does not reset soon enough to wait.
     #[error("api.github.com: rate limited{}{answer}", Wait(*.resets_in))]
     RateLimited {

@@ -5,6 +5,7 @@ use imgstack_spec::GitHubWorkflow;
 use super::error::{Error, NotAsked, NotStarted};
 use super::token::TokenKind;
 use super::wanted::{Wanted, page_of};
+use crate::http::Answer;
 
 impl Error {
     /// What helps.
@@ -25,8 +26,8 @@ impl Error {
                 origin,
                 kind,
                 wanted,
-                ..
-            } => forbidden(origin, *kind, wanted),
+                answer,
+            } => forbidden(origin, *kind, wanted, answer),
             Self::NotFound { wanted, .. } => not_found(wanted),
             Self::NotStarted { workflow, why, .. } => not_started(workflow, *why),
             Self::Lost { workflow, .. } => format!(
@@ -35,6 +36,10 @@ impl Error {
                 page_of(workflow)
             ),
             Self::Unseen { workflow, .. } => format!("look at {}", page_of(workflow)),
+            Self::CommentLost { .. } => "it is not posted again, for it may well be there: run \
+                                         the command again, which looks for it first"
+                .to_owned(),
+            Self::NoPullRequest(_) => "name the number of a pull request".to_owned(),
             Self::RateLimited { resets_in, .. } => {
                 let when = if resets_in.is_some() {
                     "when the limit has reset"
@@ -92,11 +97,24 @@ fn rejected(origin: &str, wanted: &Wanted) -> String {
             "the credential from {origin} is wrong, expired or revoked: put {} there",
             a_token_that_starts(workflow)
         ),
+        Wanted::Pulls(_) | Wanted::PullRequest(_) | Wanted::Comment(_) | Wanted::Labels(_) => {
+            format!(
+                "the credential from {origin} is wrong, expired or revoked: put one there that may \
+                 write pull requests; in a workflow that is `${{{{ github.token }}}}`"
+            )
+        }
     }
 }
 
-fn forbidden(origin: &str, kind: Option<TokenKind>, wanted: &Wanted) -> String {
+fn forbidden(origin: &str, kind: Option<TokenKind>, wanted: &Wanted, answer: &Answer) -> String {
+    let app = kind == Some(TokenKind::Installation);
     match (wanted, kind) {
+        (Wanted::Labels(_), _) if makes_labels(answer) => new_label(app),
+        (Wanted::Comment(pull), _) if is_locked(answer) => {
+            format!("unlock the conversation of {pull}, or let it be without a comment")
+        }
+        (Wanted::Pulls(_) | Wanted::PullRequest(_), _) => pulls(origin, app, "read"),
+        (Wanted::Comment(_) | Wanted::Labels(_), _) => pulls(origin, app, "write"),
         (Wanted::Account, _) => format!(
             "check in GitHub's list of tokens what the one from {origin} may, and when it ends"
         ),
@@ -128,6 +146,47 @@ fn forbidden(origin: &str, kind: Option<TokenKind>, wanted: &Wanted) -> String {
     }
 }
 
+/// Whether it was refused to make a label that is not there.
+fn makes_labels(answer: &Answer) -> bool {
+    let words = answer.message.as_deref().unwrap_or_default();
+    words.contains("create labels")
+}
+
+/// Whether nobody may comment there.
+fn is_locked(answer: &Answer) -> bool {
+    let words = answer.message.as_deref().unwrap_or_default();
+    words.contains("locked")
+}
+
+/// GitHub makes a label that is given for the first time. That takes what is
+/// for issues, also where a pull request gets it.
+fn new_label(app: bool) -> String {
+    let permission = match app {
+        true => {
+            "add `issues: write` to the `permissions` of the job, beside `pull-requests: write`"
+        }
+        false => "give the token the permission `Issues: read and write`",
+    };
+    format!("{permission}; or make the labels once by hand, in the repository's list of labels")
+}
+
+/// For comments and labels of pull requests GitHub's own header offers
+/// `issues: write` as another way, which it then refuses.
+fn pulls(origin: &str, app: bool, level: &str) -> String {
+    match (app, level) {
+        (true, level) => {
+            format!("add `pull-requests: {level}` to the `permissions` of the job that runs this")
+        }
+        (false, "read") => {
+            format!("give the token from {origin} the permission `Pull requests: read`")
+        }
+        (false, _) => format!(
+            "give the token from {origin} the permission `Pull requests: read and write`, or take \
+             a classic one with the scope `repo`"
+        ),
+    }
+}
+
 fn not_found(wanted: &Wanted) -> String {
     match wanted {
         Wanted::Account => "check the token in GitHub's list of tokens".to_owned(),
@@ -140,6 +199,11 @@ fn not_found(wanted: &Wanted) -> String {
              says the same of a private repository that the token may not see: it takes {}",
             a_token_that_starts(workflow)
         ),
+        Wanted::Pulls(_) | Wanted::PullRequest(_) | Wanted::Comment(_) | Wanted::Labels(_) => {
+            "check the repository and the number; GitHub says the same of a private repository \
+             that the token may not see: it takes `pull-requests: write`"
+                .to_owned()
+        }
     }
 }
 

@@ -104,8 +104,8 @@ pub struct TokenFacts {
 }
 
 #[derive(Deserialize)]
-struct User {
-    login: String,
+pub(super) struct User {
+    pub(super) login: String,
 }
 
 impl TokenFacts {

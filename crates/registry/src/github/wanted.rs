@@ -1,8 +1,9 @@
 //! What is wanted of GitHub: a refusal is about that, and so is what helps.
 
-use imgstack_spec::{GitHubWorkflow, Repository};
+use imgstack_spec::{GitHubRepository, GitHubWorkflow, Repository};
 
 use super::GHCR;
+use super::pull::PullId;
 
 /// What a question is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,14 @@ pub enum Wanted {
     Runs(GitHubWorkflow),
     /// To start a workflow.
     Start(GitHubWorkflow),
+    /// Which pull request a commit has come with.
+    Pulls(GitHubRepository),
+    /// A pull request with its comments.
+    PullRequest(PullId),
+    /// To comment there.
+    Comment(PullId),
+    /// To give it labels, or take them away.
+    Labels(PullId),
 }
 
 /// A container package of GitHub's: what its registry calls a repository.
@@ -61,6 +70,18 @@ impl Wanted {
                 "the credential from {origin} may not start workflows of {}",
                 workflow.repository
             ),
+            Self::Pulls(repository) => {
+                format!("the credential from {origin} may not read pull requests of {repository}")
+            }
+            Self::PullRequest(pull) => {
+                format!("the credential from {origin} may not read {pull}")
+            }
+            Self::Comment(pull) => {
+                format!("the credential from {origin} may not comment on {pull}")
+            }
+            Self::Labels(pull) => {
+                format!("the credential from {origin} may not label {pull}")
+            }
         }
     }
 
@@ -75,6 +96,12 @@ impl Wanted {
                 "GitHub shows the credential from {origin} no workflow {} of {}",
                 workflow.workflow, workflow.repository
             ),
+            Self::Pulls(repository) => {
+                format!("GitHub shows the credential from {origin} no such commit of {repository}")
+            }
+            Self::PullRequest(pull) | Self::Comment(pull) | Self::Labels(pull) => {
+                format!("GitHub shows the credential from {origin} no pull request {pull}")
+            }
         }
     }
 }

@@ -19,6 +19,9 @@ pub struct Answer {
     pub message: Option<String>,
     /// `x-github-request-id`: what GitHub's support asks for.
     pub request_id: Option<String>,
+    /// `x-accepted-github-permissions`: what GitHub says that it takes. Sets
+    /// are divided by semicolons, and one of them is enough.
+    pub takes: Option<String>,
 }
 
 impl Answer {
@@ -27,6 +30,7 @@ impl Answer {
         code: None,
         message: None,
         request_id: None,
+        takes: None,
     };
 }
 
@@ -42,6 +46,9 @@ impl fmt::Display for Answer {
         }
         if let Some(message) = &self.message {
             write!(f, ": {message}")?;
+        }
+        if let Some(takes) = &self.takes {
+            write!(f, "; GitHub names: {takes}")?;
         }
         if let Some(id) = &self.request_id {
             write!(f, "; request ID {id}")?;
@@ -95,6 +102,7 @@ pub(crate) fn read(headers: &HeaderMap, status: u16, body: &[u8]) -> Answer {
         code: code.and_then(|code| one_line(&code)),
         message: message.and_then(|message| one_line(&message)),
         request_id: header("x-github-request-id").and_then(one_line),
+        takes: header("x-accepted-github-permissions").and_then(one_line),
     }
 }
 

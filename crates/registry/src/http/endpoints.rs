@@ -11,13 +11,16 @@ use reqwest::Url;
 
 use super::transport::authority;
 
+/// Where GitHub's API is.
+const GITHUB: &str = "api.github.com";
+
 /// Hosts that are asked elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints(BTreeMap<String, Url>);
 
 /// Why a list of endpoints cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{entry} in {variable} {reason}", variable = Endpoints::VARIABLE)]
+#[error("{entry} {reason}")]
 pub struct EndpointsError {
     /// Which one, in words. A URL may hold a password, so none is repeated.
     entry: String,
@@ -40,6 +43,35 @@ impl Endpoints {
         entries.collect::<Result<_, _>>().map(Self)
     }
 
+    /// With GitHub's API asked at that URL, as `GITHUB_API_URL` names it: a
+    /// company has a server of its own. What is said for GitHub already stays.
+    ///
+    /// # Errors
+    /// It is no URL, or tokens would go there without TLS.
+    pub fn with_github(mut self, url: &str) -> Result<Self, EndpointsError> {
+        let error = |reason| EndpointsError {
+            entry: "the URL of GitHub's API".to_owned(),
+            reason,
+        };
+        let mut url: Url = url.parse().map_err(|_| error("is not a URL"))?;
+        let near = RegistryHost::new(&authority(&url)).is_loopback();
+        match url.scheme() {
+            "https" => {}
+            "http" if near => {}
+            _ => return Err(error("is not https")),
+        }
+        if url.query().is_some() || !url.username().is_empty() || url.password().is_some() {
+            return Err(error("has more than an address and a path"));
+        }
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        if url.as_str() != format!("https://{GITHUB}/") {
+            self.0.entry(GITHUB.to_owned()).or_insert(url);
+        }
+        Ok(self)
+    }
+
     /// Whether requests to that host go elsewhere.
     #[must_use]
     pub fn moves(&self, host: &RegistryHost) -> bool {
@@ -55,13 +87,13 @@ impl Endpoints {
 fn entry(number: usize, text: &str) -> Result<(String, Url), EndpointsError> {
     let form = "is not of the form HOST=URL";
     let (host, url) = text.split_once('=').ok_or_else(|| EndpointsError {
-        entry: format!("entry {number}"),
+        entry: format!("entry {number} in {}", Endpoints::VARIABLE),
         reason: form,
     })?;
     let error = |reason| EndpointsError {
         entry: match host.parse::<RegistryHost>() {
-            Ok(host) => format!("the entry for `{host}`"),
-            Err(_) => format!("entry {number}"),
+            Ok(host) => format!("the entry for `{host}` in {}", Endpoints::VARIABLE),
+            Err(_) => format!("entry {number} in {}", Endpoints::VARIABLE),
         },
         reason,
     };
@@ -105,6 +137,42 @@ mod tests {
         ] {
             assert!(Endpoints::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn github_may_be_at_a_company() {
+        let table = [
+            ("https://api.github.com", None),
+            ("https://api.github.com/", None),
+            (
+                "https://ghe.acme.test/api/v3",
+                Some("https://ghe.acme.test/api/v3/"),
+            ),
+            ("http://127.0.0.1:4000", Some("http://127.0.0.1:4000/")),
+        ];
+        for (url, expected) in table {
+            let endpoints = Endpoints::default().with_github(url).unwrap();
+            let found = endpoints.of(&RegistryHost::new(GITHUB)).map(Url::as_str);
+            assert_eq!(found, expected, "{url}");
+        }
+        for bad in [
+            "",
+            "ghe.acme.test",
+            "http://ghe.acme.test/api/v3",
+            "https://me:hunter2@ghe.acme.test",
+            "https://ghe.acme.test/?a=b",
+        ] {
+            let error = Endpoints::default()
+                .with_github(bad)
+                .unwrap_err()
+                .to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        // Who stands in for GitHub goes on to.
+        let text = "api.github.com=http://127.0.0.1:4000";
+        let standing = Endpoints::parse(text).unwrap();
+        let both = standing.clone().with_github("https://ghe.acme.test/api/v3");
+        assert_eq!(both.unwrap(), standing);
     }
 
     #[test]

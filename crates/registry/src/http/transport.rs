@@ -59,6 +59,8 @@ pub enum RequestKind {
     Package,
     /// A workflow of GitHub's: its start, its runs, their logs.
     Workflow,
+    /// A pull request of GitHub's: its comments, its labels.
+    PullRequest,
 }
 
 /// How many requests went to a host, repeated ones and redirects included.

@@ -1,4 +1,4 @@
-//! In whose name a workflow is started.
+//! In whose name a workflow is started, and a pull request is commented on.
 //!
 //! What GHCR takes (a classic token with `read:packages`) need not start
 //! workflows, and what starts workflows best (a fine-grained token for one
@@ -16,6 +16,18 @@ use crate::github::{self, ApiToken, GHCR, TokenFacts};
 const SCOPES: [&str; 2] = ["repo", "public_repo"];
 
 impl Client {
+    /// The token to comment with: what the variable holds, or without one the
+    /// first of `GH_TOKEN`, `GITHUB_TOKEN` and what `gh auth token` gives. The
+    /// credential for GHCR is for pulls, and is not taken.
+    pub async fn comment_token(&self, variable: Option<&str>) -> Option<ApiToken> {
+        let keychain = &self.0.session.keychain;
+        let found = match variable {
+            Some(name) => keychain.github_in(name),
+            None => keychain.github().await,
+        };
+        found.as_ref().and_then(ApiToken::of)
+    }
+
     /// The token to start the workflow with, and to watch it: `GH_TOKEN`, else
     /// `GITHUB_TOKEN`, else what `gh auth token` gives, else the credential for
     /// GHCR, of which GitHub is then asked what it may.

@@ -12,6 +12,7 @@ mod check;
 mod content;
 mod github;
 mod packages;
+mod pulls;
 mod push;
 mod resolve;
 mod server;

@@ -32,6 +32,13 @@ pub enum TokenKind {
         /// `actions:write`, `issues:read`
         permissions: Vec<String>,
     },
+    /// Of an app, such as a workflow's `GITHUB_TOKEN`: nobody's in particular.
+    Installation {
+        /// `owner/name`
+        repositories: Vec<String>,
+        /// `pull_requests:write`, `issues:read`
+        permissions: Vec<String>,
+    },
 }
 
 impl Token {
@@ -62,6 +69,18 @@ impl Token {
             ..Self::classic(login, secret, &[])
         }
     }
+
+    /// The `GITHUB_TOKEN` of a workflow.
+    #[must_use]
+    pub fn of_workflow(secret: &str, repositories: &[&str], permissions: &[&str]) -> Self {
+        Self {
+            kind: TokenKind::Installation {
+                repositories: owned(repositories),
+                permissions: owned(permissions),
+            },
+            ..Self::classic("github-actions[bot]", secret, &[])
+        }
+    }
 }
 
 fn owned(words: &[&str]) -> Vec<String> {
@@ -74,6 +93,42 @@ fn owned(words: &[&str]) -> Vec<String> {
 pub(super) struct Wanted {
     pub(super) part: &'static str,
     pub(super) write: bool,
+}
+
+impl Wanted {
+    /// What `x-accepted-github-permissions` says of it. Of comments and labels
+    /// that is one text for issues and pull requests, although a pull request
+    /// takes the second.
+    fn accepted(self) -> String {
+        let level = if self.write { "write" } else { "read" };
+        match self.part {
+            "issues" | "pull_requests" => format!("issues={level}; pull_requests={level}"),
+            part => format!("{part}={level}"),
+        }
+    }
+}
+
+impl TokenKind {
+    /// Whether it has the permission. None: it has scopes.
+    pub(super) fn has(&self, part: &str, write: bool) -> Option<bool> {
+        let permissions = match self {
+            Self::Classic(_) => return None,
+            Self::FineGrained { permissions, .. } | Self::Installation { permissions, .. } => {
+                permissions
+            }
+        };
+        let has = |level: &str| permissions.contains(&format!("{part}:{level}"));
+        Some(has("write") || !write && (part == "metadata" || has("read")))
+    }
+
+    /// How GitHub refuses it.
+    pub(super) fn refusal(&self) -> &'static str {
+        match self {
+            Self::Classic(_) => "Must have admin rights to Repository.",
+            Self::FineGrained { .. } => "Resource not accessible by personal access token",
+            Self::Installation { .. } => "Resource not accessible by integration",
+        }
+    }
 }
 
 impl State {
@@ -120,34 +175,37 @@ impl State {
                     all || !repository.private && member && has("public_repo"),
                 )
             }
-            TokenKind::FineGrained {
-                repositories,
-                permissions,
-            } => {
+            TokenKind::FineGrained { repositories, .. }
+            | TokenKind::Installation { repositories, .. } => {
                 let full = key(&repository.owner, &repository.name);
                 let chosen = repositories.iter().any(|it| it.to_lowercase() == full);
-                let has = |level: &str| {
-                    let permission = format!("{}:{level}", wanted.part);
-                    permissions.contains(&permission)
-                };
-                let read = wanted.part == "metadata" || has("read") || has("write");
-                let may = if wanted.write { has("write") } else { read };
-                (member && chosen, member && chosen && may)
+                let app = matches!(token.kind, TokenKind::Installation { .. });
+                let sees = chosen && (app || member);
+                let may = token.kind.has(wanted.part, wanted.write);
+                (sees, sees && may.unwrap_or_default())
             }
-        };
-        let words = match token.kind {
-            TokenKind::Classic(_) => "Must have admin rights to Repository.",
-            TokenKind::FineGrained { .. } => "Resource not accessible by personal access token",
         };
         match () {
             () if may || !repository.private && !wanted.write => Ok(repository),
             () if repository.private && !sees => Err(refuse(404, "Not Found")),
-            () => Err(refuse(403, words)),
+            () => Err(token.forbidden(wanted)),
         }
     }
 }
 
 impl Token {
+    /// The refusal of what it may not, with what that takes for tokens that
+    /// have permissions.
+    fn forbidden(&self, wanted: Wanted) -> Reply {
+        let refused = refuse(403, self.kind.refusal());
+        match self.kind {
+            TokenKind::Classic(_) => refused,
+            TokenKind::FineGrained { .. } | TokenKind::Installation { .. } => {
+                refused.with("x-accepted-github-permissions", wanted.accepted())
+            }
+        }
+    }
+
     /// Whether the packages of somebody may be asked about. Fine-grained
     /// tokens have no permission for it.
     pub(super) fn reads_packages(&self) -> Result<(), Reply> {
@@ -157,10 +215,9 @@ impl Token {
                 403,
                 "You need at least read:packages scope to list the versions of a package.",
             )),
-            TokenKind::FineGrained { .. } => Err(refuse(
-                403,
-                "Resource not accessible by personal access token",
-            )),
+            kind @ (TokenKind::FineGrained { .. } | TokenKind::Installation { .. }) => {
+                Err(refuse(403, kind.refusal()))
+            }
         }
     }
 }

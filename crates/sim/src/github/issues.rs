@@ -1,4 +1,9 @@
 //! Comments and labels of issues and pull requests.
+//!
+//! A pull request is an issue that takes another permission: GitHub refuses to
+//! write there with `issues: write` alone, whatever its header says. A label
+//! that is not there yet is made by whoever gives it, which takes
+//! `issues: write` everywhere.
 
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -25,6 +30,9 @@ enum Labels {
     Bare(Vec<String>),
 }
 
+/// The most characters of a comment.
+const LONGEST: usize = 65_536;
+
 /// Where an issue lives.
 struct Place<'a> {
     base: &'a str,
@@ -48,9 +56,12 @@ impl GitHub {
         rest: &[&str],
     ) -> Result<Reply, Reply> {
         let write = asked.method != Method::GET;
-        let part = "issues";
-        state.repository(caller, owner, name, Wanted { part, write })?;
         let repository = key(owner, name);
+        let part = match is_pull(state, &repository, rest) {
+            true => "pull_requests",
+            false => "issues",
+        };
+        state.repository(caller, owner, name, Wanted { part, write })?;
         if let ["comments", comment] = rest {
             return self.comment_by_id(state, asked, base, repository, id(comment));
         }
@@ -58,6 +69,9 @@ impl GitHub {
             return Err(refuse(404, "Not Found"));
         };
         let (number, fresh) = (id(number), state.next_id());
+        if let (&Method::POST | &Method::PUT, ["labels"]) = (&asked.method, rest) {
+            make_labels(state, asked, caller, &repository)?;
+        }
         let Some(issue) = state.issues.get_mut(&(repository.clone(), number)) else {
             return Err(refuse(404, "Not Found"));
         };
@@ -67,13 +81,7 @@ impl GitHub {
             number,
         };
         match (&asked.method, rest) {
-            (&Method::GET, []) => Ok(Reply::ok(&json!({
-                "number": number,
-                "state": "open",
-                "comments": issue.comments.len(),
-                "labels": labels(issue),
-                "html_url": place.html(),
-            }))),
+            (&Method::GET, []) => Ok(Reply::ok(&whole(&place, issue))),
             (&Method::GET, ["comments"]) => {
                 let comments = issue.comments.iter();
                 let rows = comments.map(|(id, comment)| shown(&place, *id, comment));
@@ -146,6 +154,89 @@ impl GitHub {
     }
 }
 
+/// Whether that is about a pull request: by its number, or by a comment's.
+fn is_pull(state: &State, repository: &str, rest: &[&str]) -> bool {
+    let mut issues = state.issues.iter().filter(|((of, _), _)| of == repository);
+    let found = match rest {
+        ["comments", comment] => {
+            issues.find(|(_, issue)| issue.comments.contains_key(&id(comment)))
+        }
+        [number, ..] => issues.find(|((_, it), _)| *it == id(number)),
+        [] => None,
+    };
+    found.is_some_and(|(_, issue)| issue.pull.is_some())
+}
+
+/// Makes the labels that are not there yet, if the caller may.
+fn make_labels(
+    state: &mut State,
+    asked: &Asked,
+    caller: Option<&Token>,
+    repository: &str,
+) -> Result<(), Reply> {
+    let (Labels::Within { labels } | Labels::Bare(labels)) = sent_labels(asked)?;
+    let known = state.labels.entry(repository.to_owned()).or_default();
+    let may = caller.and_then(|token| token.kind.has("issues", true));
+    if may == Some(false) && labels.iter().any(|label| !known.contains(label)) {
+        let body = json!({
+            "message": "You do not have permission to create labels on this repository.",
+            "errors": [{"resource": "Repository", "field": "label", "code": "unauthorized"}],
+            "documentation_url": "https://docs.github.com/rest",
+            "status": "403",
+        });
+        return Err(Reply::json(StatusCode::FORBIDDEN, &body));
+    }
+    known.extend(labels);
+    Ok(())
+}
+
+fn sent_labels(asked: &Asked) -> Result<Labels, Reply> {
+    serde_json::from_slice(&asked.body).map_err(|_| refuse(422, "Validation Failed"))
+}
+
+/// The pull request that a commit has come with.
+pub(super) fn pulls_of(
+    state: &State,
+    asked: &Asked,
+    base: &str,
+    (owner, name): (&str, &str),
+    sha: &str,
+) -> Reply {
+    let repository = key(owner, name);
+    let issues = state.issues.iter().filter(|((of, _), _)| *of == repository);
+    let merged = issues.filter_map(|((_, number), issue)| {
+        let (commit, time) = issue.pull.as_ref()?.merged.as_ref()?;
+        (commit == sha).then(|| (number, written(*time)))
+    });
+    let rows = merged.map(|(number, merged_at)| {
+        json!({
+            "number": number,
+            "state": "closed",
+            "merge_commit_sha": sha,
+            "merged_at": merged_at,
+            "html_url": format!("https://github.com/{repository}/pull/{number}"),
+        })
+    });
+    Page::of(asked, base, rows.collect()).reply(None)
+}
+
+fn whole(place: &Place<'_>, issue: &Issue) -> Value {
+    let mut whole = json!({
+        "number": place.number,
+        "state": "open",
+        "comments": issue.comments.len(),
+        "labels": labels(issue),
+        "html_url": place.html(),
+    });
+    if let Some(pull) = &issue.pull {
+        whole["pull_request"] = json!({"html_url": place.html()});
+        if pull.merged.is_some() {
+            whole["state"] = "closed".into();
+        }
+    }
+    whole
+}
+
 fn change_labels(
     issue: &mut Issue,
     asked: &Asked,
@@ -155,13 +246,10 @@ fn change_labels(
     match (method, rest) {
         (&Method::GET, []) => {}
         (&Method::POST | &Method::PUT, []) => {
-            let Ok(sent) = serde_json::from_slice(&asked.body) else {
-                return Err(refuse(422, "Validation Failed"));
-            };
+            let (Labels::Within { labels } | Labels::Bare(labels)) = sent_labels(asked)?;
             if method == Method::PUT {
                 issue.labels.clear();
             }
-            let (Labels::Within { labels } | Labels::Bare(labels)) = sent;
             issue.labels.extend(labels);
         }
         (&Method::DELETE, [name]) => {
@@ -182,7 +270,22 @@ fn change_labels(
 fn body(asked: &Asked) -> Result<String, Reply> {
     let body: Option<Body> = serde_json::from_slice(&asked.body).ok();
     let body = body.map(|it| it.body).filter(|it| !it.is_empty());
-    body.ok_or_else(|| refuse(422, "Validation Failed"))
+    let body = body.ok_or_else(|| refuse(422, "Validation Failed"))?;
+    if body.chars().count() <= LONGEST {
+        return Ok(body);
+    }
+    let reply = json!({
+        "message": "Validation Failed",
+        "errors": [{
+            "resource": "IssueComment",
+            "code": "unprocessable",
+            "field": "data",
+            "message": "Body is too long (maximum is 65536 characters)",
+        }],
+        "documentation_url": "https://docs.github.com/rest",
+        "status": "422",
+    });
+    Err(Reply::json(StatusCode::UNPROCESSABLE_ENTITY, &reply))
 }
 
 fn labels(issue: &Issue) -> Value {

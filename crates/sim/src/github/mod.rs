@@ -2,7 +2,7 @@
 //!
 //! Tokens and what they may, versions of packages (those of a simulated
 //! registry), workflows that are started and run by the world's clock, jobs
-//! and their logs, comments and labels of issues. The shapes follow GitHub's
+//! and their logs, comments and labels of issues and pull requests. The shapes follow GitHub's
 //! published description of its REST API; fields that nobody here reads are
 //! left out.
 //!
@@ -37,7 +37,7 @@ pub use workflow::{Ending, Script, Step, Workflow};
 
 use crate::Server;
 use crate::registry::Registry;
-use store::{Issue, State};
+use store::{Comment, Issue, Pull, State};
 
 /// One GitHub. Clones are handles to the same one.
 #[derive(Clone)]
@@ -96,6 +96,81 @@ impl GitHub {
     pub fn add_issue(&self, owner: &str, name: &str, number: u64) {
         let key = (store::key(owner, name), number);
         self.state().issues.insert(key, Issue::default());
+    }
+
+    /// Opens a pull request with that number.
+    pub fn add_pull_request(&self, owner: &str, name: &str, number: u64) {
+        let key = (store::key(owner, name), number);
+        let pull = Some(Pull::default());
+        self.state().issues.insert(
+            key,
+            Issue {
+                pull,
+                ..Issue::default()
+            },
+        );
+    }
+
+    /// Merges a pull request, which becomes that commit.
+    pub fn merge(&self, owner: &str, name: &str, number: u64, sha: &str) {
+        let now = self.now();
+        let mut state = self.state();
+        let issue = state.issues.get_mut(&(store::key(owner, name), number));
+        if let Some(pull) = issue.and_then(|issue| issue.pull.as_mut()) {
+            pull.merged = Some((sha.to_owned(), now));
+        }
+    }
+
+    /// Makes a label that can be given to issues.
+    pub fn add_label(&self, owner: &str, name: &str, label: &str) {
+        let mut state = self.state();
+        let labels = state.labels.entry(store::key(owner, name)).or_default();
+        labels.insert(label.to_owned());
+    }
+
+    /// Gives an issue a label, as somebody does by hand.
+    pub fn give_label(&self, owner: &str, name: &str, number: u64, label: &str) {
+        let mut state = self.state();
+        let key = (store::key(owner, name), number);
+        let issue = state.issues.entry(key).or_default();
+        issue.labels.insert(label.to_owned());
+    }
+
+    /// Writes a comment, as somebody does by hand. Returns its ID.
+    pub fn add_comment(&self, place: (&str, &str), number: u64, author: &str, body: &str) -> u64 {
+        let now = self.now();
+        let mut state = self.state();
+        let id = state.next_id();
+        let key = (store::key(place.0, place.1), number);
+        let issue = state.issues.entry(key).or_default();
+        let comment = Comment {
+            author: author.to_owned(),
+            body: body.to_owned(),
+            created: now,
+            updated: now,
+        };
+        issue.comments.insert(id, comment);
+        id
+    }
+
+    /// The comments of an issue: author and body, the oldest first.
+    #[must_use]
+    pub fn comments(&self, owner: &str, name: &str, number: u64) -> Vec<(String, String)> {
+        let state = self.state();
+        let issue = state.issues.get(&(store::key(owner, name), number));
+        let comments = issue.into_iter().flat_map(|issue| issue.comments.values());
+        comments
+            .map(|it| (it.author.clone(), it.body.clone()))
+            .collect()
+    }
+
+    /// The labels of an issue.
+    #[must_use]
+    pub fn labels(&self, owner: &str, name: &str, number: u64) -> Vec<String> {
+        let state = self.state();
+        let issue = state.issues.get(&(store::key(owner, name), number));
+        let labels = issue.into_iter().flat_map(|issue| &issue.labels);
+        labels.cloned().collect()
     }
 
     /// Moves a branch to a commit.

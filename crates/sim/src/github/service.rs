@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::access::{Token, TokenKind, Wanted};
+use super::issues::pulls_of;
 use super::reply::{Reply, refuse};
 use super::store::State;
 use super::{GitHub, views};
@@ -75,7 +76,12 @@ impl GitHub {
         match parts.as_slice() {
             ["user"] => {
                 let token = caller.ok_or_else(|| refuse(401, "Requires authentication"))?;
-                Ok(Reply::ok(&views::user(&token.login, false)))
+                match &token.kind {
+                    TokenKind::Classic(_) | TokenKind::FineGrained { .. } => {
+                        Ok(Reply::ok(&views::user(&token.login, false)))
+                    }
+                    kind @ TokenKind::Installation { .. } => Err(refuse(403, kind.refusal())),
+                }
             }
             [
                 kind @ ("users" | "orgs"),
@@ -95,6 +101,14 @@ impl GitHub {
             }
             ["repos", owner, name, "actions", rest @ ..] => {
                 self.actions(state, asked, base, caller, (owner, name), rest)
+            }
+            ["repos", owner, name, "commits", sha, "pulls"] if asked.method == Method::GET => {
+                let wanted = Wanted {
+                    part: "pull_requests",
+                    write: false,
+                };
+                state.repository(caller, owner, name, wanted)?;
+                Ok(pulls_of(state, asked, base, (owner, name), sha))
             }
             ["repos", owner, name, "issues", rest @ ..] => {
                 self.issues(state, asked, base, caller, (owner, name), rest)

@@ -56,6 +56,8 @@ pub(super) struct State {
     pub(super) repositories: BTreeMap<String, Repository>,
     /// Of organisations.
     pub(super) members: BTreeMap<String, BTreeSet<String>>,
+    /// The labels that there are, by repository.
+    pub(super) labels: BTreeMap<String, BTreeSet<String>>,
     pub(super) runs: BTreeMap<u64, Run>,
     /// By repository and number.
     pub(super) issues: BTreeMap<(String, u64), Issue>,
@@ -67,11 +69,20 @@ pub(super) struct State {
     serial: u64,
 }
 
+/// An issue, or a pull request, which is one.
 #[derive(Default)]
 pub(super) struct Issue {
+    pub(super) pull: Option<Pull>,
     pub(super) labels: BTreeSet<String>,
     /// By ID, which grows.
     pub(super) comments: BTreeMap<u64, Comment>,
+}
+
+/// What makes an issue a pull request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pull {
+    /// The commit that it became on its base, and when.
+    pub(super) merged: Option<(String, Timestamp)>,
 }
 
 pub(super) struct Comment {

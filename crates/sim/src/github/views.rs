@@ -19,7 +19,11 @@ pub(super) fn user(login: &str, organization: bool) -> Value {
     json!({
         "login": login,
         "id": id_of(login),
-        "type": if organization { "Organization" } else { "User" },
+        "type": match organization {
+            true => "Organization",
+            false if login.ends_with("[bot]") => "Bot",
+            false => "User",
+        },
         "html_url": format!("https://github.com/{login}"),
     })
 }

@@ -32,6 +32,25 @@ pub(super) fn unified(
         .to_string()
 }
 
+/// The diff of two texts of a spec, each with the name that a person knows it
+/// by: secrets hidden, and empty where only what is hidden differs, or line
+/// ends.
+#[must_use]
+pub fn diff_texts(before: (&str, &str), after: (&str, &str)) -> String {
+    let plain = |text: &str| text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+    let names = (hide(before.0, &[]), hide(after.0, &[]));
+    let before = shown(&plain(before.1), &[]);
+    let after = shown(&plain(after.1), &[]);
+    if before == after {
+        return String::new();
+    }
+    TextDiff::from_lines(&before, &after)
+        .unified_diff()
+        .context_radius(CONTEXT)
+        .header(&names.0, &names.1)
+        .to_string()
+}
+
 /// The text without secrets. What has changed is a reference and none, though
 /// it may stand below a key such as `auth`.
 fn shown(text: &str, changed: &[Range<usize>]) -> String {

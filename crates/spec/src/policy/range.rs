@@ -58,6 +58,28 @@ impl VersionRange {
         self.range.matches(&written.version) && self.is_pre_release(&written.version.pre)
     }
 
+    /// The major version of all that it lets in, if that is one.
+    pub(super) fn major(&self) -> Option<u64> {
+        let (mut lowest, mut highest) = (None::<u64>, None::<u64>);
+        for bound in &self.range.comparators {
+            let is_round = bound.minor.unwrap_or(0) == 0 && bound.patch.unwrap_or(0) == 0;
+            let (low, high) = match bound.op {
+                Op::Exact | Op::Tilde | Op::Caret | Op::Wildcard => {
+                    (Some(bound.major), Some(bound.major))
+                }
+                Op::Greater | Op::GreaterEq => (Some(bound.major), None),
+                // Below 17 is 16, and below 17.1 may be 17.
+                Op::Less if is_round => (None, bound.major.checked_sub(1)),
+                Op::Less | Op::LessEq => (None, Some(bound.major)),
+                // Of a later version of the grammar.
+                _ => (None, None),
+            };
+            lowest = lowest.max(low);
+            highest = [highest, high].into_iter().flatten().min();
+        }
+        lowest.filter(|_| lowest == highest)
+    }
+
     /// Whether it is a release, or what follows the hyphen a pre-release and
     /// not a variant or a build.
     fn is_pre_release(&self, pre: &Prerelease) -> bool {

@@ -55,6 +55,29 @@ fn ranges() {
 }
 
 #[test]
+fn a_range_of_one_major_version_is_known() {
+    let table = [
+        ("~3.3", Some(3)),
+        ("^16", Some(16)),
+        ("=3.3.2", Some(3)),
+        ("16.x", Some(16)),
+        ("^0.3", Some(0)),
+        (">=16.2, <17", Some(16)),
+        (">=16.2, <17.0.0", Some(16)),
+        (">=16, <=16.4", Some(16)),
+        (">=16, <17, >=16.4", Some(16)),
+        (">=16.2, <17.1", None),
+        (">=16.2", None),
+        ("<17", None),
+        ("*", None),
+        (">=17, <16", None),
+    ];
+    for (range, major) in table {
+        assert_eq!(semver(range).major(), major, "{range}");
+    }
+}
+
+#[test]
 fn versions_as_tags_write_them() {
     check(&[
         // Missing parts are zero.

@@ -7,7 +7,7 @@ use imgstack_planner::{Held, Severity};
 use super::escape::{escaped, prose};
 use crate::views::graph::svg;
 use crate::views::outline::{
-    FindingTold, Grid, ImageTold, Mark, Part, ServiceRow, StepTold, counted, held_words,
+    FindingTold, Grid, ImageTold, Mark, Part, ServiceRow, StepTold, TextTold, counted, held_words,
 };
 
 pub(super) fn stack(out: &mut String, part: &Part, several: bool, number: usize) {
@@ -221,21 +221,23 @@ fn steps(out: &mut String, part: &Part) {
     if part.steps.is_empty() {
         return;
     }
-    let title = counted(part.steps.len(), "step");
+    let title = part.are.heading(part.steps.len());
     let _ = writeln!(out, "<section>\n<h3>{title}</h3>\n<ol class=\"steps\">");
     part.steps.iter().for_each(|it| step(out, it));
     out.push_str("</ol>\n</section>\n");
 }
 
 fn step(out: &mut String, step: &StepTold) {
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<li>{} <code>{}</code> {}\n<p class=\"quiet\">{}</p>\n",
+        "<li>{} <code>{}</code> {}",
         badge(step.mark, step.verb),
         escaped(&step.address),
-        prose(&step.detail),
-        prose(&step.reasons)
+        prose(&step.detail)
     );
+    if !step.reasons.is_empty() {
+        let _ = writeln!(out, "<p class=\"quiet\">{}</p>", prose(&step.reasons));
+    }
     let is_plain = step.fields.is_empty() && step.gates.is_empty() && step.labels.is_empty();
     if !is_plain {
         out.push_str("<dl>");
@@ -262,4 +264,29 @@ fn step(out: &mut String, step: &StepTold) {
         out.push_str("</dl>");
     }
     out.push_str("</li>\n");
+}
+
+/// The diffs of files, line by line.
+pub(super) fn texts(out: &mut String, texts: &[TextTold]) {
+    for text in texts {
+        let _ = write!(
+            out,
+            "<section>\n<h3><code>{}</code></h3>\n<div class=\"scroll\" tabindex=\"0\"><pre>",
+            escaped(&text.name)
+        );
+        for line in &text.lines {
+            let class = match line.as_bytes().first() {
+                Some(b'+') => "add",
+                Some(b'-') => "destroy",
+                Some(b'@') => "plain",
+                Some(_) | None => "",
+            };
+            let line = escaped(line);
+            let _ = match class {
+                "" => writeln!(out, "{line}"),
+                class => writeln!(out, "<span class=\"{class}\">{line}</span>"),
+            };
+        }
+        out.push_str("</pre></div>\n</section>\n");
+    }
 }

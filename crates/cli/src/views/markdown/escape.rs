@@ -45,6 +45,11 @@ pub(super) fn code(words: &str) -> String {
     format!("`{words}`")
 }
 
+/// The same inside of an element, where backticks are only characters.
+pub(super) fn code_in_html(words: &str) -> String {
+    format!("<code>{}</code>", entities(&clipped(&visible(words))))
+}
+
 fn prose(words: &str) -> String {
     let words: Vec<String> = words
         .split(' ')

@@ -4,12 +4,14 @@ use std::fmt::Write;
 
 use imgstack_planner::{Held, Severity};
 
-use super::escape::{code, text};
+use super::escape::{code, code_in_html, text};
 use super::shape::Section;
 use crate::views::graph::mermaid;
 use crate::views::outline::{
-    FindingTold, Grid, ImageTold, Part, ServiceRow, StepTold, counted, first_of, held_words,
+    FindingTold, Grid, ImageTold, Part, ServiceRow, StepTold, TextTold, counted, first_of,
+    held_words,
 };
+use crate::views::style::visible;
 
 /// So many nodes and edges GitHub draws without complaint, and a person reads.
 const DRAWN: usize = 80;
@@ -27,6 +29,7 @@ mod rank {
     pub(super) const NODES: u8 = 5;
     pub(super) const IMAGES: u8 = 6;
     pub(super) const STEPS: u8 = 7;
+    pub(super) const TEXTS: u8 = 8;
 }
 
 pub(super) fn of(part: &Part, several: bool) -> Vec<Section> {
@@ -142,6 +145,23 @@ fn service(row: &ServiceRow) -> String {
     )
 }
 
+/// The diff of a file, whole or not at all.
+pub(super) fn difference(told: &TextTold) -> Option<Section> {
+    let lines: Vec<String> = told.lines.iter().map(|line| visible(line)).collect();
+    // Longer than all that stands in it, so that nothing in it closes it.
+    let runs = lines.iter().flat_map(|line| line.split(|c| c != '`'));
+    let longest = runs.map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(3.max(longest + 1));
+    let item = format!("{fence}diff\n{}\n{fence}\n", lines.join("\n"));
+    let name = format!("the diff of {}", code(&told.name));
+    let title = format!("The diff of {}", code_in_html(&told.name));
+    let section = folded(&name, rank::TEXTS, &title, "", vec![item])?;
+    Some(Section {
+        divisible: false,
+        ..section
+    })
+}
+
 /// The picture, whole or not at all.
 fn order(part: &Part) -> Option<Section> {
     let order = &part.order;
@@ -202,11 +222,8 @@ fn finding(finding: &FindingTold) -> String {
 
 fn steps(part: &Part) -> Option<Section> {
     let items = (1..).zip(&part.steps).map(|(number, it)| step(number, it));
-    let title = format!(
-        "{} in the order of doing",
-        counted(part.steps.len(), "step")
-    );
-    folded("steps", rank::STEPS, &title, "", items.collect())
+    let title = part.are.counted(part.steps.len());
+    folded(part.are.name(), rank::STEPS, &title, "", items.collect())
 }
 
 fn step(number: usize, step: &StepTold) -> String {
@@ -220,7 +237,9 @@ fn step(number: usize, step: &StepTold) -> String {
         let _ = write!(out, " {}", text(&step.detail));
     }
     out.push('\n');
-    let _ = writeln!(out, "  - why: {}", text(&step.reasons));
+    if !step.reasons.is_empty() {
+        let _ = writeln!(out, "  - why: {}", text(&step.reasons));
+    }
     for field in &step.fields {
         let (from, to) = (code(&field.from), code(&field.to));
         let _ = writeln!(out, "  - {}: {from} → {to}", code(&field.name));

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::{
     Banner, BannerKind, FindingTold, Grid, GridRow, ImageTold, Mark, Order, Outline, Part,
-    ServiceRow, StepTold,
+    ServiceRow, StepTold, StepsAre,
 };
 use crate::views::plan::{
     build_words, closing_words, reference_words, shown_images, together, wanted,
@@ -38,6 +38,7 @@ pub(crate) fn of_plan(plan: &Plan) -> Outline {
             .iter()
             .map(|stack| part(stack, plan.created_at))
             .collect(),
+        texts: Vec::new(),
         origin: origin(plan),
     }
 }
@@ -121,7 +122,7 @@ fn blockers(stack: &StackPlan) -> BTreeMap<&Address, &Finding> {
     all
 }
 
-fn part(stack: &StackPlan, now: Timestamp) -> Part {
+pub(super) fn part(stack: &StackPlan, now: Timestamp) -> Part {
     let steps = steps(stack);
     let services = services(stack);
     Part {
@@ -135,6 +136,7 @@ fn part(stack: &StackPlan, now: Timestamp) -> Part {
             .collect(),
         order: Order::of_steps(&steps),
         steps,
+        are: StepsAre::Steps,
         grid: grid(stack),
         findings: together(&stack.report.findings)
             .into_iter()

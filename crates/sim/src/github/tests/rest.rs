@@ -269,3 +269,73 @@ async fn comments_and_labels_come_and_go() {
     let asked = world.server.record.entries();
     assert!(asked.iter().any(|it| it.identity.as_deref() == Some("ann")));
 }
+
+/// What writing to a pull request takes: GitHub's header names two ways, and
+/// one of them does.
+#[tokio::test]
+async fn a_pull_request_takes_a_permission_of_its_own() {
+    let world = World::new().await;
+    world.github.add_pull_request("acme", "open", 8);
+    world.github.add_label("acme", "open", "known");
+    let token = |secret: &str, permissions: &[&str]| {
+        let token = Token::of_workflow(secret, &["acme/open"], permissions);
+        world.github.add_token(token);
+    };
+    token("ghs_issues", &["issues:write"]);
+    token("ghs_pulls", &["pull_requests:write"]);
+    token("ghs_both", &["pull_requests:write", "issues:write"]);
+    let (comments, labels) = (
+        "/repos/acme/open/issues/8/comments",
+        "/repos/acme/open/issues/8/labels",
+    );
+    let body = json!({"body": "a plan"});
+    let no = "403 Resource not accessible by integration";
+    let none = "403 You do not have permission to create labels on this repository.";
+    let table = [
+        (comments, "ghs_issues", &body, no),
+        (comments, "ghs_pulls", &body, "201"),
+        (labels, "ghs_issues", &json!({"labels": ["known"]}), no),
+        (labels, "ghs_pulls", &json!({"labels": ["known"]}), "200"),
+        (labels, "ghs_pulls", &json!({"labels": ["new"]}), none),
+        (labels, "ghs_both", &json!({"labels": ["new"]}), "200"),
+        (labels, "ghs_pulls", &json!({"labels": ["new"]}), "200"),
+    ];
+    for (path, token, body, expected) in table {
+        let found = world.outcome("POST", path, token, body).await;
+        assert_eq!(found, expected, "{path} {token} {body}");
+    }
+    let refused = world.send("POST", comments, "ghs_issues", &body).await;
+    assert_eq!(
+        header(&refused, "x-accepted-github-permissions"),
+        "issues=write; pull_requests=write"
+    );
+    let list = world.get(comments).await;
+    assert_eq!(list[0]["user"]["login"], "github-actions[bot]");
+    assert_eq!(list[0]["user"]["type"], "Bot");
+    let user = world.outcome("GET", "/user", "ghs_both", &Value::Null);
+    assert_eq!(user.await, no);
+
+    let longest = json!({"body": "ü".repeat(65_536)});
+    let longer = json!({"body": "ü".repeat(65_537)});
+    for (body, expected) in [(longest, "201"), (longer, "422 Validation Failed")] {
+        let found = world.outcome("POST", comments, "ghs_pulls", &body).await;
+        assert_eq!(found, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_commit_leads_to_the_pull_request_that_it_came_with() {
+    let world = World::new().await;
+    world.github.add_pull_request("acme", "open", 8);
+    let (abc, def) = (
+        "/repos/acme/open/commits/abc/pulls",
+        "/repos/acme/open/commits/def/pulls",
+    );
+    assert_eq!(world.get(abc).await, json!([]));
+    world.github.merge("acme", "open", 8, "abc");
+    assert_eq!(world.get(abc).await[0]["number"], 8);
+    assert_eq!(world.get(def).await, json!([]));
+    let issue = world.get("/repos/acme/open/issues/8").await;
+    assert_eq!(issue["state"], "closed");
+    assert!(issue["pull_request"].is_object());
+}
