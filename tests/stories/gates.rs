@@ -142,7 +142,7 @@ async fn the_replicas_go_first_and_the_leader_hands_over(world: World) {
     let new = story.push(Kind::Patroni, "abc1234").await;
     let plan = story.imgstack(&["plan", "--detailed-exitcode"]).expect(2);
     plan.says(&[
-        "runs `patroni switchover` in its task first",
+        "runs `patroni switchover` in its task and waits until it leads no more",
         "Plan: 3 to add, 3 to change, 0 to destroy.",
     ]);
     let apply = story.imgstack(&["apply", "--auto-approve"]).expect(0);

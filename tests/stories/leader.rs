@@ -65,7 +65,7 @@ async fn the_leader_goes_last_and_the_plan_says_so(world: World) {
     let plan = story.imgstack(&["plan", "--out", "it.plan"]).expect(0);
     plan.says(&[
         "last: it answers as the leader",
-        "runs `sh -c switch over` in its task first, and waits until it leads no more",
+        "runs `sh -c switch over` in its task and waits until it leads no more",
         &format!("after service.{b}, service.{c}"),
         &format!("service.{b}: does not wait for service.{a} this time, although `after` names it: it answers as the leader, and goes last"),
     ]);

@@ -7,8 +7,8 @@ use imgstack_executor::Credentials;
 use imgstack_executor::journal::Journal;
 use imgstack_observer::{Details, Engines, Sources, login, observe};
 use imgstack_planner::{
-    History, Inventory, Known, Only, Options, PLAN_FORMAT_VERSION, Plan, PlanHash, StackPlan, Trouble,
-    plan,
+    History, Inventory, Known, Only, Options, PLAN_FORMAT_VERSION, Plan, PlanHash, StackPlan,
+    Trouble, plan,
 };
 use imgstack_registry::oci::{CacheOptions, Client, ClientOptions, Endpoints, EndpointsError};
 use imgstack_spec::{Digest, NodeName, Repository, Stack, StackSet};
