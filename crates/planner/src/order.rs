@@ -179,8 +179,9 @@ impl<'a> Precedence<'a> {
         }
     }
 
-    /// What it must not go without.
-    fn waits_for(&self, service: &ServiceName) -> impl Iterator<Item = &'a ServiceName> {
+    /// What it must not go without: what the spec names, as far as it holds,
+    /// and of a leader the others of its group.
+    pub(crate) fn waits_for(&self, service: &ServiceName) -> impl Iterator<Item = &'a ServiceName> {
         let named = self.by_name.get(service).into_iter().flatten();
         let group = self.before_leader.get(service).into_iter().flatten();
         named.chain(group).copied()
@@ -189,11 +190,6 @@ impl<'a> Precedence<'a> {
     fn before(&self, service: &ServiceName) -> impl Iterator<Item = &'a ServiceName> {
         let place = self.by_place.get(service).copied();
         self.waits_for(service).chain(place)
-    }
-
-    /// What the spec names, as far as it holds.
-    pub(crate) fn named(&self, service: &ServiceName) -> &[&'a ServiceName] {
-        self.by_name.get(service).map_or(&[], Vec::as_slice)
     }
 
     /// The services in rollout order: predecessors first, otherwise as in the

@@ -211,12 +211,12 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Keeps what is blocked, and what the spec puts after it by name, at
-    /// however many removes. File order alone is no dependency: the next in the
-    /// file goes on.
+    /// Keeps what is blocked, and what comes after it at however many removes:
+    /// by the spec's word, or as the leader of its group. File order alone is no
+    /// dependency: the next in the file goes on.
     fn hold(&mut self, service: &'a Service, verdict: &Verdict, precedence: &Precedence<'a>) {
-        let named = precedence.named(&service.name).iter();
-        let before = named.copied().find_map(|name| self.held.get(name));
+        let mut waits_for = precedence.waits_for(&service.name);
+        let before = waits_for.find_map(|name| self.held.get(name));
         let first = match verdict {
             Verdict::Blocked(_) | Verdict::Held(_) => Some(&service.name),
             // Its nodes may be about to get what it waits for; a service that

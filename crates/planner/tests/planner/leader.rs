@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{World, image, said, trouble};
 use imgstack_planner::{
-    Action, Known, Leader, Place, StackPlan, UpdateService, arrange, drift, leaders, to_be_asked,
+    Action, Known, Leader, Place, StackPlan, UpdateService, UpdateState, arrange, drift, leaders,
+    to_be_asked,
 };
 use imgstack_spec::{
     ImageName, LastIf, LeaderChange, Question, Service, ServiceName, Stack, TaskTemplate,
@@ -174,6 +175,46 @@ fn who_is_blocked() {
     let hints = unknown.report.findings.iter().map(|it| it.hint.as_deref());
     let hint = "see whether its tasks run: imgstack status; then: imgstack plan";
     assert_eq!(hints.collect::<Vec<_>>(), [Some(hint)]);
+}
+
+/// To move while a replica cannot, or does not run, would be to go before it,
+/// and to leave nobody who could lead.
+#[test]
+fn a_leader_waits_for_what_is_blocked_in_its_group() {
+    type Change = fn(&mut World);
+    let goes_on: Change = |it| it.status("b", UpdateState::Updating);
+    let is_down: Change = |it| it.service("b").tasks.clear();
+    let is_gone: Change = |it| {
+        it.services().remove(&"b".parse().unwrap());
+    };
+    let table: [(&str, Change, &str, &str); 7] = [
+        ("a*, b, c", goes_on, "c", "b"),
+        ("a*, b, c", is_gone, "c", "b"),
+        // It runs the wanted build, and yet not.
+        ("a*, =b, c", is_down, "c", "b"),
+        // At a remove: what it waits for waits itself.
+        ("a*, b, c >b", goes_on, "", "b"),
+        // No member of the group, and not named: the leader does not wait.
+        ("a*, -b, c", goes_on, "c; a >c", ""),
+        // Nobody waits for a replica that only stands before him in the file.
+        ("a, b, c*", goes_on, "a", "b"),
+        ("=a*, b, c", goes_on, "c", ""),
+    ];
+    for (words, change, steps, first) in table {
+        let mut world = world(words);
+        change(&mut world);
+        let planned = world.planned();
+        assert_eq!(order(&planned), steps, "{words}");
+        let leader = words.split(", ").find(|it| it.contains('*')).unwrap();
+        let leader = format!("blocked service.{}: ", leader.trim_matches(['*', '=']));
+        let said = said(&planned);
+        let blocked: Vec<_> = said.iter().filter(|it| it.starts_with(&leader)).collect();
+        let expected = format!("{leader}comes after service.{first}, which is blocked");
+        match first {
+            "" => assert!(blocked.is_empty(), "{words}: {said:?}"),
+            _ => assert_eq!(blocked, [&expected], "{words}: {said:?}"),
+        }
+    }
 }
 
 #[test]
