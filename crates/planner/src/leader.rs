@@ -129,6 +129,12 @@ pub(crate) fn judge_all<'a>(
     for image in &scope.stack.images {
         let group = group(scope.stack, &image.name);
         let names: BTreeSet<&ServiceName> = group.iter().map(|it| &it.name).collect();
+        let left_out: Vec<&ServiceName> = verdicts
+            .iter()
+            .filter(|it| names.contains(&it.service.name) && !scope.has_service(it.service))
+            .filter(|it| matches!(it.verdict, Verdict::Update(..)))
+            .map(|it| &it.service.name)
+            .collect();
         let moving: Vec<&mut Judged<'a>> = verdicts
             .iter_mut()
             .filter(|it| names.contains(&it.service.name) && scope.has_service(it.service))
@@ -136,7 +142,7 @@ pub(crate) fn judge_all<'a>(
             .collect();
         if !moving.is_empty() {
             let image = Address::Image(image.name.clone());
-            leaders.judge(&image, &group, moving, inventory);
+            leaders.judge(&image, &group, &left_out, moving, inventory);
         }
     }
     leaders
@@ -147,6 +153,7 @@ impl<'a> Leaders<'a> {
         &mut self,
         image: &Address,
         group: &[&Service],
+        left_out: &[&ServiceName],
         moving: Vec<&mut Judged<'a>>,
         inventory: &Inventory,
     ) {
@@ -179,12 +186,18 @@ impl<'a> Leaders<'a> {
                 _ => {}
             }
             let led = leadership == Leadership::One(service.name.clone());
-            self.mark(judged, group, led);
+            self.mark(judged, group, left_out, led);
         }
     }
 
     /// Keeps with an update what has to be known once it is its turn.
-    fn mark(&mut self, judged: &mut Judged<'a>, group: &[&Service], led: bool) {
+    fn mark(
+        &mut self,
+        judged: &mut Judged<'a>,
+        group: &[&Service],
+        left_out: &[&ServiceName],
+        led: bool,
+    ) {
         let (Verdict::Update(update, reasons, _), Some(last_if)) =
             (&mut judged.verdict, &judged.service.last_if)
         else {
@@ -193,8 +206,12 @@ impl<'a> Leaders<'a> {
         if led {
             self.last.insert(&judged.service.name);
         }
-        if led && group.len() > 1 {
-            reasons.push("last: it answers as the leader".to_owned());
+        match left_out {
+            [] if led && group.len() > 1 => {
+                reasons.push("last: it answers as the leader".to_owned());
+            }
+            [_, ..] if led => self.findings.push(too_early(judged.service, left_out)),
+            _ => {}
         }
         update.leader = Some(Leader {
             last_if: last_if.clone(),
@@ -220,6 +237,30 @@ pub(crate) fn set_aside(aside: &SetAside<'_>) -> Finding {
     );
     let address = Address::Service((*service).clone());
     finding(Severity::Note, Code::AfterSetAside, &address, message)
+}
+
+/// Somebody wants the leader to go, and others of its group not: so be it, and
+/// it is said.
+fn too_early(leader: &Service, left_out: &[&ServiceName]) -> Finding {
+    let names: Vec<String> = left_out.iter().map(|it| format!("service.{it}")).collect();
+    let all: Vec<String> = left_out
+        .iter()
+        .copied()
+        .chain([&leader.name])
+        .map(|it| format!("--target service.{it}"))
+        .collect();
+    Finding {
+        hint: Some(format!("let all of them go: {}", all.join(" "))),
+        ..finding(
+            Severity::Attention,
+            Code::NotTargeted,
+            &Address::Service(leader.name.clone()),
+            format!(
+                "answers as the leader, and goes before {}, which --target leaves out",
+                names.join(", ")
+            ),
+        )
+    }
 }
 
 fn both(address: &Address, leaders: &[ServiceName]) -> Finding {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{World, image, said, trouble};
 use imgstack_planner::{
-    Action, Known, Leader, Place, StackPlan, UpdateService, UpdateState, arrange, drift, leaders,
-    to_be_asked,
+    Action, Known, Leader, Only, Place, StackPlan, UpdateService, UpdateState, arrange, drift,
+    leaders, to_be_asked,
 };
 use imgstack_spec::{
     ImageName, LastIf, LeaderChange, Question, Service, ServiceName, Stack, TaskTemplate,
@@ -214,6 +214,38 @@ fn a_leader_waits_for_what_is_blocked_in_its_group() {
             "" => assert!(blocked.is_empty(), "{words}: {said:?}"),
             _ => assert_eq!(blocked, [&expected], "{words}: {said:?}"),
         }
+    }
+}
+
+/// Who names a leader alone gets it, and is told what that means.
+#[test]
+fn a_leader_that_is_targeted_goes_before_what_is_left_out() {
+    let table: [(&str, &[&str], &[&str], &str); 4] = [
+        (
+            "a*, b, c, =d",
+            &["service.a"],
+            &[
+                "attention service.a: answers as the leader, and goes before service.b, service.c, which --target leaves out",
+            ],
+            "a",
+        ),
+        ("a*, =b, -n", &["service.a"], &[], "a"),
+        ("a*, b", &["service.b"], &[], "b"),
+        ("a*, b", &["service.a", "service.b"], &[], "b; a >b"),
+    ];
+    for (words, targets, expected, steps) in table {
+        let planned = world(words).planned_with(targets, Only::Everything);
+        assert_eq!(order(&planned), steps, "{words}");
+        let said = said(&planned);
+        let told = said.iter().filter(|it| !it.starts_with("note swarm: "));
+        assert_eq!(told.collect::<Vec<_>>(), expected, "{words}");
+        let reasons = planned.steps.iter().flat_map(|step| &step.reasons);
+        let is_last = reasons.filter(|it| it.starts_with("last: ")).count();
+        assert_eq!(
+            is_last,
+            usize::from(expected.is_empty() && steps.contains('a')),
+            "{words}"
+        );
     }
 }
 
