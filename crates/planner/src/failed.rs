@@ -7,7 +7,9 @@
 //! is judged by how it runs.
 //!
 //! Without the journal nobody can say which builds have failed, so that no
-//! service is moved (invariant 3).
+//! service is moved (invariant 3). Nor is one moved to a build that may have
+//! failed in a single release that cannot be read: one that is not known to be
+//! good for the service, nor to be younger than that release.
 
 use std::collections::BTreeMap;
 
@@ -35,6 +37,7 @@ pub(crate) struct Failures<'a> {
     history: Option<&'a History>,
     /// Of each image, where a build failed last.
     last: BTreeMap<(&'a ImageName, &'a Digest), Failure<'a>>,
+    inventory: &'a Inventory,
     /// Somebody wants them to be tried again.
     again: bool,
 }
@@ -62,6 +65,7 @@ impl<'a> Failures<'a> {
         Self {
             history,
             last,
+            inventory,
             again,
         }
     }
@@ -85,7 +89,7 @@ impl<'a> Failures<'a> {
         let own = own.map(|failed| (&service.name, failed));
         let other = || self.last.get(&(&service.image, wanted)).copied();
         let Some((whose, failed)) = own.or_else(other) else {
-            return Memory::Silent;
+            return self.unread(history, service, wanted);
         };
         let told = told(service, whose, failed);
         match self.again {
@@ -107,6 +111,32 @@ impl<'a> Failures<'a> {
                     format!("{told}, held"),
                 )
             }),
+        }
+    }
+}
+
+impl Failures<'_> {
+    /// A build of which no word is left, where a word may be missing.
+    fn unread(&self, history: &History, service: &Service, wanted: &Digest) -> Memory {
+        let created = self.inventory.build(wanted).and_then(|it| it.created);
+        match history.may_have_failed(&service.name, wanted, created) {
+            Some(page) if !self.again => Memory::Holds(Finding {
+                hint: Some(
+                    "see what became of it: imgstack history; to try the build all the same: imgstack apply --retry-failed"
+                        .to_owned(),
+                ),
+                ..finding(
+                    Severity::Blocked,
+                    Code::JournalPageUnread,
+                    &Address::Service(service.name.clone()),
+                    format!(
+                        "the wanted build may have failed in release {}, which cannot be read, held",
+                        page.number
+                    ),
+                )
+            }),
+            // That there is such a release is said of the journal.
+            Some(_) | None => Memory::Silent,
         }
     }
 }

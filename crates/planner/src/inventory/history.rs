@@ -109,6 +109,45 @@ impl History {
         good.max_by_key(|build| (build.release, build.converged))
     }
 
+    /// The last release that cannot be read and in which the build may have
+    /// failed: it is not known to be good for the service, nor to have been
+    /// made after that release.
+    #[must_use]
+    pub fn may_have_failed(
+        &self,
+        service: &ServiceName,
+        digest: &Digest,
+        created: Option<Timestamp>,
+    ) -> Option<&UnreadRelease> {
+        let past = self.services.get(service);
+        let mut good = past.into_iter().flat_map(|past| &past.good);
+        if good.any(|build| build.digest == *digest) {
+            return None;
+        }
+        let mut unread = self.unreadable.iter();
+        unread.find(|page| match (created, self.was_over(page.number)) {
+            (Some(created), Some(over)) => created <= over,
+            (None, _) | (_, None) => true,
+        })
+    }
+
+    /// A time at which that release was certainly over: releases of a stack
+    /// come one at a time, so a word of a later one tells.
+    fn was_over(&self, release: u64) -> Option<Timestamp> {
+        let failed = |past: &Past| {
+            let words = past.failed.iter().map(|it| (it.release, it.at));
+            words.collect::<Vec<_>>()
+        };
+        let good = |past: &Past| {
+            let words = past.good.iter().map(|it| (it.release, it.at));
+            words.collect::<Vec<_>>()
+        };
+        let words = self.services.values();
+        let words = words.flat_map(|past| failed(past).into_iter().chain(good(past)));
+        let later = words.filter(|(number, _)| *number > release);
+        later.map(|(_, at)| at).min()
+    }
+
     /// Whether every release after that one could be read.
     #[must_use]
     pub fn is_whole_since(&self, release: u64) -> bool {

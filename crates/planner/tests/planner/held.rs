@@ -2,8 +2,8 @@
 //! what becomes of a plan that was saved before.
 
 use imgstack_planner::{
-    Code, FailedBuild, Finding, History, Known, Observed, Options, Severity, StackPlan, Trouble,
-    UnreadRelease, UpdateState, drift, plan,
+    Code, FailedBuild, Finding, GoodBuild, History, Known, Observed, Options, Severity, StackPlan,
+    Trouble, UnreadRelease, UpdateState, drift, plan,
 };
 use imgstack_spec::Pin;
 
@@ -304,21 +304,127 @@ fn without_the_journal_nothing_moves_unless_that_is_wanted() {
     assert_eq!(of_code(&world.planned(), Code::JournalUnknown).len(), 0);
 }
 
-#[test]
-fn a_release_that_cannot_be_read_is_told() {
-    let mut world = world();
-    history(&mut world).unreadable.push(UnreadRelease {
+/// Release 9 cannot be read.
+fn unread(world: &mut World) {
+    history(world).unreadable.push(UnreadRelease {
         number: 9,
         why: "it has the format 2.0".to_owned(),
     });
+}
+
+/// The build was good for the service in that release, at that hour.
+fn good(world: &mut World, service: &str, digit: char, release: u64, hour: u8) {
+    let past = history(world).services.entry(service.parse().unwrap());
+    past.or_default().good.push(GoodBuild {
+        digest: digest(digit),
+        image: image("16", digit).parse().unwrap(),
+        at: format!("2026-11-24T{hour:02}:00:00Z").parse().unwrap(),
+        release,
+        converged: true,
+    });
+}
+
+/// When the build was made.
+fn made(world: &mut World, digit: char, hour: u8) {
+    let build = world.inventory.builds.get_mut(&digest(digit)).unwrap();
+    let Known::Known(build) = build else {
+        panic!("the build is unknown");
+    };
+    build.created = Some(format!("2026-11-24T{hour:02}:00:00Z").parse().unwrap());
+}
+
+const PAGE: &str = "attention swarm: release 9 of the journal cannot be read (it has the format 2.0), nor what was good or failed in it";
+
+#[test]
+fn a_build_that_may_have_failed_in_a_release_that_cannot_be_read_is_held() {
+    let mut world = world();
+    unread(&mut world);
+    let held = "the wanted build may have failed in release 9, which cannot be read, held";
     let plan = world.planned();
-    assert_eq!(ids(&plan).len(), 3);
-    assert_eq!(
-        said(&plan),
-        [
-            "attention swarm: release 9 of the journal cannot be read (it has the format 2.0), nor what was good or failed in it"
-        ]
-    );
+    assert_eq!(ids(&plan), [""; 0]);
+    let mut expected: Vec<_> = (1..=3)
+        .map(|it| format!("blocked service.pg-{it}: {held}"))
+        .collect();
+    expected.push(PAGE.to_owned());
+    assert_eq!(said(&plan), expected);
+    let hint = "see what became of it: imgstack history; to try the build all the same: imgstack apply --retry-failed";
+    assert_eq!(plan.report.findings[0].hint.as_deref(), Some(hint));
+    // Somebody wants it all the same.
+    let plan = again(&world);
+    assert_eq!((ids(&plan).len(), said(&plan)), (3, vec![PAGE.to_owned()]));
+    // Nothing moves, so nothing is held.
+    world.registry(Observed::Present(digest('a')));
+    assert_eq!(said(&world.planned()), [PAGE]);
+}
+
+/// (what is so, how many services are held)
+#[test]
+fn a_build_that_cannot_have_failed_there_goes_through() {
+    type Change = fn(&mut World);
+    let table: [(&str, Change, usize); 7] = [
+        (
+            "a later release was at 12, the build was made at 13",
+            |it| {
+                good(it, "pg-1", 'a', 10, 12);
+                made(it, 'b', 13);
+            },
+            0,
+        ),
+        (
+            "the build was made before that",
+            |it| {
+                good(it, "pg-1", 'a', 10, 12);
+                made(it, 'b', 11);
+            },
+            3,
+        ),
+        (
+            "an earlier release says nothing of when it was over",
+            |it| {
+                good(it, "pg-1", 'a', 8, 12);
+                made(it, 'b', 13);
+            },
+            3,
+        ),
+        (
+            "nobody knows when the build was made",
+            |it| good(it, "pg-1", 'a', 10, 12),
+            3,
+        ),
+        (
+            "something later failed at 14:03",
+            |it| {
+                failed(it, "pg-1", 'c', 10);
+                made(it, 'b', 15);
+            },
+            0,
+        ),
+        (
+            "it was good for one of them before",
+            |it| good(it, "pg-2", 'b', 8, 12),
+            2,
+        ),
+        (
+            "the first later word counts",
+            |it| {
+                good(it, "pg-1", 'd', 11, 20);
+                good(it, "pg-1", 'a', 10, 12);
+                made(it, 'b', 13);
+            },
+            0,
+        ),
+    ];
+    for (what, change, held) in table {
+        let mut world = world();
+        world.build('b', &["linux/amd64"]);
+        unread(&mut world);
+        change(&mut world);
+        let plan = world.planned();
+        let told = of_code(&plan, Code::JournalPageUnread);
+        // One is of the journal.
+        assert_eq!(told.len(), held + 1, "{what}");
+        assert_eq!(ids(&plan).len(), 3 - held, "{what}");
+    }
 }
 
 #[test]
