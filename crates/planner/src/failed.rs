@@ -40,6 +40,8 @@ pub(crate) struct Failures<'a> {
     inventory: &'a Inventory,
     /// Somebody wants them to be tried again.
     again: bool,
+    /// Whether to try again would be to try what failed of other images, too.
+    has_others: bool,
 }
 
 /// For which service a build failed, and how.
@@ -67,6 +69,7 @@ impl<'a> Failures<'a> {
             last,
             inventory,
             again,
+            has_others: stack.images.len() > 1,
         }
     }
 
@@ -100,10 +103,10 @@ impl<'a> Failures<'a> {
                 format!("{told}, and is tried again (--retry-failed)"),
             )),
             false => Memory::Holds(Finding {
-                hint: Some(
-                    "push a mended build, or try it again: imgstack apply --retry-failed"
-                        .to_owned(),
-                ),
+                hint: Some(format!(
+                    "push a mended build, or try it again: {}",
+                    self.command(service)
+                )),
                 ..finding(
                     Severity::Blocked,
                     Code::FailedBefore,
@@ -116,15 +119,24 @@ impl<'a> Failures<'a> {
 }
 
 impl Failures<'_> {
+    /// What tries the build again, and no build of another image.
+    fn command(&self, service: &Service) -> String {
+        let again = "imgstack apply --retry-failed";
+        match self.has_others {
+            true => format!("{again} --target image.{}", service.image),
+            false => again.to_owned(),
+        }
+    }
+
     /// A build of which no word is left, where a word may be missing.
     fn unread(&self, history: &History, service: &Service, wanted: &Digest) -> Memory {
         let created = self.inventory.build(wanted).and_then(|it| it.created);
         match history.may_have_failed(&service.name, wanted, created) {
             Some(page) if !self.again => Memory::Holds(Finding {
-                hint: Some(
-                    "see what became of it: imgstack history; to try the build all the same: imgstack apply --retry-failed"
-                        .to_owned(),
-                ),
+                hint: Some(format!(
+                    "see what became of it: imgstack history; to try the build all the same: {}",
+                    self.command(service)
+                )),
                 ..finding(
                     Severity::Blocked,
                     Code::JournalPageUnread,

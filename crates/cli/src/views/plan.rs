@@ -71,10 +71,10 @@ fn moved(stack: &StackPlan, step: &Step) -> Option<Address> {
     Some(Address::Image(image.clone()))
 }
 
-/// The image whose build has failed.
+/// The image whose build has failed, or may have.
 fn held(stack: &StackPlan, finding: &Finding) -> Option<Address> {
     match (&finding.address, finding.code) {
-        (Address::Service(name), Code::FailedBefore) => {
+        (Address::Service(name), Code::FailedBefore | Code::JournalPageUnread) => {
             let service = stack.stack.service(name)?;
             Some(Address::Image(service.image.clone()))
         }
@@ -200,7 +200,7 @@ pub(super) fn together(findings: &[Finding]) -> Vec<(String, &Finding)> {
     let is_same = |one: &Finding, other: &Finding| {
         let is_shared = matches!(
             one.code,
-            Code::OtherName | Code::FailedBefore | Code::JournalUnknown
+            Code::OtherName | Code::FailedBefore | Code::JournalUnknown | Code::JournalPageUnread
         );
         is_shared && one.code == other.code && one.message == other.message
     };

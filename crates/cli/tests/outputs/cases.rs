@@ -1,10 +1,11 @@
 //! The plans whose every output is a golden file.
 
 use imgstack_planner::{
-    Availability, Known, LoginState, Observed, Only, Plan, UpdateState, UpdateStatus,
+    Availability, FailedBuild, Known, LoginState, Observed, Only, Plan, UnreadRelease, UpdateState,
+    UpdateStatus,
 };
 
-use crate::world::{World, trouble, whole};
+use crate::world::{World, digest, trouble, whole};
 
 const NODES: [&str; 3] = ["docker-infra-1", "docker-infra-2", "docker-infra-3"];
 
@@ -43,6 +44,36 @@ spec:
     - {name: shop_admin, image: web, after: [shop_web]}
 "#;
 
+/// A database with a leader, and a shop one of whose builds has failed.
+const GATES: &str = r#"
+metadata: {name: gates}
+spec:
+  images:
+    - {name: patroni, repository: ghcr.io/acme/patroni, tag: "16"}
+    - {name: web, repository: ghcr.io/acme/web, tag: stable}
+    - {name: jobs, repository: ghcr.io/acme/jobs, tag: stable}
+  services:
+    - name: pg_1
+      image: patroni
+      rollout: &replica
+        probe: {http: "http://{task.address}:8008/readiness", every: 5s, for: 30s}
+        lastIf: {http: "http://{task.address}:8008/primary"}
+        beforeLast: {exec: [patronictl, switchover, --force]}
+        onLeaderChange: stop
+    - name: pg_2
+      image: patroni
+      after: [pg_1]
+      rollout: *replica
+    - {name: pg_3, image: patroni, rollout: *replica}
+    - name: shop_web
+      image: web
+      rollout: {probe: {tcp: "{task.address}:80"}}
+    - {name: shop_admin, image: web}
+    - name: shop_jobs
+      image: jobs
+      rollout: {probe: {exec: [jobs, ready], timeout: 1m}}
+"#;
+
 /// (name, the plan)
 pub fn all() -> Vec<(&'static str, Plan)> {
     vec![
@@ -62,6 +93,7 @@ pub fn all() -> Vec<(&'static str, Plan)> {
         ("two-stacks", two_stacks()),
         ("stopped-half-way", one(&stopped())),
         ("many-nodes", one(&many_nodes())),
+        ("gates", one(&gates())),
     ]
 }
 
@@ -207,5 +239,41 @@ fn many_nodes() -> World {
     world.runs("shop_admin", "stable", 'a', &nodes[..2]);
     world.runs("shop_jobs", "stable", 'c', &nodes[2..5]);
     world.hold("web", &nodes[..6], &[('b', 1)]);
+    world
+}
+
+/// The first replica of the file leads, and another names it in its `after`. The
+/// build of `web` has failed; that of `jobs` may have, in a release that nobody
+/// can read.
+fn gates() -> World {
+    let mut world = World::new(GATES, &NODES);
+    world.moved("patroni", 'b').built('b', "16-b", 0);
+    for (number, node) in (1..).zip(NODES) {
+        let name = format!("pg_{number}");
+        world.runs(&name, "16", 'a', &[node]);
+        world.hold("patroni", &[node], &[('a', 8), ('b', 1)]);
+        let leads = Known::Known(number == 1);
+        world.inventory.leaders.insert(name.parse().unwrap(), leads);
+    }
+    world.moved("web", 'd').built('d', "2", 1);
+    world.runs("shop_web", "stable", 'c', &NODES[..2]);
+    world.runs("shop_admin", "stable", 'c', &NODES[2..]);
+    world.hold("web", &NODES, &[('c', 20)]);
+    world.moved("jobs", 'f').built('f', "9", 5);
+    world.runs("shop_jobs", "stable", 'e', &NODES[..1]);
+    world.hold("jobs", &NODES, &[('e', 20)]);
+    let history = world.history();
+    let failed = history.services.entry("shop_web".parse().unwrap());
+    failed.or_default().failed.push(FailedBuild {
+        digest: digest('d'),
+        image: format!("ghcr.io/acme/web:stable@{}", digest('d')),
+        at: "2026-02-08T21:04:00Z".parse().unwrap(),
+        release: 10,
+        cause: "probe: connection refused".to_owned(),
+    });
+    history.unreadable.push(UnreadRelease {
+        number: 9,
+        why: "it has the format 2.0".to_owned(),
+    });
     world
 }

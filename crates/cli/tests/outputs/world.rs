@@ -169,6 +169,13 @@ impl World {
         self.services().get_mut(&name.parse().unwrap()).unwrap()
     }
 
+    pub fn history(&mut self) -> &mut History {
+        match &mut self.inventory.history {
+            Known::Known(history) => history,
+            Known::Unknown(_) => panic!("the history is unknown"),
+        }
+    }
+
     pub fn node(&mut self, host: &str) -> &mut ObservedNode {
         match &mut self.inventory.nodes {
             Known::Known(nodes) => nodes.get_mut(&host.parse().unwrap()).unwrap(),

@@ -189,11 +189,17 @@ fn who_goes_back_by_a_journal_that_is_not_whole_is_told() {
     place.spoil_the_journal(8);
     let both = "releases 8, 7 of the journal cannot be read";
     place.imgstack(&["rollback", "db"]).ends(1).says(&[both]);
-    // Who names a build needs no journal.
+    // Who names a build needs no journal to find it; whether it may have failed
+    // in these releases he has to know himself.
+    let named = ["rollback", "db", "--to", "16-abc0000"];
+    place.imgstack(&named).ends(1).never_says(&[told]).says(&[
+        "the wanted build may have failed in release 8, which cannot be read, held",
+        "imgstack apply --retry-failed",
+    ]);
     place
-        .imgstack(&["rollback", "db", "--to", "16-abc0000"])
+        .imgstack(&[&named[..], &["--retry-failed"]].concat())
         .ends(0)
-        .never_says(&[told]);
+        .never_says(&[told, "held"]);
 }
 
 #[test]

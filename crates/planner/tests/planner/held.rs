@@ -125,6 +125,33 @@ fn somebody_may_want_it_to_be_tried_again() {
     assert_eq!((ids(&clean).len(), said(&clean).len()), (3, 0));
 }
 
+/// What is proposed lets no build of another image be tried again.
+#[test]
+fn where_there_are_other_images_only_this_one_is_to_be_tried_again() {
+    let mut world = world();
+    let mut other = world.stack.images[0].clone();
+    other.name = "other".parse().unwrap();
+    let asked = world.inventory.images.values().next().unwrap().clone();
+    world.inventory.images.insert(other.name.clone(), asked);
+    world.stack.services[2].image = other.name.clone();
+    world.stack.images.push(other);
+    failed(&mut world, "pg-1", 'b', 7);
+    failed(&mut world, "pg-3", 'b', 8);
+    let hint =
+        "push a mended build, or try it again: imgstack apply --retry-failed --target image.pg";
+    assert_eq!(
+        world.planned().report.findings[0].hint.as_deref(),
+        Some(hint)
+    );
+    let options = Options {
+        retry_failed: true,
+        targets: vec!["image.pg".parse().unwrap()],
+        ..Options::default()
+    };
+    let plan = plan(&world.stack, &world.inventory, &options);
+    assert_eq!(ids(&plan), ["update service.pg-1", "update service.pg-2"]);
+}
+
 /// (what is so, the steps, the services that are held)
 #[test]
 fn only_who_would_move_to_the_failed_build_is_held() {
