@@ -97,6 +97,10 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     if text.starts_with('-') {
         return Err(DurationError::Negative);
     }
+    // With a unit it would be as wrong.
+    if !text.is_empty() && text.bytes().all(|b| b == b'0') {
+        return Err(DurationError::Zero);
+    }
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(DurationError::Unit(text.to_owned()));
     }
@@ -203,7 +207,8 @@ mod tests {
             ("9999999999999999999d", Err(TooLong)),
             ("18446744073709551615s1s", Err(Form)),
             ("0s", Err(Zero)),
-            ("0", unit("0")),
+            ("0", Err(Zero)),
+            ("00", Err(Zero)),
             ("600", unit("600")),
             ("-5m", Err(Negative)),
             ("", Err(Form)),
@@ -224,7 +229,8 @@ mod tests {
         let schema = regex::Regex::new(PATTERN).unwrap();
         for (text, expected) in cases {
             // An editor sees the form; that a number is too great it leaves to us.
-            let formed = matches!(expected, Ok(_) | Err(Zero | TooLong));
+            let has_unit = text.ends_with(char::is_alphabetic);
+            let formed = has_unit && matches!(expected, Ok(_) | Err(Zero | TooLong));
             assert_eq!(text.len() >= 2 && schema.is_match(text), formed, "{text}");
             assert_eq!(parse(text).map(|d| d.as_secs()), expected, "{text}");
         }

@@ -212,16 +212,20 @@ impl Context<'_> {
         if matches!(node.value, Value::Unknown) {
             return;
         }
+        let is_secret = matches!(&node.value, Value::Scalar(it) if secrets::is_given(&it.text));
+        if is_secret {
+            self.findings.blacken(node.span);
+        }
         let message = format!("{what} must be {wanted}, not {}", node.noun());
         let finding = Finding::new(Kind::WrongType, message);
         let finding = finding.at(node.span, format!("not {wanted}"));
         self.findings.push(match (&node.value, wanted) {
-            (Value::Scalar(_), "a list") => {
-                let words: Vec<_> = self.source.slice(node.span).split_whitespace().collect();
-                finding.help(format!(
-                    "write {}",
-                    quoted(&format!("[{}]", words.join(", ")))
-                ))
+            (Value::Scalar(_), "a list") if is_secret => {
+                finding.help("write `[`, the words with `, ` between them, and `]`")
+            }
+            (Value::Scalar(text), "a list") => {
+                let list = in_brackets(text.text.split_whitespace());
+                finding.help(format!("write {}", quoted(&list)))
             }
             (Value::Map(_) | Value::Scalar(_), "a list of mappings") => {
                 finding.help("write the entries on lines of their own, each with `- ` before it")
@@ -238,6 +242,20 @@ impl Context<'_> {
             _ => finding,
         });
     }
+}
+
+/// `[a, "b: c"]`: words as a list on one line.
+pub(crate) fn in_brackets<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '=');
+    let words = words.into_iter().map(|word| match word {
+        // One that begins so, or is a number or the like, would be no text.
+        word if word.starts_with(char::is_alphabetic) && word.chars().all(is_plain) => {
+            word.to_owned()
+        }
+        word if word.starts_with(['-', '/']) && word.chars().all(is_plain) => word.to_owned(),
+        word => format!("'{}'", word.replace('\'', "''")),
+    });
+    format!("[{}]", words.collect::<Vec<_>>().join(", "))
 }
 
 fn no_value(what: &str, place: Span) -> Finding {

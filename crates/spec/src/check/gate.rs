@@ -8,7 +8,7 @@ use super::rollout::{Limit, word};
 use crate::diagnostic::{Finding, Kind, quoted};
 use crate::document::{self, Asking, DurationText, HttpText, RolloutKeys};
 use crate::model::{DEFAULT_ANSWER, DEFAULT_EVERY, LastIf, LeaderChange, Probe, Question};
-use crate::section::{At, Context};
+use crate::section::{At, Context, in_brackets};
 use crate::source::Span;
 use crate::task_template::{self, TaskTemplate, TaskTemplateError};
 use crate::{Endpoint, TaskPlace, secrets};
@@ -73,7 +73,7 @@ pub(super) fn last_if(
     let on_change =
         on_change.map(|it| word(&it.0, "onLeaderChange", &LeaderChange::NAMES, context));
     let before = rollout.before_last.as_ref();
-    let before = before.map(|it| program(it.exec.as_ref()?, context));
+    let before = before.map(|it| program(it.0.exec.as_ref()?, context));
     let Some(last_if) = &rollout.last_if else {
         alone(rollout, context);
         return None;
@@ -106,7 +106,7 @@ pub(super) fn last_if(
 /// What says something of the leader, where nothing asks for one.
 fn alone(rollout: &RolloutKeys, context: &mut Context<'_>) {
     let before = rollout.before_last.as_ref();
-    let before = before.and_then(|it| Some(it.exec.as_ref()?.span));
+    let before = before.and_then(|it| Some(it.0.exec.as_ref()?.span));
     let on_change = rollout.on_leader_change.as_ref().map(|it| it.0.span);
     let given = [("onLeaderChange", on_change), ("beforeLast", before)];
     for (key, place) in given {
@@ -147,8 +147,9 @@ fn question(asked: &Asked<'_>, context: &mut Context<'_>) -> Option<Question> {
         asked.tcp.map(|it| it.span),
         asked.exec.map(|it| it.span),
     ];
-    let mut given = places.into_iter().flatten();
-    if let (Some(first), Some(second)) = (given.next(), given.next()) {
+    let mut given: Vec<Span> = places.into_iter().flatten().collect();
+    given.sort_by_key(|place| place.start);
+    if let [first, second, ..] = *given {
         let message = format!("`{key}` asks more than one question");
         let finding = Finding::new(Kind::Rollout, message);
         let finding = finding.at(second, "a second one").at(first, "one question");
@@ -255,6 +256,21 @@ fn program(words: &At<Vec<At<String>>>, context: &mut Context<'_>) -> Option<Vec
         let finding = Finding::new(Kind::Rollout, "`exec` names no program");
         let finding = finding.at(words.span, "not a program and its arguments");
         let help = "write the program and its arguments, such as `[pg_isready, -q]`";
+        context.findings.push(finding.help(help));
+        return None;
+    }
+    let one_word = words.value.first().filter(|it| it.value.contains(' '));
+    if let Some(word) = one_word.filter(|it| !secrets::is_given(&it.value)) {
+        let message = format!(
+            "{} is one word, and no program is called so",
+            quoted(&word.value)
+        );
+        let finding = Finding::new(Kind::Rollout, message).at(word.span, "the program");
+        let apart = in_brackets(word.value.split_whitespace());
+        let help = format!(
+            "write its arguments as words of their own: {}",
+            quoted(&apart)
+        );
         context.findings.push(finding.help(help));
         return None;
     }

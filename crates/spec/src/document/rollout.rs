@@ -9,9 +9,11 @@ use serde_json::json;
 use super::{
     CountOrAll, DurationText, FailureActionText, HttpText, LeaderChangeText, UpdateOrderText,
 };
-use crate::section::{At, Context, Read, sections};
+use crate::diagnostic::{Finding, Kind, quoted};
+use crate::secrets;
+use crate::section::{At, Context, Read, in_brackets, sections};
 use crate::source::Span;
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 
 sections! {
     /// How a service is rolled out. `order`, `parallelism`, `monitor` and
@@ -42,7 +44,7 @@ sections! {
         /// again (`replan`, the default), or nothing further is begun (`stop`).
         optional "onLeaderChange" on_leader_change: LeaderChangeText;
         /// What is run in a task of the leader before it goes.
-        optional "beforeLast" before_last: BeforeLast;
+        optional "beforeLast" before_last: Running<BeforeLast>;
     }
 
     /// What must hold of each task of a service before the next service goes:
@@ -134,6 +136,9 @@ pub(crate) struct Asking<K> {
 
 impl<K: Read> Read for Asking<K> {
     fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
+        if is_bare(node, what, context) {
+            return None;
+        }
         let before = context.findings.count();
         let keys = K::read(node, what, context)?;
         Some(Self {
@@ -157,4 +162,62 @@ impl<K: JsonSchema> JsonSchema for Asking<K> {
         schema.insert("oneOf".into(), one_of);
         schema
     }
+}
+
+/// A section that runs a program.
+#[derive(Debug)]
+pub(crate) struct Running<K>(pub(crate) K);
+
+impl<K: Read> Read for Running<K> {
+    fn read(node: &Node, what: &str, context: &mut Context<'_>) -> Option<Self> {
+        match is_bare(node, what, context) {
+            true => None,
+            false => K::read(node, what, context).map(Self),
+        }
+    }
+}
+
+impl<K: JsonSchema> JsonSchema for Running<K> {
+    fn schema_name() -> Cow<'static, str> {
+        K::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        K::json_schema(generator)
+    }
+}
+
+/// Whether a program or a URL stands where a key belongs before it, which is
+/// told then. A word that gives a secret is told of as any wrong type.
+fn is_bare(node: &Node, what: &str, context: &mut Context<'_>) -> bool {
+    let word = |node: &Node| match &node.value {
+        Value::Scalar(it) => Some(it.text.clone()),
+        _ => None,
+    };
+    let words: Option<Vec<String>> = match &node.value {
+        Value::List(items) => items.iter().map(word).collect(),
+        Value::Scalar(it) => Some(it.text.split_whitespace().map(str::to_owned).collect()),
+        Value::Map(_) | Value::Unknown => None,
+    };
+    let Some(words) = words.filter(|it| !it.is_empty()) else {
+        return false;
+    };
+    let all = words.join(" ");
+    let is_secret = secrets::is_given(&all);
+    if is_secret {
+        context.findings.blacken(node.span);
+    }
+    let keys = match &*words {
+        _ if is_secret => "{exec: […]}".to_owned(),
+        [url] if url.starts_with("http") && url.contains("://") => format!("{{http: \"{url}\"}}"),
+        words => format!(
+            "{{exec: {}}}",
+            in_brackets(words.iter().map(String::as_str))
+        ),
+    };
+    let message = format!("{what} must be a mapping, not {}", node.noun());
+    let finding = Finding::new(Kind::WrongType, message).at(node.span, "not a mapping");
+    let help = format!("write {}", quoted(&keys));
+    context.findings.push(finding.help(help));
+    true
 }

@@ -39,15 +39,19 @@ pub(crate) fn is_option(word: &str) -> bool {
 }
 
 /// Whether a word of a program gives a secret by its name: `--token=a`, or
-/// `PGPASSWORD=a` also in a line for a shell. A path or a variable is none.
+/// `PGPASSWORD=a` and `--password a` in a line for a shell. A path or a variable
+/// is none.
 pub(crate) fn is_given(word: &str) -> bool {
-    word.split_whitespace().any(|part| {
-        let Some((name, value)) = part.split_once('=') else {
-            return false;
-        };
+    let is_elsewhere = |value: &str| {
         let value = value.trim_matches(['"', '\'', ';']);
-        let is_elsewhere = value.is_empty() || value.starts_with(['/', '$', '<']);
-        is_secret_key(name) && !is_elsewhere
+        value.is_empty() || value.starts_with(['/', '$', '<'])
+    };
+    let mut follows = false;
+    word.split_whitespace().any(|part| {
+        let is_value = follows && !part.starts_with('-') && !is_elsewhere(part);
+        follows = is_option(part);
+        let named = part.split_once('=');
+        is_value || named.is_some_and(|(name, value)| is_secret_key(name) && !is_elsewhere(value))
     })
 }
 
