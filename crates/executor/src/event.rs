@@ -311,6 +311,8 @@ pub enum BackState {
     Overtaken,
     /// It could not be begun.
     Refused,
+    /// It was not begun: the lock was lost by then.
+    Unlocked,
     /// It was not begun: no task of the previous spec ran before either.
     Needless,
 }
@@ -444,7 +446,10 @@ impl fmt::Display for WentBack {
                 f,
                 "{who} went back to the previous spec, which does not run either ({running} of {wanted} running)"
             )?,
-            BackState::Overtaken | BackState::Refused | BackState::Needless => {
+            BackState::Overtaken
+            | BackState::Refused
+            | BackState::Unlocked
+            | BackState::Needless => {
                 write!(f, "{who} did not go back")?;
             }
         }
