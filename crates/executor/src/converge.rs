@@ -192,7 +192,12 @@ impl<'a> Rollout<'a> {
             Err(error) if self.heard.elapsed() > SILENCE || !error.is_retryable() => {
                 Some(self.failed(Verdict::Unseen(error.to_string()), None))
             }
-            Err(_) => None,
+            Err(_) => {
+                if let Some(gate) = &mut self.gate {
+                    gate.lose_sight();
+                }
+                None
+            }
         }
     }
 
@@ -411,22 +416,25 @@ impl<'a> Rollout<'a> {
             return self.failed(Verdict::GoingBack, None);
         }
         let gate = self.gate.as_ref().filter(|_| self.at_gate);
-        if let Some(round) = gate.and_then(Gate::last) {
-            if let Some(unasked) = round.unasked() {
-                let unasked = unasked.clone();
-                return self.failed(Verdict::ProbeUnasked(unasked), None);
-            }
+        if let Some(unasked) = gate.and_then(Gate::last).and_then(Round::unasked) {
+            let unasked = unasked.clone();
+            return self.failed(Verdict::ProbeUnasked(unasked), None);
+        }
+        let words = gate.and_then(Gate::last).map(Round::words);
+        if let (Some(words), true) = (&words, gate.is_some_and(Gate::has_refused)) {
             let seconds = self.update.timeout_seconds;
-            let how = format!(
-                "the probe did not hold within {seconds} s: {}",
-                round.words()
-            );
+            let how = format!("the probe did not hold within {seconds} s: {words}");
             return self.refused(how, None).await;
         }
         let last = self.last.as_ref().map(|last| progress(last).to_string());
         let mut state = last.unwrap_or_else(|| "the manager did not answer".to_owned());
-        if self.at_gate {
-            state.push_str(", and its probe has no answer yet");
+        match words {
+            Some(words) => {
+                state.push_str(", and its probe has not held for long enough yet: ");
+                state.push_str(&words);
+            }
+            None if self.at_gate => state.push_str(", and its probe has no answer yet"),
+            None => {}
         }
         self.failed(Verdict::TimedOut(state), None)
     }

@@ -152,6 +152,60 @@ async fn one_that_never_opens_fails_with_the_last_answer_and_is_led_back() {
     assert_eq!(told.steps(), [StepOutcome::Failed]);
 }
 
+/// It says yes when the time is over, or was reached just before: that is known
+/// of no build to be its fault.
+#[tokio::test]
+async fn one_that_runs_out_of_time_is_led_back_and_not_blamed() {
+    for (codes, words) in [(0, "1 of 1 say yes"), (1, "0 of 1 say yes; web.1: ")] {
+        let mut world = probed(&[codes], Duration::from_secs(3), &[completed(8)]);
+        world.update(|update| update.timeout_seconds = 1);
+        let told = world.apply().await;
+        let failure = told.failure();
+        assert_eq!(failure.kind, FailureKind::TimedOut, "{failure:?}");
+        let start = format!(
+            "not converged within 1 s: 1/1 running, and its probe has not held for long enough yet: {words}"
+        );
+        assert!(failure.message.starts_with(&start), "{failure:?}");
+        assert!(told.kinds().contains(&"going_back".to_owned()));
+        assert_eq!(world.sent().len(), 2);
+    }
+}
+
+/// What is not seen has not held.
+#[tokio::test]
+async fn a_manager_that_is_silent_meanwhile_makes_it_begin_anew() {
+    let hold = Duration::from_millis(1_500);
+    let mut world = probed(&[0], hold, &[completed(8)]);
+    world.update(|update| update.timeout_seconds = 60);
+    let faces = [before(7), before(7), completed(8)];
+    let mut replies = says(&faces);
+    // Each is heard of after a second.
+    replies.extend([Reply::Silence, Reply::Silence]);
+    replies.extend(says(&[completed(8)]));
+    world.engine.on(WEB, &replies);
+    let told = world.apply().await;
+    assert_eq!(told.steps(), [StepOutcome::Done], "{:?}", told.events);
+    // The hold was over when the manager was heard of again.
+    assert!(told.took > hold * 2, "{:?}", told.took);
+}
+
+/// A task that is replaced between two looks has to hold for itself.
+#[tokio::test]
+async fn another_task_makes_it_begin_anew() {
+    let hold = Duration::from_millis(300);
+    let world = probed(&[0], hold, &[completed(8)]);
+    let old = vec![contained("t1", &old(), "running", "n1")];
+    let first = vec![contained("t2", &new(), "running", "n1")];
+    let second = vec![contained("t3", &new(), "running", "n1")];
+    let lists = [&[old], &vec![first; 4][..], &[second]].concat();
+    world.tasks(&lists);
+    answers(&world, "t3", &[0]);
+    let told = world.apply().await;
+    assert_eq!(told.steps(), [StepOutcome::Done], "{:?}", told.events);
+    let asked = world.engine.asked("/containers/c-t3/exec").len();
+    assert!(asked >= 5, "{asked}");
+}
+
 /// It held, and has failed for as long as it should have held: the deadline is
 /// not waited for.
 #[tokio::test]
