@@ -255,6 +255,9 @@ pub enum FailureKind {
     TimedOut,
     /// It converged, and its probe did not hold.
     ProbeFailed,
+    /// A service that comes before it runs the new build, and its probe does not
+    /// hold; nothing was sent.
+    NotReady,
     /// Another service leads than did when the plan was made; nothing was sent.
     LeaderMoved,
     /// Who leads is not clear; nothing was sent.

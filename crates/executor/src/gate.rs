@@ -142,6 +142,12 @@ impl<'a> Gate<'a> {
         round.unasked.map_or(Ok(()), Err)
     }
 
+    /// What these tasks say that is no yes, asked once; None where all say yes.
+    pub(crate) async fn is_shut(&self, tasks: &[Running]) -> Option<String> {
+        let round = ask(self.asker, self.probe, tasks).await;
+        (round.said() != Said::Yes).then(|| round.words())
+    }
+
     /// Asks, if it is time to. May be dropped half-way: it is asked again then.
     pub(crate) async fn look(&mut self, tasks: &[Running]) -> Held {
         let now = Instant::now();

@@ -7,6 +7,7 @@ use imgstack_swarm::probe::Unasked;
 
 use super::End;
 use crate::back::{Tell, WayBack};
+use crate::before;
 use crate::converge::Rollout;
 use crate::event::{Failure, FailureKind};
 use crate::execute::{Run, not_in_plan};
@@ -50,6 +51,13 @@ pub(crate) async fn update(run: &Run<'_>, step: &Step, update: &UpdateService) -
         () = run.cancel.cancelled() => return End::NotBegun,
         asked = rollout.can_be_probed() => if let Err(unasked) = asked {
             return cannot_be_probed(unasked);
+        },
+    }
+    tokio::select! {
+        biased;
+        () = run.cancel.cancelled() => return End::NotBegun,
+        ready = before::are_ready(run, update) => if let Err(failure) = ready {
+            return End::Failed(failure);
         },
     }
     let handed_over = match leader::hand_over(run, step).await {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::scripted::Reply;
 use crate::support::{
-    Told, WEB, World, after, before, events, new, old, says, task, with_error, with_status,
+    Told, WEB, World, after, before, events, new, old, says, service, spec, task, with_error,
+    with_status,
 };
 
 const EVERY: Duration = Duration::from_millis(50);
@@ -187,6 +188,66 @@ async fn a_manager_that_is_silent_meanwhile_makes_it_begin_anew() {
     assert_eq!(told.steps(), [StepOutcome::Done], "{:?}", told.events);
     // The hold was over when the manager was heard of again.
     assert!(told.took > hold * 2, "{:?}", told.took);
+}
+
+/// A run that was stopped at the gate of `db` has left it with the new build:
+/// (the probe's answer there, whether `db` runs the new build, what is sent).
+#[tokio::test]
+async fn a_gate_that_an_earlier_run_left_shut_keeps_what_comes_after_it() {
+    for (code, image, sent) in [(1, new(), 0), (0, new(), 1), (1, old(), 1)] {
+        let mut world = probed(&[0], Duration::ZERO, &[completed(8)]);
+        let probe = "rollout: {probe: {exec: [/ready]}}";
+        let text = format!(
+            "apiVersion: imgstack.dev/v1alpha1
+kind: ImageStack
+metadata: {{name: shop}}
+spec:
+  images: [{{name: web, repository: ghcr.io/acme/web, tag: '1'}}]
+  services:
+    - {{name: db, image: web, {probe}}}
+    - {{name: web, image: web, {probe}}}
+    - {{name: later, image: web, {probe}}}
+"
+        );
+        let set = imgstack_spec::read(&[imgstack_spec::Input::new("a", text)]).unwrap();
+        world.plan.stack = set.stacks.into_iter().next().unwrap();
+        let mut db = service(3, &spec("db"));
+        db["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"] = json!(image);
+        world.engine.on("GET /services/db", &says(&[db]));
+        let mut there = contained("t9", &image, "running", "n1");
+        there["ServiceID"] = json!("id-db");
+        answers(&world, "t9", &[code]);
+        world.tasks(&[
+            vec![contained("t1", &old(), "running", "n1"), there.clone()],
+            vec![contained("t1", &old(), "running", "n1"), there.clone()],
+            vec![contained("t2", &new(), "running", "n1"), there],
+        ]);
+        if image == old() {
+            // It is not even asked of its tasks.
+            world.tasks(&[
+                vec![contained("t1", &old(), "running", "n1")],
+                vec![contained("t2", &new(), "running", "n1")],
+            ]);
+        }
+        let told = world.apply().await;
+        assert_eq!(world.sent().len(), sent, "{:?}", told.events);
+        assert!(world.engine.asked("/services/later").is_empty());
+        if sent == 0 {
+            let failure = told.failure();
+            assert_eq!(failure.kind, FailureKind::NotReady);
+            let words = "service.db comes before it and runs the new build, and its probe does not hold: 0 of 1 say yes; db.1: ";
+            assert!(failure.message.starts_with(words), "{failure:?}");
+            assert!(
+                failure
+                    .hint
+                    .as_ref()
+                    .unwrap()
+                    .contains("imgstack rollback db")
+            );
+        } else {
+            assert_eq!(told.steps(), [StepOutcome::Done], "{:?}", told.events);
+        }
+    }
 }
 
 /// A task that is replaced between two looks has to hold for itself.
