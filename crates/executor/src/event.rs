@@ -255,8 +255,8 @@ pub enum FailureKind {
     TimedOut,
     /// It converged, and its probe did not hold.
     ProbeFailed,
-    /// A service that comes before it runs the new build, and its probe does not
-    /// hold; nothing was sent.
+    /// Another service of its image is being updated, or has the new build and
+    /// is not ready; nothing was sent.
     NotReady,
     /// Another service leads than did when the plan was made; nothing was sent.
     LeaderMoved,

@@ -249,6 +249,7 @@ fn has_failed(day: &Day<'_>, step: &Step, update: &UpdateService) {
         FailureKind::Unknown => false,
         // No world has a probe, or asks who leads.
         FailureKind::ProbeFailed
+        | FailureKind::NotReady
         | FailureKind::LeaderMoved
         | FailureKind::LeaderUnknown
         | FailureKind::NotHandedOver => false,

@@ -231,11 +231,10 @@ spec:
         }
         let told = world.apply().await;
         assert_eq!(world.sent().len(), sent, "{:?}", told.events);
-        assert!(world.engine.asked("/services/later").is_empty());
         if sent == 0 {
             let failure = told.failure();
             assert_eq!(failure.kind, FailureKind::NotReady);
-            let words = "service.db comes before it and runs the new build, and its probe does not hold: 0 of 1 say yes; db.1: ";
+            let words = "service.db, of the same image, runs the new build, and its probe does not hold: 0 of 1 say yes; db.1: ";
             assert!(failure.message.starts_with(words), "{failure:?}");
             assert!(
                 failure
@@ -247,6 +246,53 @@ spec:
         } else {
             assert_eq!(told.steps(), [StepOutcome::Done], "{:?}", told.events);
         }
+    }
+}
+
+/// One whose rollout an earlier run has left, wherever it stands, and one that
+/// does not run: two of a group would be away at once.
+#[tokio::test]
+async fn nothing_goes_while_another_one_of_its_group_is_away() {
+    let text = "apiVersion: imgstack.dev/v1alpha1
+kind: ImageStack
+metadata: {name: shop}
+spec:
+  images: [{name: web, repository: ghcr.io/acme/web, tag: '1'}]
+  services:
+    - {name: db, image: web, rollout: {lastIf: {exec: [leads]}}}
+    - {name: web, image: web}
+    - {name: later, image: web, rollout: {lastIf: {exec: [leads]}}}
+";
+    let set = imgstack_spec::read(&[imgstack_spec::Input::new("a", text)]).unwrap();
+    let table = [
+        ("later", Some("updating"), Some("is being updated")),
+        ("later", Some("rollback_started"), Some("is being updated")),
+        ("db", None, Some("runs the new build, with 0 of 1 tasks")),
+        ("later", None, None),
+    ];
+    for (name, state, words) in table {
+        let mut world = probed(&[0], Duration::ZERO, &[completed(8)]);
+        world.plan.stack = set.stacks[0].clone();
+        let mut other = service(3, &crate::support::planned_spec(name));
+        if let Some(state) = state {
+            other = with_status(other, state, "x");
+        }
+        let path = format!("GET /services/{name}").leak();
+        world.engine.on(path, &says(&[other]));
+        let before = vec![contained("t1", &old(), "running", "n1")];
+        let lists = match name {
+            "db" => vec![before.clone(), before],
+            _ => vec![before],
+        };
+        world.tasks(&[lists, vec![vec![contained("t2", &new(), "running", "n1")]]].concat());
+        let told = world.apply().await;
+        let Some(words) = words else {
+            assert_eq!(told.steps(), [StepOutcome::Done], "{:?}", told.events);
+            continue;
+        };
+        assert!(world.sent().is_empty());
+        let expected = format!("service.{name}, of the same image, {words}; nothing was sent");
+        assert_eq!(told.failure().message, expected);
     }
 }
 
