@@ -22,26 +22,27 @@ use imgstack_planner::{CREDENTIAL_LABELS, UpdateService};
 use imgstack_spec::ImageRef;
 use imgstack_swarm::rollout::{Assessment, assess};
 use imgstack_swarm::{
-    Error, Manager, PreviousSpec, RawService, ServiceId, ServiceMode, UpdateState, spec_digest,
+    Error, PreviousSpec, RawService, ServiceId, ServiceMode, UpdateState, spec_digest,
 };
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use crate::converge::{BEAT, LONGEST, progress};
 use crate::event::{BackState, Progress, TaskProgress, WentBack, Whose};
-use crate::execute::Credentials;
+use crate::execute::Run;
 use crate::send::{Edit, SILENCE};
 use crate::settled::Settled;
 
 /// How often a harmless conflict is tried again, as for an update.
 const ATTEMPTS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a manager may take to say whose the lock is, once somebody asked to
+/// stop.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A service that is to be as it was.
 pub(crate) struct WayBack<'a> {
-    pub(crate) manager: &'a Manager,
-    pub(crate) credentials: &'a Credentials,
+    pub(crate) run: &'a Run<'a>,
     pub(crate) update: &'a UpdateService,
     pub(crate) id: &'a ServiceId,
     /// The service before the update.
@@ -50,7 +51,6 @@ pub(crate) struct WayBack<'a> {
     pub(crate) ran: &'a Assessment,
     /// The digest of the spec as our update has left it. None: nobody saw it.
     pub(crate) ours: Option<&'a str>,
-    pub(crate) cancel: &'a CancellationToken,
 }
 
 /// What is told on the way.
@@ -104,24 +104,29 @@ impl WayBack<'_> {
         let mut lost = false;
         let mut now = None;
         for attempt in 0..ATTEMPTS {
-            let service = self.read().await.map_err(|why| (why, now.clone()))?;
+            let service = self
+                .read()
+                .await
+                .map_err(|why| (unread(lost, why), now.clone()))?;
             now = Some(service.image().to_owned());
-            let Some(spec) = self.spec(&service).map_err(|why| (why, now.clone()))? else {
+            let back = self.spec(&service).map_err(|why| (why, now.clone()))?;
+            let Some(spec) = back else {
                 let own = lost && !is_engines(&service);
                 return Ok(if own { Whose::Imgstack } else { Whose::Engine });
             };
+            if let Err(why) = self.holds().await {
+                return Err((unread(lost, why), now));
+            }
             if !std::mem::replace(&mut told, true) {
                 begins();
             }
             let version = service.version();
             let auth = self.repository().and_then(|image| {
-                let pulls = &self.credentials.pulls;
+                let pulls = &self.run.world.credentials.pulls;
                 pulls.get(&image.repository)
             });
-            let sent = self
-                .manager
-                .update_service(self.id, version, &spec, auth)
-                .await;
+            let manager = self.run.world.manager;
+            let sent = manager.update_service(self.id, version, &spec, auth).await;
             match sent {
                 Ok(_) => return Ok(Whose::Imgstack),
                 Err(Error::OutOfSequence { .. } | Error::Connect { .. }) => {}
@@ -130,16 +135,37 @@ impl WayBack<'_> {
                     return Err((NotGone(BackState::Refused, error.to_string()), now));
                 }
             }
-            if self.cancel.is_cancelled() {
+            if self.run.cancel.is_cancelled() {
                 break;
             }
             sleep(PAUSE * attempt).await;
         }
-        let why = match self.cancel.is_cancelled() {
+        let why = match self.run.cancel.is_cancelled() {
             true => "it was interrupted before the update got through".to_owned(),
             false => format!("none of {ATTEMPTS} attempts got through"),
         };
-        Err((NotGone(BackState::Refused, why), now))
+        Err((not_sent(lost, why), now))
+    }
+
+    /// Whoever has the lock now may be at work on another service.
+    async fn holds(&self) -> Result<(), NotGone> {
+        let stopped = async {
+            self.run.cancel.cancelled().await;
+            sleep(PATIENCE).await;
+        };
+        tokio::select! {
+            holds = self.run.holds() => match holds {
+                true => Ok(()),
+                false => Err(NotGone(
+                    BackState::Unlocked,
+                    "the lock is no longer held, and somebody else may be at work".to_owned(),
+                )),
+            },
+            () = stopped => Err(NotGone(
+                BackState::Refused,
+                "it was interrupted before the update got through".to_owned(),
+            )),
+        }
     }
 
     /// The service as it is now; a manager that is silent may be in an
@@ -147,7 +173,7 @@ impl WayBack<'_> {
     async fn read(&self) -> Result<RawService, NotGone> {
         let until = Instant::now() + SILENCE;
         loop {
-            let error = match self.manager.service(self.id).await {
+            let error = match self.run.world.manager.service(self.id).await {
                 Ok(service) => return Ok(service),
                 Err(error) if error.is_not_found() => {
                     let why = "the service was removed meanwhile".to_owned();
@@ -155,7 +181,7 @@ impl WayBack<'_> {
                 }
                 Err(error) => error,
             };
-            let enough = Instant::now() >= until || self.cancel.is_cancelled();
+            let enough = Instant::now() >= until || self.run.cancel.is_cancelled();
             if !error.is_retryable() || enough {
                 return Err(NotGone(BackState::Refused, error.to_string()));
             }
@@ -223,7 +249,7 @@ impl WayBack<'_> {
             let look = tokio::select! {
                 biased;
                 look = self.look() => look,
-                () = self.cancel.cancelled() => return way.end(BackState::UnderWay, ""),
+                () = self.run.cancel.cancelled() => return way.end(BackState::UnderWay, ""),
                 () = sleep_until(deadline) => return way.late(),
             };
             match look {
@@ -243,7 +269,7 @@ impl WayBack<'_> {
             }
             tokio::select! {
                 biased;
-                () = self.cancel.cancelled() => return way.end(BackState::UnderWay, ""),
+                () = self.run.cancel.cancelled() => return way.end(BackState::UnderWay, ""),
                 () = sleep_until(deadline) => return way.late(),
                 () = sleep(BEAT) => {}
             }
@@ -252,10 +278,11 @@ impl WayBack<'_> {
 
     async fn look(&self) -> Result<(RawService, Assessment), Error> {
         let ids = [self.id.clone()];
+        let manager = self.run.world.manager;
         let (service, tasks, nodes) = tokio::try_join!(
-            self.manager.service(self.id),
-            self.manager.tasks(&ids),
-            self.manager.nodes(),
+            manager.service(self.id),
+            manager.tasks(&ids),
+            manager.nodes(),
         )?;
         let assessment = assess(&service, &tasks, &nodes, service.image());
         Ok((service, assessment))
@@ -343,6 +370,25 @@ impl Way<'_> {
             why: Some(why.to_owned()).filter(|why| !why.is_empty()),
         };
         (back, self.now.clone())
+    }
+}
+
+/// Why nothing was sent; or, once an answer was lost, why it is not known.
+fn not_sent(lost: bool, why: String) -> NotGone {
+    match lost {
+        false => NotGone(BackState::Refused, why),
+        true => NotGone(
+            BackState::UnderWay,
+            format!("whether the update got through is not known: {why}"),
+        ),
+    }
+}
+
+/// The same of a service that could not be read.
+fn unread(lost: bool, why: NotGone) -> NotGone {
+    match why {
+        NotGone(BackState::Refused | BackState::Unlocked, why) if lost => not_sent(lost, why),
+        other => other,
     }
 }
 

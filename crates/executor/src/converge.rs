@@ -8,6 +8,7 @@
 //! Swarm has events for services and none for tasks. So an event wakes the
 //! loop at once, and a slow beat sees what no event tells.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -41,6 +42,8 @@ pub(crate) struct Rollout<'a> {
     manager: &'a Manager,
     update: &'a UpdateService,
     id: ServiceId,
+    /// The service before the update.
+    before: RawService,
     /// What a roll-back leads to.
     previous: PreviousSpec,
     /// How far the previous spec ran.
@@ -51,6 +54,8 @@ pub(crate) struct Rollout<'a> {
     told: Option<TaskProgress>,
     settled: Settled,
     gate: Option<Gate<'a>>,
+    /// Set once the new build has failed.
+    failing: &'a AtomicBool,
     /// It has converged, and the gate is all that it waits for.
     at_gate: bool,
     asked: Option<ProbeProgress>,
@@ -89,6 +94,7 @@ impl<'a> Rollout<'a> {
         update: &'a UpdateService,
         id: ServiceId,
         gate: Option<Gate<'a>>,
+        failing: &'a AtomicBool,
     ) -> Result<Self, Error> {
         let before = look(manager, update, &id).await?;
         Ok(Self {
@@ -96,12 +102,14 @@ impl<'a> Rollout<'a> {
             update,
             id,
             previous: PreviousSpec::of(&before.service),
+            before: before.service,
             ran: before.now,
             ours: None,
             evidence: Evidence::ignoring(&before.assessment),
             told: None,
             settled: Settled::default(),
             gate,
+            failing,
             at_gate: false,
             asked: None,
             running: before.running,
@@ -115,7 +123,12 @@ impl<'a> Rollout<'a> {
         })
     }
 
-    /// The service as it was.
+    /// The service before the update.
+    pub(crate) fn before(&self) -> &RawService {
+        &self.before
+    }
+
+    /// What leads back to it.
     pub(crate) fn previous(&self) -> &PreviousSpec {
         &self.previous
     }
@@ -179,7 +192,12 @@ impl<'a> Rollout<'a> {
             Err(error) if self.heard.elapsed() > SILENCE || !error.is_retryable() => {
                 Some(self.failed(Verdict::Unseen(error.to_string()), None))
             }
-            Err(_) => None,
+            Err(_) => {
+                if let Some(gate) = &mut self.gate {
+                    gate.lose_sight();
+                }
+                None
+            }
         }
     }
 
@@ -217,6 +235,9 @@ impl<'a> Rollout<'a> {
         let new_failures = self.evidence.note(&assessment);
         let update = assessment.update.clone();
         let state = update.as_ref().map(|update| update.state);
+        if state.is_some_and(UpdateState::is_failure) {
+            self.fails();
+        }
         // That a roll-back is completed is no reason for it.
         let tells_why =
             |state| UpdateState::is_failure(state) && state != UpdateState::RollbackCompleted;
@@ -320,6 +341,7 @@ impl<'a> Rollout<'a> {
     /// The probe said no for too long. What the tasks wrote is read while they
     /// are still there.
     async fn refused(&mut self, how: String, now: Option<&RawService>) -> Waited {
+        self.fails();
         if let Some(round) = self.gate.as_ref().and_then(Gate::last) {
             self.evidence.note_answers(round.no());
         }
@@ -394,27 +416,36 @@ impl<'a> Rollout<'a> {
             return self.failed(Verdict::GoingBack, None);
         }
         let gate = self.gate.as_ref().filter(|_| self.at_gate);
-        if let Some(round) = gate.and_then(Gate::last) {
-            if let Some(unasked) = round.unasked() {
-                let unasked = unasked.clone();
-                return self.failed(Verdict::ProbeUnasked(unasked), None);
-            }
+        if let Some(unasked) = gate.and_then(Gate::last).and_then(Round::unasked) {
+            let unasked = unasked.clone();
+            return self.failed(Verdict::ProbeUnasked(unasked), None);
+        }
+        let words = gate.and_then(Gate::last).map(Round::words);
+        if let (Some(words), true) = (&words, gate.is_some_and(Gate::has_refused)) {
             let seconds = self.update.timeout_seconds;
-            let how = format!(
-                "the probe did not hold within {seconds} s: {}",
-                round.words()
-            );
+            let how = format!("the probe did not hold within {seconds} s: {words}");
             return self.refused(how, None).await;
         }
         let last = self.last.as_ref().map(|last| progress(last).to_string());
         let mut state = last.unwrap_or_else(|| "the manager did not answer".to_owned());
-        if self.at_gate {
-            state.push_str(", and its probe has no answer yet");
+        match words {
+            Some(words) => {
+                state.push_str(", and its probe has not held for long enough yet: ");
+                state.push_str(&words);
+            }
+            None if self.at_gate => state.push_str(", and its probe has no answer yet"),
+            None => {}
         }
         self.failed(Verdict::TimedOut(state), None)
     }
 
+    /// Nothing else is to be begun, however long this still takes.
+    fn fails(&self) {
+        self.failing.store(true, Ordering::Relaxed);
+    }
+
     fn failed(&mut self, verdict: Verdict, now: Option<&RawService>) -> Waited {
+        self.fails();
         Waited::Badly(Box::new(Bad {
             verdict,
             why: self.turned.clone().unwrap_or_default(),

@@ -255,6 +255,9 @@ pub enum FailureKind {
     TimedOut,
     /// It converged, and its probe did not hold.
     ProbeFailed,
+    /// Another service of its image is being updated, or has the new build and
+    /// is not ready; nothing was sent.
+    NotReady,
     /// Another service leads than did when the plan was made; nothing was sent.
     LeaderMoved,
     /// Who leads is not clear; nothing was sent.
@@ -311,6 +314,8 @@ pub enum BackState {
     Overtaken,
     /// It could not be begun.
     Refused,
+    /// It was not begun: the lock was lost by then.
+    Unlocked,
     /// It was not begun: no task of the previous spec ran before either.
     Needless,
 }
@@ -444,7 +449,10 @@ impl fmt::Display for WentBack {
                 f,
                 "{who} went back to the previous spec, which does not run either ({running} of {wanted} running)"
             )?,
-            BackState::Overtaken | BackState::Refused | BackState::Needless => {
+            BackState::Overtaken
+            | BackState::Refused
+            | BackState::Unlocked
+            | BackState::Needless => {
                 write!(f, "{who} did not go back")?;
             }
         }

@@ -104,6 +104,7 @@ pub(crate) async fn carry_out(
         ended: Mutex::default(),
         order: Mutex::default(),
         lost: AtomicBool::new(false),
+        failing: AtomicBool::new(false),
     };
     run.side_by_side(Round::Leftovers).await;
     run.side_by_side(Round::Nodes).await;
@@ -129,6 +130,9 @@ pub(crate) struct Run<'a> {
     order: Mutex<Order>,
     /// The lock is ours no more.
     lost: AtomicBool,
+    /// The new build of a service has failed; its step may go on, to see that
+    /// the service is back.
+    failing: AtomicBool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -204,7 +208,7 @@ impl Run<'_> {
 
     /// Begins what may begin, as wide as it may be, until nothing is under way.
     async fn in_order(&self, round: Round) {
-        *self.order() = Order::of(self.steps(round));
+        *self.order() = Order::of(self.steps(round), &self.plan.stack);
         let width = self.world.parallelism.max(1);
         let mut under_way = FuturesUnordered::new();
         loop {
@@ -249,9 +253,12 @@ impl Run<'_> {
         }
     }
 
-    /// A step that was begun and did not end well; one that was never begun,
-    /// since a node that it needs failed, holds up nobody else.
+    /// A step that was begun and did not end well, or will not; one that was
+    /// never begun, since a node that it needs failed, holds up nobody else.
     fn has_failed(&self, round: Round) -> bool {
+        if round == Round::Services && self.failing.load(Ordering::Relaxed) {
+            return true;
+        }
         let ended = self.ended();
         self.steps(round).any(|step| {
             let outcome = ended.get(&step.id);
@@ -276,19 +283,39 @@ impl Run<'_> {
 
     /// Whether nobody asked to stop, and the lock is still ours.
     pub(crate) async fn may_begin(&self) -> bool {
-        let is_lost = || self.lost.load(Ordering::Relaxed);
-        if self.cancel.is_cancelled() || is_lost() {
+        if self.cancel.is_cancelled() {
             return false;
         }
+        let holds = tokio::select! {
+            holds = self.holds() => holds,
+            () = self.cancel.cancelled() => return false,
+        };
+        holds && !self.cancel.is_cancelled()
+    }
+
+    /// Whether a service may be changed that is ready for it: what was asked of
+    /// it and of others has taken its time.
+    pub(crate) async fn may_send(&self) -> bool {
+        self.may_begin().await && !self.has_failed(Round::Services)
+    }
+
+    /// The mark of a service whose new build has failed. Nothing else is begun
+    /// from then on, however long its way back takes.
+    pub(crate) fn failing(&self) -> &AtomicBool {
+        &self.failing
+    }
+
+    /// Whether the lock is still ours. Tells, once, that it is not.
+    pub(crate) async fn holds(&self) -> bool {
+        let is_lost = || self.lost.load(Ordering::Relaxed);
         let Under::Lock(lock) = self.under else {
             return true;
         };
-        let checked = tokio::select! {
-            checked = lock.check() => checked,
-            () = self.cancel.cancelled() => return false,
-        };
-        match checked {
-            Ok(()) => !self.cancel.is_cancelled() && !is_lost(),
+        if is_lost() {
+            return false;
+        }
+        match lock.check().await {
+            Ok(()) => !is_lost(),
             Err(lost) => {
                 // Steps that are side by side find it out together.
                 if !self.lost.swap(true, Ordering::Relaxed) {
@@ -318,10 +345,7 @@ impl Run<'_> {
                 // Such steps are done in groups.
                 Via::Manager => End::NotBegun,
             },
-            Action::UpdateService(update) => match leader::hand_over(self, step).await {
-                Ok(()) => update::update(self, step, update).await,
-                Err(end) => end,
-            },
+            Action::UpdateService(update) => update::update(self, step, update).await,
             Action::AdjustService(adjust) => adjust::adjust(self, step, adjust).await,
             Action::RotateCredential(rotate) => rotate::rotate(self, step, rotate).await,
             Action::RemoveImage(remove) => remove::remove(self, remove).await,

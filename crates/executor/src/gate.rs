@@ -31,6 +31,9 @@ pub(crate) struct Gate<'a> {
     due: Instant,
     latch: Latch,
     last: Option<Round>,
+    /// The tasks that are asked, and since when these.
+    tasks: Vec<TaskId>,
+    since: Option<Instant>,
 }
 
 /// How a gate stands.
@@ -87,13 +90,18 @@ impl Latch {
                     return Held::NotYet;
                 }
                 let long = now - *self.shut.get_or_insert(now);
-                match long >= probe.hold.max(probe.every * TIMES) {
+                match long >= patience(probe) {
                     true => Held::NoMore(long),
                     false => Held::NotYet,
                 }
             }
         }
     }
+}
+
+/// So long a no has to last.
+fn patience(probe: &Probe) -> Duration {
+    probe.hold.max(probe.every * TIMES)
 }
 
 /// One answer of each task.
@@ -122,6 +130,8 @@ impl<'a> Gate<'a> {
             due: Instant::now(),
             latch: Latch::default(),
             last: None,
+            tasks: Vec::new(),
+            since: None,
         }
     }
 
@@ -132,15 +142,29 @@ impl<'a> Gate<'a> {
         round.unasked.map_or(Ok(()), Err)
     }
 
+    /// What these tasks say that is no yes, asked once; None where all say yes.
+    pub(crate) async fn is_shut(&self, tasks: &[Running]) -> Option<String> {
+        let round = ask(self.asker, self.probe, tasks).await;
+        (round.said() != Said::Yes).then(|| round.words())
+    }
+
     /// Asks, if it is time to. May be dropped half-way: it is asked again then.
     pub(crate) async fn look(&mut self, tasks: &[Running]) -> Held {
         let now = Instant::now();
         if tasks.is_empty() {
             return Held::Yes;
         }
+        // Others than were asked have said nothing yet.
+        let mut ids: Vec<TaskId> = tasks.iter().map(|at| at.task.id.clone()).collect();
+        ids.sort();
+        if ids != self.tasks {
+            self.start_over();
+            self.tasks = ids;
+        }
         if now < self.due {
             return Held::NotYet;
         }
+        self.since.get_or_insert(now);
         let round = ask(self.asker, self.probe, tasks).await;
         self.due = now + self.probe.every;
         let held = self.latch.take(round.said(), now, self.probe);
@@ -162,7 +186,24 @@ impl<'a> Gate<'a> {
     pub(crate) fn start_over(&mut self) {
         self.latch.open = None;
         self.last = None;
+        self.tasks.clear();
+        self.since = None;
         self.due = Instant::now();
+    }
+
+    /// Nobody could be asked for a while: that they say yes before and after
+    /// does not mean that it has held meanwhile.
+    pub(crate) fn lose_sight(&mut self) {
+        self.latch.open = None;
+    }
+
+    /// Whether it has said no for good: it says so now, and was asked for long
+    /// enough. One that says yes, or was reached just before the deadline, has
+    /// run out of time.
+    pub(crate) fn has_refused(&self) -> bool {
+        let says_no = self.last.as_ref().map(Round::said) == Some(Said::No);
+        let long = self.since.map(|since| since.elapsed());
+        says_no && long >= Some(patience(self.probe))
     }
 
     /// How it stands, for whoever waits.

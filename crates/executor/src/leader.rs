@@ -82,12 +82,14 @@ pub(crate) async fn before(run: &Run<'_>, step: &Step) -> Turn {
 }
 
 /// Tells a leader to hand over, and waits until it has, where the spec has a
-/// program for that.
-pub(crate) async fn hand_over(run: &Run<'_>, step: &Step) -> Result<(), End> {
+/// program for that. To be called when nothing else is in the way of its
+/// update: a leader that hands over and then does not go has moved for nothing.
+/// Whether it was told to.
+pub(crate) async fn hand_over(run: &Run<'_>, step: &Step) -> Result<bool, End> {
     let member = Member::of(run, step);
     match member.as_ref().filter(|member| member.may_lead()) {
         Some(member) => member.hand_over().await,
-        None => Ok(()),
+        None => Ok(false),
     }
 }
 
@@ -252,13 +254,13 @@ impl<'r> Member<'r> {
         self.leader.last_if.before.is_some() && (self.leader.group.len() == 1 || self.leads())
     }
 
-    async fn hand_over(&self) -> Result<(), End> {
+    async fn hand_over(&self) -> Result<bool, End> {
         let Some(before) = &self.leader.last_if.before else {
-            return Ok(());
+            return Ok(false);
         };
         let (task, node) = match self.leading(&self.update.service).await {
             Ok(Some(found)) => found,
-            Ok(None) => return Ok(()),
+            Ok(None) => return Ok(false),
             Err(unasked) => {
                 let why = format!("whether it leads is not known: {}", unasked.why);
                 return Err(End::Failed(unclear(&why, unasked.hint)));
@@ -266,7 +268,7 @@ impl<'r> Member<'r> {
         };
         let within = Duration::from_secs(self.update.timeout_seconds).min(LONGEST);
         let deadline = Instant::now() + within;
-        if self.run.cancel.is_cancelled() {
+        if !self.run.may_send().await {
             return Err(End::NotBegun);
         }
         let words: Vec<&str> = before.iter().map(|word| word.as_str()).collect();
@@ -299,11 +301,7 @@ impl<'r> Member<'r> {
             return Err(End::Failed(refused(task)));
         }
         self.until_it_leads_no_more(deadline, &program).await?;
-        // The lock may have gone meanwhile.
-        match self.run.may_begin().await {
-            true => Ok(()),
-            false => Err(End::Stopped),
-        }
+        Ok(true)
     }
 
     async fn until_it_leads_no_more(&self, deadline: Instant, program: &str) -> Result<(), End> {

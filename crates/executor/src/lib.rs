@@ -13,6 +13,7 @@
 
 mod apply;
 mod back;
+mod before;
 mod converge;
 mod event;
 mod evidence;

@@ -5,12 +5,15 @@
 //! well, is over once all before it is: so a service that follows it still
 //! waits for those that come before both.
 //!
+//! Two services of one image are never under way together.
+//!
 //! It is asked anew each time, and holds no list of what comes next: a step is
 //! chosen by what has become of the others by then.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgstack_planner::{Step, StepId};
+use imgstack_planner::{Action, Step, StepId};
+use imgstack_spec::{ImageName, Stack};
 
 use crate::event::StepOutcome;
 
@@ -30,15 +33,18 @@ struct Place {
     step: StepId,
     after: Vec<StepId>,
     follows: Vec<StepId>,
+    /// The image of which it restarts a service.
+    image: Option<ImageName>,
 }
 
 impl Order {
     /// The order that the plan has.
-    pub(crate) fn of<'a>(steps: impl Iterator<Item = &'a Step>) -> Self {
+    pub(crate) fn of<'a>(steps: impl Iterator<Item = &'a Step>, stack: &Stack) -> Self {
         let places = steps.map(|step| Place {
             step: step.id.clone(),
             after: step.after.clone(),
             follows: step.follows.clone(),
+            image: image(step, stack),
         });
         Self {
             places: places.collect(),
@@ -55,10 +61,23 @@ impl Order {
             !self.begun.contains(&place.step)
                 && place.after.iter().all(|id| is_done(ended, id))
                 && place.follows.iter().all(is_over)
+                && !self.is_another_under_way(place, ended)
         })?;
         let step = next.step.clone();
         self.begun.insert(step.clone());
         Some(step)
+    }
+
+    /// Whether another service of its image is being restarted. What an `after`
+    /// names may leave two of them without an order between them, and a cluster
+    /// of databases does not survive both.
+    fn is_another_under_way(&self, place: &Place, ended: &Ended) -> bool {
+        place.image.is_some()
+            && self.places.iter().any(|other| {
+                other.image == place.image
+                    && self.begun.contains(&other.step)
+                    && !ended.contains_key(&other.step)
+            })
     }
 
     /// Lets a step that was taken have its turn later.
@@ -130,6 +149,18 @@ impl Order {
     }
 }
 
+fn image(step: &Step, stack: &Stack) -> Option<ImageName> {
+    match &step.action {
+        Action::UpdateService(update) => Some(stack.service(&update.service)?.image.clone()),
+        Action::RemoveLeftover(_)
+        | Action::LogIn(_)
+        | Action::PullImage(_)
+        | Action::AdjustService(_)
+        | Action::RotateCredential(_)
+        | Action::RemoveImage(_) => None,
+    }
+}
+
 fn is_done(ended: &Ended, id: &StepId) -> bool {
     ended.get(id) == Some(&StepOutcome::Done)
 }
@@ -142,7 +173,7 @@ mod tests {
         StepId::update(&name.parse().unwrap())
     }
 
-    /// `a`, `b >a` (after a), `c ~b` (follows b).
+    /// `a`, `b >a` (after a), `c ~b` (follows b), `d =web` (runs the image web).
     fn order(words: &str) -> Order {
         let place = |words: &str| {
             let mut words = words.split(' ');
@@ -150,10 +181,12 @@ mod tests {
                 step: id(words.next().unwrap()),
                 after: Vec::new(),
                 follows: Vec::new(),
+                image: None,
             };
             for word in words {
                 match word.split_at(1) {
                     (">", name) => place.after.push(id(name)),
+                    ("=", name) => place.image = Some(name.parse().unwrap()),
                     (_, name) => place.follows.push(id(name)),
                 }
             }
@@ -176,7 +209,7 @@ mod tests {
     #[test]
     fn a_step_begins_when_all_before_it_is_over() {
         type Story = (&'static str, &'static [(&'static str, &'static str)]);
-        let table: [Story; 10] = [
+        let table: [Story; 12] = [
             ("a, b, c", &[("", "a b c")]),
             ("a, b >a, c >b", &[("", "a"), ("a", "b"), ("b", "c")]),
             ("a, b, c >a >b", &[("", "a b"), ("b", ""), ("a", "c")]),
@@ -193,6 +226,15 @@ mod tests {
             // That does not let another one past those before it.
             ("a, b ~a >node, c ~b", &[("", "a"), ("a", "c")]),
             ("a, b >a, c ~b", &[("", "a"), ("!a", "c")]),
+            // Of one image never two at once, whatever else is in order.
+            (
+                "x, a =pg >x, b =pg >x, c =web >x",
+                &[("", "x"), ("x", "a c"), ("c", ""), ("a", "b")],
+            ),
+            (
+                "a =pg, b =pg ~a, c =pg",
+                &[("", "a"), ("a", "b"), ("b", "c")],
+            ),
             // Edited by hand: nothing begins, and nothing hangs.
             ("a >b, b >a, c ~d, d ~c", &[("", "")]),
         ];

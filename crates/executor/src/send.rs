@@ -97,6 +97,14 @@ impl Change<'_> {
         Err(exhausted(lost.is_some()))
     }
 
+    /// Whether the service is still the one that was planned for.
+    pub(crate) fn still_fits(&self, service: &RawService) -> Result<(), Box<Failure>> {
+        match spec_digest(service.spec()) == self.seen.spec_digest {
+            true => Ok(()),
+            false => Err(drifted(self.address, self.seen, service)),
+        }
+    }
+
     /// What became of an update whose answer was lost. None: nothing, so it
     /// may be sent again.
     fn found(&self, service: &RawService, version: u64) -> Result<Option<Sent>, Box<Failure>> {
@@ -150,9 +158,7 @@ impl Change<'_> {
     /// The spec to send; None when it would be the one that is there: a write
     /// that changes nothing destroys what the engine would roll back to.
     fn patched(&self, service: &RawService) -> Result<Option<Value>, Box<Failure>> {
-        if spec_digest(service.spec()) != self.seen.spec_digest {
-            return Err(drifted(self.address, self.seen, service));
-        }
+        self.still_fits(service)?;
         let labels = self.edit.labels.iter();
         let patch = ServicePatch {
             image: self.edit.image.to_owned(),

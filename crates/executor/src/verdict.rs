@@ -192,6 +192,6 @@ fn hint(verdict: &Verdict, back: Option<&WentBack>, update: &UpdateService) -> S
             Some(hint) => format!("{hint}; {status}"),
             None => status.to_owned(),
         },
-        (Some(BackState::UnderWay), _) | (None, _) => status.to_owned(),
+        (Some(BackState::UnderWay | BackState::Unlocked), _) | (None, _) => status.to_owned(),
     }
 }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imgstack_spec::{Question, TaskPlace, TaskTemplate};
+use serde::de::IgnoredAny;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
@@ -83,14 +84,36 @@ impl Asker {
     }
 
     /// Puts a question to a task. Not longer than `within` each: to find out
-    /// where the task is, the first time, and to ask it.
+    /// where the task is, the first time; to ask it; and, where it is silent, to
+    /// see that this is no silence of its node's engine, which tells nothing of
+    /// the task.
     pub async fn ask(&self, question: &Question, within: Duration, at: &Asked<'_>) -> Answer {
         let answer = match question {
             Question::Http(url) => self.ask_http(url, within, at).await,
             Question::Tcp(to) => self.ask_tcp(to, within, at).await,
             Question::Exec(command) => self.ask_exec(command, within, at).await,
         };
-        answer.unwrap_or_else(Answer::from)
+        match answer.unwrap_or_else(Answer::from) {
+            Answer::Silent(_) if !self.hears(at.node, within).await => {
+                Answer::Unknown(Unasked::slow_engine(at.node, within))
+            }
+            answer => answer,
+        }
+    }
+
+    /// Whether the engine of a node answers at all.
+    async fn hears(&self, node: &Node, within: Duration) -> bool {
+        let Ok(engine) = self.engine(node).await else {
+            return true;
+        };
+        let http = engine.http();
+        let version = http.get::<IgnoredAny>("the engine's version", "/version", &[]);
+        match timeout(within, version).await {
+            Ok(Ok(_)) => true,
+            // A no is an answer.
+            Ok(Err(error)) => !error.is_retryable(),
+            Err(_) => false,
+        }
     }
 
     /// Runs a program in a task's container to its end.

@@ -249,6 +249,7 @@ fn has_failed(day: &Day<'_>, step: &Step, update: &UpdateService) {
         FailureKind::Unknown => false,
         // No world has a probe, or asks who leads.
         FailureKind::ProbeFailed
+        | FailureKind::NotReady
         | FailureKind::LeaderMoved
         | FailureKind::LeaderUnknown
         | FailureKind::NotHandedOver => false,
@@ -328,6 +329,8 @@ fn went_back_is_true(
         BackState::UnderWay => assert!(day.stopped || day.trouble || is_back, "{says}"),
         BackState::Overtaken => assert!(meddled, "{says}"),
         BackState::Refused => assert!(day.trouble || meddled, "{says}"),
+        // These worlds are carried out without one.
+        BackState::Unlocked => panic!("{says}"),
         BackState::Needless => {
             assert!(going_back(day, step).is_none(), "{says}");
             let ran = |task: &truth::Task| task.image == before.image();

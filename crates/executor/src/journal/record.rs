@@ -113,6 +113,7 @@ fn is_the_builds_fault(failure: &Failure) -> bool {
         | FailureKind::Refused
         | FailureKind::Unknown
         | FailureKind::Overtaken
+        | FailureKind::NotReady
         | FailureKind::LeaderMoved
         | FailureKind::LeaderUnknown
         | FailureKind::NotHandedOver

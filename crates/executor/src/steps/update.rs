@@ -7,10 +7,12 @@ use imgstack_swarm::probe::Unasked;
 
 use super::End;
 use crate::back::{Tell, WayBack};
+use crate::before;
 use crate::converge::Rollout;
 use crate::event::{Failure, FailureKind};
 use crate::execute::{Run, not_in_plan};
 use crate::gate::Gate;
+use crate::leader;
 use crate::send::{Change, Edit, Sent, unread};
 use crate::verdict::{Bad, Waited};
 
@@ -33,16 +35,40 @@ pub(crate) async fn update(run: &Run<'_>, step: &Step, update: &UpdateService) -
     let id = ServiceId::new(seen.service_id.clone());
     let probe = update.probe.as_ref();
     let gate = probe.map(|probe| Gate::new(probe, &run.asker));
-    let mut rollout = match Rollout::watch(manager, update, id, gate).await {
+    let failing = run.failing();
+    let mut rollout = match Rollout::watch(manager, update, id, gate, failing).await {
         Ok(rollout) => rollout,
         Err(error) => return End::Failed(unread(&error)),
     };
+    // What a roll-back leads to is what the plan was made for, and nothing that
+    // somebody had there for a moment.
+    if let Err(drifted) = change.still_fits(rollout.before()) {
+        return End::Failed(drifted);
+    }
     // A gate that nobody can ask at would never open.
     tokio::select! {
+        biased;
+        () = run.cancel.cancelled() => return End::NotBegun,
         asked = rollout.can_be_probed() => if let Err(unasked) = asked {
             return cannot_be_probed(unasked);
         },
+    }
+    tokio::select! {
+        biased;
         () = run.cancel.cancelled() => return End::NotBegun,
+        ready = before::are_ready(run, update) => if let Err(failure) = ready {
+            return End::Failed(failure);
+        },
+    }
+    let handed_over = match leader::hand_over(run, step).await {
+        Ok(handed_over) => handed_over,
+        Err(end) => return end,
+    };
+    if !run.may_send().await {
+        return match handed_over {
+            true => End::Stopped,
+            false => End::NotBegun,
+        };
     }
     // Opened before the update, so that no word of it is missed. Without
     // events the beat alone does.
@@ -84,14 +110,12 @@ async fn went_badly(
     }
     let (previous, why) = (rollout.previous(), bad.message(update));
     let way = WayBack {
-        manager: run.world.manager,
-        credentials: run.world.credentials,
+        run,
         update,
         id: &previous.service_id,
         previous,
         ran: rollout.ran(),
         ours: rollout.ours(),
-        cancel: run.cancel,
     };
     let tell = Tell {
         begins: &|| run.goes_back(step, &why, previous.image()),

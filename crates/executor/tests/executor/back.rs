@@ -15,11 +15,11 @@ use crate::support::{
 const CREDENTIAL: &str = "eyJ1c2VybmFtZSI6ImEiLCJwYXNzd29yZCI6Imh1bnRlcjIifQ==";
 const WHY: &str = "update paused due to failure or early termination of task t2";
 
-fn paused(version: u64) -> Value {
+pub fn paused(version: u64) -> Value {
     with_status(after(version), "paused", WHY)
 }
 
-fn back(version: u64) -> Value {
+pub fn back(version: u64) -> Value {
     with_status(before(version), "completed", "update completed")
 }
 
@@ -29,7 +29,7 @@ fn failed() -> Value {
 
 /// A rollout that the engine pauses. `then` are the faces of the service from
 /// when it is read for the way back.
-fn pausing(then: &[Value]) -> World {
+pub fn pausing(then: &[Value]) -> World {
     let mut faces = vec![before(7), before(7), paused(8)];
     faces.extend_from_slice(then);
     let world = World::web(&faces);
@@ -365,6 +365,23 @@ async fn an_answer_that_is_lost_on_the_way_back_is_not_guessed() {
         is(told.failure(), Whose::Imgstack, BackState::Runs);
         assert_eq!(world.sent_versions(), versions);
     }
+}
+
+/// Whether it was done is not known, so nothing may be typed that would undo
+/// it: after a forward update the engine's own way leads to the bad build.
+#[tokio::test]
+async fn what_is_not_known_to_be_sent_is_not_called_unsent() {
+    let mut world = pausing(&[paused(8)]);
+    let taken = Reply::Json(200, json!({}));
+    world.engine.on(UPDATE_WEB, &[taken, Reply::HangUp]);
+    world.cancel_at = Some("going_back");
+    let told = world.apply().await;
+    let failure = told.failure();
+    is(failure, Whose::Imgstack, BackState::UnderWay);
+    let words = "whether the update got through is not known";
+    assert!(failure.message.contains(words), "{failure:?}");
+    let hint = failure.hint.as_ref().unwrap();
+    assert!(!hint.contains("docker service rollback"), "{hint}");
 }
 
 #[tokio::test]

@@ -46,6 +46,17 @@ async fn a_service_that_moved_since_the_plan_is_left_alone_and_what_moved_is_nam
     assert!(!told.outcome.interrupted);
 }
 
+/// Somebody had it there for a moment, which is not what a roll-back may lead
+/// to.
+#[tokio::test]
+async fn what_was_there_for_a_moment_is_drift_too() {
+    let world = World::web(&[scaled(7), before(8), after(9)]);
+    let told = world.tasks_follow().apply().await;
+    assert_eq!(told.failure().kind, FailureKind::Drifted);
+    assert_eq!(told.failure().moved, replicas_moved());
+    assert!(world.sent().is_empty());
+}
+
 #[tokio::test]
 async fn a_version_that_moved_alone_is_no_drift() {
     let world = World::web(&[before(9), before(9), after(10)]);

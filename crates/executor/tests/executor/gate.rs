@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::scripted::Reply;
 use crate::support::{
-    Told, WEB, World, after, before, events, new, old, says, task, with_error, with_status,
+    Told, WEB, World, after, before, events, new, old, says, service, spec, task, with_error,
+    with_status,
 };
 
 const EVERY: Duration = Duration::from_millis(50);
@@ -150,6 +151,166 @@ async fn one_that_never_opens_fails_with_the_last_answer_and_is_led_back() {
     assert!(told.kinds().contains(&"going_back".to_owned()));
     assert_eq!(world.sent().len(), 2);
     assert_eq!(told.steps(), [StepOutcome::Failed]);
+}
+
+/// It says yes when the time is over, or was reached just before: that is known
+/// of no build to be its fault.
+#[tokio::test]
+async fn one_that_runs_out_of_time_is_led_back_and_not_blamed() {
+    for (codes, words) in [(0, "1 of 1 say yes"), (1, "0 of 1 say yes; web.1: ")] {
+        let mut world = probed(&[codes], Duration::from_secs(3), &[completed(8)]);
+        world.update(|update| update.timeout_seconds = 1);
+        let told = world.apply().await;
+        let failure = told.failure();
+        assert_eq!(failure.kind, FailureKind::TimedOut, "{failure:?}");
+        let start = format!(
+            "not converged within 1 s: 1/1 running, and its probe has not held for long enough yet: {words}"
+        );
+        assert!(failure.message.starts_with(&start), "{failure:?}");
+        assert!(told.kinds().contains(&"going_back".to_owned()));
+        assert_eq!(world.sent().len(), 2);
+    }
+}
+
+/// What is not seen has not held.
+#[tokio::test]
+async fn a_manager_that_is_silent_meanwhile_makes_it_begin_anew() {
+    let hold = Duration::from_millis(1_500);
+    let mut world = probed(&[0], hold, &[completed(8)]);
+    world.update(|update| update.timeout_seconds = 60);
+    let faces = [before(7), before(7), completed(8)];
+    let mut replies = says(&faces);
+    // Each is heard of after a second.
+    replies.extend([Reply::Silence, Reply::Silence]);
+    replies.extend(says(&[completed(8)]));
+    world.engine.on(WEB, &replies);
+    let told = world.apply().await;
+    assert_eq!(told.steps(), [StepOutcome::Done], "{:?}", told.events);
+    // The hold was over when the manager was heard of again.
+    assert!(told.took > hold * 2, "{:?}", told.took);
+}
+
+/// A run that was stopped at the gate of `db` has left it with the new build:
+/// (the probe's answer there, whether `db` runs the new build, what is sent).
+#[tokio::test]
+async fn a_gate_that_an_earlier_run_left_shut_keeps_what_comes_after_it() {
+    for (code, image, sent) in [(1, new(), 0), (0, new(), 1), (1, old(), 1)] {
+        let mut world = probed(&[0], Duration::ZERO, &[completed(8)]);
+        let probe = "rollout: {probe: {exec: [/ready]}}";
+        let text = format!(
+            "apiVersion: imgstack.dev/v1alpha1
+kind: ImageStack
+metadata: {{name: shop}}
+spec:
+  images: [{{name: web, repository: ghcr.io/acme/web, tag: '1'}}]
+  services:
+    - {{name: db, image: web, {probe}}}
+    - {{name: web, image: web, {probe}}}
+    - {{name: later, image: web, {probe}}}
+"
+        );
+        let set = imgstack_spec::read(&[imgstack_spec::Input::new("a", text)]).unwrap();
+        world.plan.stack = set.stacks.into_iter().next().unwrap();
+        let mut db = service(3, &spec("db"));
+        db["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"] = json!(image);
+        world.engine.on("GET /services/db", &says(&[db]));
+        let mut there = contained("t9", &image, "running", "n1");
+        there["ServiceID"] = json!("id-db");
+        answers(&world, "t9", &[code]);
+        world.tasks(&[
+            vec![contained("t1", &old(), "running", "n1"), there.clone()],
+            vec![contained("t1", &old(), "running", "n1"), there.clone()],
+            vec![contained("t2", &new(), "running", "n1"), there],
+        ]);
+        if image == old() {
+            // It is not even asked of its tasks.
+            world.tasks(&[
+                vec![contained("t1", &old(), "running", "n1")],
+                vec![contained("t2", &new(), "running", "n1")],
+            ]);
+        }
+        let told = world.apply().await;
+        assert_eq!(world.sent().len(), sent, "{:?}", told.events);
+        if sent == 0 {
+            let failure = told.failure();
+            assert_eq!(failure.kind, FailureKind::NotReady);
+            let words = "service.db, of the same image, runs the new build, and its probe does not hold: 0 of 1 say yes; db.1: ";
+            assert!(failure.message.starts_with(words), "{failure:?}");
+            assert!(
+                failure
+                    .hint
+                    .as_ref()
+                    .unwrap()
+                    .contains("imgstack rollback db")
+            );
+        } else {
+            assert_eq!(told.steps(), [StepOutcome::Done], "{:?}", told.events);
+        }
+    }
+}
+
+/// One whose rollout an earlier run has left, wherever it stands, and one that
+/// does not run: two of a group would be away at once.
+#[tokio::test]
+async fn nothing_goes_while_another_one_of_its_group_is_away() {
+    let text = "apiVersion: imgstack.dev/v1alpha1
+kind: ImageStack
+metadata: {name: shop}
+spec:
+  images: [{name: web, repository: ghcr.io/acme/web, tag: '1'}]
+  services:
+    - {name: db, image: web, rollout: {lastIf: {exec: [leads]}}}
+    - {name: web, image: web}
+    - {name: later, image: web, rollout: {lastIf: {exec: [leads]}}}
+";
+    let set = imgstack_spec::read(&[imgstack_spec::Input::new("a", text)]).unwrap();
+    let table = [
+        ("later", Some("updating"), Some("is being updated")),
+        ("later", Some("rollback_started"), Some("is being updated")),
+        ("db", None, Some("runs the new build, with 0 of 1 tasks")),
+        ("later", None, None),
+    ];
+    for (name, state, words) in table {
+        let mut world = probed(&[0], Duration::ZERO, &[completed(8)]);
+        world.plan.stack = set.stacks[0].clone();
+        let mut other = service(3, &crate::support::planned_spec(name));
+        if let Some(state) = state {
+            other = with_status(other, state, "x");
+        }
+        let path = format!("GET /services/{name}").leak();
+        world.engine.on(path, &says(&[other]));
+        let before = vec![contained("t1", &old(), "running", "n1")];
+        let lists = match name {
+            "db" => vec![before.clone(), before],
+            _ => vec![before],
+        };
+        world.tasks(&[lists, vec![vec![contained("t2", &new(), "running", "n1")]]].concat());
+        let told = world.apply().await;
+        let Some(words) = words else {
+            assert_eq!(told.steps(), [StepOutcome::Done], "{:?}", told.events);
+            continue;
+        };
+        assert!(world.sent().is_empty());
+        let expected = format!("service.{name}, of the same image, {words}; nothing was sent");
+        assert_eq!(told.failure().message, expected);
+    }
+}
+
+/// A task that is replaced between two looks has to hold for itself.
+#[tokio::test]
+async fn another_task_makes_it_begin_anew() {
+    let hold = Duration::from_millis(300);
+    let world = probed(&[0], hold, &[completed(8)]);
+    let old = vec![contained("t1", &old(), "running", "n1")];
+    let first = vec![contained("t2", &new(), "running", "n1")];
+    let second = vec![contained("t3", &new(), "running", "n1")];
+    let lists = [&[old], &vec![first; 4][..], &[second]].concat();
+    world.tasks(&lists);
+    answers(&world, "t3", &[0]);
+    let told = world.apply().await;
+    assert_eq!(told.steps(), [StepOutcome::Done], "{:?}", told.events);
+    let asked = world.engine.asked("/containers/c-t3/exec").len();
+    assert!(asked >= 5, "{asked}");
 }
 
 /// It held, and has failed for as long as it should have held: the deadline is

@@ -10,6 +10,7 @@ mod back;
 mod drift;
 mod gate;
 mod leader;
+mod locked;
 mod lost;
 mod nodes;
 mod order;

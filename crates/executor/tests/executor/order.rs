@@ -120,6 +120,35 @@ async fn the_first_failure_stops_what_is_not_begun() {
     assert_eq!(world.sent().len(), 2);
 }
 
+/// A service goes back for as long as that takes: it has failed from when the
+/// engine said so.
+#[tokio::test]
+async fn nothing_begins_while_another_one_goes_back() {
+    for state in ["paused", "rollback_started"] {
+        let mut world = converging(&["a", "b", "c"], 1);
+        world.width = 2;
+        world.update(|update| (update.monitor_ms, update.timeout_seconds) = (1_500, 60));
+        let before = service(7, &spec("a"));
+        let bad = with_status(service(8, &planned_spec("a")), state, "no");
+        let back = match state {
+            "paused" => service(9, &spec("a")),
+            _ => with_status(service(9, &spec("a")), "rollback_completed", "done"),
+        };
+        let mut faces = vec![before.clone(), before];
+        faces.extend(vec![bad; if state == "paused" { 2 } else { 4 }]);
+        faces.push(back);
+        world.engine.on("GET /services/id-a", &says(&faces));
+        let mut old = task("t-a", &crate::support::old(), "running");
+        old["ServiceID"] = json!("id-a");
+        let mut running = task("t-b", &new(), "running");
+        running["ServiceID"] = json!("id-b");
+        world.tasks(&[vec![old, running]]);
+        let told = world.apply().await;
+        assert_eq!(course(&told), "+a +b -b !a", "{state}");
+        assert_eq!(told.steps()[2], StepOutcome::NotStarted);
+    }
+}
+
 /// A node that it needs has failed: nobody else waits for it.
 #[tokio::test]
 async fn what_can_never_begin_holds_up_only_what_is_after_it() {

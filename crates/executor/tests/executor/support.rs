@@ -14,7 +14,7 @@ use imgstack_planner::{
     UpdateService,
 };
 use imgstack_spec::{Address, FailureAction, NodeName, Stack, UpdateOrder};
-use imgstack_swarm::{NodeEngine, open_fields, spec_digest};
+use imgstack_swarm::{Manager, NodeEngine, open_fields, spec_digest};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -216,18 +216,23 @@ impl World {
             }
             events.lock().unwrap().push(event);
         };
-        let world = imgstack_executor::World {
-            manager: &manager,
-            engines: &self.engines,
-            credentials: &self.credentials,
-            parallelism: self.width,
-            owner: "a test".to_owned(),
-        };
+        let world = self.world(&manager);
         let outcome = execute(&self.plan, &world, &self.cancel, &tell).await;
         Told {
             events: events.into_inner().unwrap(),
             outcome,
             took: started.elapsed(),
+        }
+    }
+
+    /// Where the plan is carried out.
+    pub fn world<'a>(&'a self, manager: &'a Manager) -> imgstack_executor::World<'a> {
+        imgstack_executor::World {
+            manager,
+            engines: &self.engines,
+            credentials: &self.credentials,
+            parallelism: self.width,
+            owner: "a test".to_owned(),
         }
     }
 

@@ -350,6 +350,25 @@ async fn how_programs_end() {
     }
 }
 
+/// A node that hangs is no task that says no.
+#[tokio::test]
+async fn the_silence_of_an_engine_is_not_that_of_its_task() {
+    let question = Question::Exec(command());
+    let engine = running(&[], &[json!({"Running": true})]);
+    engine.on("POST /containers/c1/exec", &[Reply::Silence]);
+    // It is connected to, and hangs afterwards.
+    let version = json!({"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"});
+    let hangs = [Reply::Json(200, version), Reply::Silence];
+    engine.on("GET /version", &hangs);
+    let Answer::Unknown(unasked) = ask(&engine, &question).await else {
+        panic!()
+    };
+    assert!(
+        unasked.why.contains("does not answer within 0.5 s"),
+        "{unasked}"
+    );
+}
+
 #[tokio::test]
 async fn programs_that_do_not_end() {
     let question = Question::Exec(command());
