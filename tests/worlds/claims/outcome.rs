@@ -320,7 +320,15 @@ fn went_back_is_true(
             assert!(running >= truth.desired(there), "{says}");
         }
         BackState::Stuck => {
-            let good = |task: &&truth::Task| task.image == before.image();
+            // When the time is over, one that has only just come up may not stay.
+            let over = going_back(day, step)
+                .is_none_or(|begun| truth.at.duration_since(begun.at) >= timeout(update));
+            let watch = i64::try_from(update.monitor_ms).unwrap() + 1000;
+            let is_new = |task: &truth::Task| {
+                truth.at.duration_since(task.since) <= SignedDuration::from_millis(watch)
+            };
+            let good =
+                |task: &&truth::Task| task.image == before.image() && !(over && is_new(task));
             let running = truth.serving(there).filter(good).count();
             let stopped = there.state.ends_with("paused") || there.state.starts_with("rollback");
             let short = running < truth.desired(there);
