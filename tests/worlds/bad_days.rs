@@ -116,6 +116,7 @@ async fn first(world: &World, mishap: &Mishap, when: When) {
         trouble: mishap.is_between(world),
         delayed: mishap.delays(),
         ill: true,
+        pruned: mishap.pruned(when),
         stopped: cancel.is_cancelled(),
     };
     day_shows(&day);
@@ -180,6 +181,7 @@ async fn heal(world: &World, mishap: &Mishap, start: &Truth, mended: bool) -> bo
         trouble: false,
         delayed: false,
         ill: false,
+        pruned: None,
         stopped: false,
     };
     outcome_is_true(&day);

@@ -66,6 +66,7 @@ async fn round(world: &World) -> bool {
         trouble: false,
         delayed: false,
         ill: false,
+        pruned: None,
         stopped: false,
     };
     day_shows(&day);

@@ -345,6 +345,10 @@ impl Way<'_> {
         if self.settled.holds(&look, wants_none, monitor) {
             return Some(self.end(BackState::Runs, ""));
         }
+        // All that is wanted runs now, and may only have to stay.
+        if look.is_in_place() {
+            return None;
+        }
         let ran = &self.back.ran;
         if ran.is_in_place() || look.running.len() < ran.running.len() {
             self.as_before = None;
@@ -356,8 +360,12 @@ impl Way<'_> {
     }
 
     fn late(&self) -> Gone {
-        let waits = self.told.as_ref().and_then(|told| told.waiting_for.clone());
-        self.end(BackState::Stuck, &waits.unwrap_or_default())
+        let why = self.told.as_ref().and_then(|told| {
+            let all = told.wanted > 0 && told.running >= told.wanted;
+            let new = || all.then(|| "they have only just come up".to_owned());
+            told.waiting_for.clone().or_else(new)
+        });
+        self.end(BackState::Stuck, &why.unwrap_or_default())
     }
 
     fn end(&self, state: BackState, why: &str) -> Gone {

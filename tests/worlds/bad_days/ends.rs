@@ -92,24 +92,37 @@ fn is_able(
     // Somebody else's wish.
     let meddled = mishap.meddled() == Some(service.name.as_str());
     must_go_well(&world.design, truth, service)
-        && platforms_let_it(truth, there)
+        && platforms_let_it(world, truth, service, there)
         && !there.is_job()
         && !(waits || stuck || given_up || meddled)
 }
 
 /// Platforms that are written down follow another image, and nothing else: they
 /// stay what somebody made of them while the service asks for the wanted build.
-fn platforms_let_it(truth: &Truth, there: &truth::Service) -> bool {
+/// They may rule out nodes that could run it, and let in some that cannot.
+fn platforms_let_it(
+    world: &World,
+    truth: &Truth,
+    service: &Service,
+    there: &truth::Service,
+) -> bool {
     let platforms = there.platforms();
-    let admits = |node: &truth::Node| {
+    let admits = |node: &&truth::Node| {
         let words = [format!("linux/{}", node.architecture), "linux/".to_owned()];
         platforms.is_empty() || words.iter().any(|it| platforms.contains(it))
     };
+    let image = &world.design.images[service.image];
+    let wanted = world.design.wanted(service.image);
+    let fits = |node: &truth::Node| {
+        let build = wanted.map(|build| &image.builds[build]);
+        build.is_some_and(|it| it.architectures.contains(&node.architecture.as_str()))
+    };
     let mut places = truth.places(there);
-    match there.is_global() {
-        true => places.all(admits),
-        false => truth.desired(there) == 0 || places.any(admits),
+    if there.is_global() {
+        return places.all(|node| admits(&node));
     }
+    let mut chosen = places.filter(admits).peekable();
+    truth.desired(there) == 0 || (chosen.peek().is_some() && chosen.all(fits))
 }
 
 fn gives_up(service: &truth::Service) -> bool {

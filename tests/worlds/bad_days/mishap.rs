@@ -238,6 +238,14 @@ impl Mishap {
         matches!(self, Self::Network(_, Fault::Delay(_)))
     }
 
+    /// The node that loses its images while something is carried out.
+    pub fn pruned(&self, when: When) -> Option<&str> {
+        match (self, when) {
+            (Self::Pruned(node), When::Later(_)) => Some(node),
+            _ => None,
+        }
+    }
+
     /// The service that somebody else has changed.
     pub fn meddled(&self) -> Option<&str> {
         match self {

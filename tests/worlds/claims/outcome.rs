@@ -35,6 +35,8 @@ pub struct Day<'a> {
     pub delayed: bool,
     /// Nodes may fail to pull.
     pub ill: bool,
+    /// A node that lost meanwhile what no container of it uses.
+    pub pruned: Option<&'a str>,
     /// Somebody asked to stop.
     pub stopped: bool,
 }
@@ -319,7 +321,15 @@ fn went_back_is_true(
             assert!(running >= truth.desired(there), "{says}");
         }
         BackState::Stuck => {
-            let good = |task: &&truth::Task| task.image == before.image();
+            // When the time is over, one that has only just come up may not stay.
+            let over = going_back(day, step)
+                .is_none_or(|begun| truth.at.duration_since(begun.at) >= timeout(update));
+            let watch = i64::try_from(update.monitor_ms).unwrap() + 1000;
+            let is_new = |task: &truth::Task| {
+                truth.at.duration_since(task.since) <= SignedDuration::from_millis(watch)
+            };
+            let good =
+                |task: &&truth::Task| task.image == before.image() && !(over && is_new(task));
             let running = truth.serving(there).filter(good).count();
             let stopped = there.state.ends_with("paused") || there.state.starts_with("rollback");
             let short = running < truth.desired(there);
@@ -386,7 +396,9 @@ fn pull_is_true(day: &Day<'_>, step: &Step, pull: &PullImage, ended: StepOutcome
     match ended {
         StepOutcome::Done => {
             let held = &day.applied.held[&step.id];
-            assert!(has_image(held, pull), "{pull:#?} {held:#?}");
+            // What was pulled may be gone again before anybody hears of it.
+            let gone = day.pruned == Some(pull.node.as_str());
+            assert!(gone || has_image(held, pull), "{pull:#?} {held:#?}");
         }
         StepOutcome::Failed => {
             let (failure, _) = failed(day, step);

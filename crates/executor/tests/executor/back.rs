@@ -345,6 +345,20 @@ async fn a_way_back_that_fails_itself_is_said_with_what_is_so() {
         "{:?}",
         told.failure()
     );
+    // Or all of it runs when the time is over, and nobody knows for how long.
+    let mut world = pausing(&[paused(8), before(9), back(10)]);
+    world.update(|update| {
+        update.timeout_seconds = 1;
+        update.monitor_ms = 10_000;
+    });
+    let told = world.apply().await;
+    is(told.failure(), Whose::Imgstack, BackState::Stuck);
+    let words = "of which 1 of 1 tasks run: they have only just come up";
+    assert!(
+        told.failure().message.ends_with(words),
+        "{:?}",
+        told.failure()
+    );
 }
 
 #[tokio::test]
@@ -411,9 +425,9 @@ async fn what_did_not_run_before_is_left_where_it_is() {
     assert!(!told.kinds().contains(&"going_back".to_owned()));
 }
 
-/// What was not whole before is not waited for to become so.
-#[tokio::test]
-async fn a_service_that_ran_in_part_is_back_when_as_much_runs() {
+/// Two tasks are wanted, and one of them ran before. `then` is what runs after
+/// the way back was begun.
+fn in_part(then: &[Vec<Value>]) -> World {
     let two = |mut service: Value| {
         service["Spec"]["Mode"]["Replicated"]["Replicas"] = json!(2);
         service
@@ -423,13 +437,25 @@ async fn a_service_that_ran_in_part_is_back_when_as_much_runs() {
     let sight = seen(7, &two(before(7))["Spec"]);
     world.plan.seen.insert("web".parse().unwrap(), sight);
     world.update(|update| update.timeout_seconds = 60);
-    let mut pending = task("t4", &old(), "pending");
-    pending["Slot"] = json!(2);
-    world.tasks(&[
-        vec![task("t1", &old(), "running"), pending.clone()],
+    let mut lists = vec![
+        vec![task("t1", &old(), "running"), second("pending")],
         vec![failed()],
-        vec![task("t3", &old(), "running"), pending],
-    ]);
+    ];
+    lists.extend_from_slice(then);
+    world.tasks(&lists);
+    world
+}
+
+fn second(state: &str) -> Value {
+    let mut task = task("t4", &old(), state);
+    task["Slot"] = json!(2);
+    task
+}
+
+/// What was not whole before is not waited for to become so.
+#[tokio::test]
+async fn a_service_that_ran_in_part_is_back_when_as_much_runs() {
+    let world = in_part(&[vec![task("t3", &old(), "running"), second("pending")]]);
     let told = world.apply().await;
     is(told.failure(), Whose::Imgstack, BackState::Stuck);
     let words = "went back to the previous spec, of which 1 of 2 tasks run: pending";
@@ -439,4 +465,17 @@ async fn a_service_that_ran_in_part_is_back_when_as_much_runs() {
         told.failure()
     );
     assert!(told.took < std::time::Duration::from_secs(5));
+}
+
+/// It is no failure of the way back that more runs than before.
+#[tokio::test]
+async fn a_service_that_ran_in_part_and_becomes_whole_meanwhile_runs() {
+    let part = vec![task("t3", &old(), "running"), second("pending")];
+    let whole = vec![task("t3", &old(), "running"), second("running")];
+    // The whole comes when the part has been there for long enough.
+    let world = in_part(&[part.clone(), part.clone(), part, whole]);
+    let told = world.apply().await;
+    is(told.failure(), Whose::Imgstack, BackState::Runs);
+    let back = went_back(told.failure());
+    assert_eq!((back.running, back.wanted), (2, 2));
 }
