@@ -55,7 +55,7 @@ fn prose(words: &str) -> String {
         .split(' ')
         // A link would be live.
         .map(
-            |word| match word.contains("://") || word.starts_with("www.") {
+            |word| match word.contains("://") || word.contains("www.") {
                 true => code(word),
                 false => entities(word),
             },
@@ -173,6 +173,7 @@ mod tests {
                 "`see https://x.y/z now`",
             ),
             ("www.x.y", "`www.x.y`", "`www.x.y`"),
+            ("(www.x.y)", "`(www.x.y)`", "`(www.x.y)`"),
             (
                 "$1 &amp; \"q\"",
                 "&#36;1 &#38;amp; &#34;q&#34;",
