@@ -54,12 +54,10 @@ fn prose(words: &str) -> String {
     let words: Vec<String> = words
         .split(' ')
         // A link would be live.
-        .map(
-            |word| match word.contains("://") || word.contains("www.") {
-                true => code(word),
-                false => entities(word),
-            },
-        )
+        .map(|word| match word.contains("://") || word.contains("www.") {
+            true => code(word),
+            false => entities(word),
+        })
         .collect();
     words.join(" ")
 }
