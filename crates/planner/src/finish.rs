@@ -13,7 +13,7 @@ use crate::planner::{Draft, Only, PLAN_LABEL};
 use crate::service::observed;
 use crate::step::{Action, Change, Step, StepId};
 use crate::target::Scope;
-use crate::{Inventory, Observed, Trouble};
+use crate::{Inventory, Known, Observed, Trouble};
 
 impl Draft<'_> {
     pub(crate) fn finish(mut self, inventory: &Inventory, only: Only) -> StackPlan {
@@ -28,14 +28,15 @@ impl Draft<'_> {
             Only::Credentials => Vec::new(),
         };
         let seen = seen(self.scope, &self.steps, inventory);
-        let hash = hash(stack, &self.steps, &seen);
+        let cluster = &inventory.cluster;
+        let hash = hash((stack, cluster), &self.steps, &seen);
         for step in &mut self.steps {
             label_with_plan(step, &hash, inventory);
         }
         StackPlan {
             stack: stack.clone(),
             endpoint: inventory.endpoint.clone(),
-            cluster: inventory.cluster.clone(),
+            cluster: cluster.clone(),
             targets: self.scope.targets.to_vec(),
             only,
             retry_failed: self.retry_failed,
@@ -115,16 +116,27 @@ fn seen(scope: Scope<'_>, steps: &[Step], inventory: &Inventory) -> BTreeMap<Ser
 }
 
 /// Digest of what is to be done and of what it was decided from. The version
-/// index is left out: the engine raises it without a change of the spec.
-fn hash(stack: &Stack, steps: &[Step], seen: &BTreeMap<ServiceName, Seen>) -> String {
+/// index is left out: the engine raises it without a change of the spec. The
+/// cluster is named, since a spec may leave to the environment which one it is.
+fn hash(
+    (stack, cluster): (&Stack, &Known<String>),
+    steps: &[Step],
+    seen: &BTreeMap<ServiceName, Seen>,
+) -> String {
     #[derive(Serialize)]
     struct Essence<'a> {
         stack: &'a Stack,
+        cluster: Option<&'a str>,
         steps: Vec<(&'a StepId, &'a Action, [&'a [StepId]; 2])>,
         seen: BTreeMap<&'a ServiceName, (&'a str, &'a str)>,
     }
     let essence = Essence {
         stack,
+        // Why it is not known is told in other words each time.
+        cluster: match cluster {
+            Known::Known(id) => Some(id),
+            Known::Unknown(_) => None,
+        },
         // Without their reasons: those are words.
         steps: steps
             .iter()

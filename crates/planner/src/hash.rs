@@ -1,9 +1,9 @@
 //! The hash of a whole plan: what somebody has looked at and agreed to.
 //!
 //! It binds what would be done, value by value, and what that was decided from:
-//! the hash of each stack does. When and from which file or commit a plan was
-//! made, and by whom, is no part of it: a plan that is made again while nothing
-//! moved has the same hash.
+//! the hash of each stack does, and names the cluster as well. When and from
+//! which file or commit a plan was made, and by whom, is no part of it: a plan
+//! that is made again while nothing moved has the same hash.
 
 use std::fmt;
 use std::str::FromStr;

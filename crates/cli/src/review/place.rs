@@ -70,18 +70,24 @@ struct Issue {
 impl Place {
     /// Finds it; nothing is asked yet.
     pub(crate) async fn find(args: &PullArgs) -> Result<Self, ReviewError> {
-        let repository = match (&args.repository, variable(REPOSITORY)) {
+        let own = variable(REPOSITORY);
+        let repository = match (&args.repository, &own) {
             (Some(typed), _) => typed.clone(),
             (None, Some(text)) => text
                 .parse()
                 .map_err(|_| ReviewError::Repository(REPOSITORY))?,
             (None, None) => return Err(ReviewError::NoRepository),
         };
-        let event = event()?;
+        // What a workflow runs for is of its own repository: elsewhere the same
+        // number is another pull request.
+        let is_own = own.is_some_and(|it| it.eq_ignore_ascii_case(&repository.to_string()));
+        let event = match is_own {
+            true => event()?,
+            false => Event::default(),
+        };
         let number = args.pull_request;
-        let of_event = event
-            .number()
-            .or_else(|| variable(REF).and_then(|it| of_ref(&it)));
+        let of_ref = || variable(REF).and_then(|it| of_ref(&it));
+        let of_event = event.number().or_else(|| is_own.then(of_ref).flatten());
         let api = args.api_url.clone().or_else(|| variable(API));
         let mut endpoints = world::endpoints()?;
         if let Some(url) = &api {
@@ -98,7 +104,7 @@ impl Place {
             is_fork: event.is_fork() && number.is_none_or(|it| Some(it) == of_event),
             number: number.or(of_event),
             repository,
-            commit: variable(COMMIT),
+            commit: variable(COMMIT).filter(|_| is_own),
         })
     }
 

@@ -5,7 +5,7 @@
 mod place;
 
 use imgstack_sim::{Fault, Trigger};
-use place::{ANN, BOT, PULLS, Place, READS, Said};
+use place::{ANN, BOT, PULLS, Place, READS, Said, TOKEN};
 use serde_json::Value;
 
 const CHANGES: &str = "imgstack: changes";
@@ -113,6 +113,23 @@ fn two_stacks_have_a_comment_each_and_labels_together() {
     place.plan("up-to-date", |plan| named(plan, "two"));
     place.comment().ends(0);
     assert_eq!(place.labels(), [NOTHING]);
+}
+
+/// Its number there is another pull request's.
+#[test]
+fn what_a_workflow_runs_for_is_not_looked_for_in_another_repository() {
+    let place = Place::new();
+    place.plan("a-tag-moved", |_| {});
+    let run = |repository: &str| {
+        let args = ["comment", "plan.json", "--repository", repository];
+        Said::of(place.command(&args, TOKEN).output().unwrap())
+    };
+    run("acme/other").ends(1).says(&[
+        "which pull request is meant is not known",
+        "--pull-request NUMBER",
+    ]);
+    assert_eq!(place.requests(), Vec::<String>::new());
+    run("Acme/Stacks").ends(0).says(&[": posted: "]);
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::path::Path;
 use boon::{Compiler, SchemaIndex, Schemas};
 use serde_json::{Value, json};
 
+use imgstack_planner::{Known, Options, plan};
+
 use crate::cases;
+use crate::world::{World, whole};
 
 struct Schema {
     schemas: Schemas,
@@ -37,6 +40,51 @@ fn every_plan_is_as_the_schema_says() {
         let told = schema.told(&serde_json::to_value(&plan).unwrap());
         assert_eq!(told, Ok(()), "{case}");
     }
+}
+
+/// What a service is asked, and the rest that only some plans have.
+#[test]
+fn a_plan_with_questions_is_as_the_schema_says() {
+    const SPEC: &str = "metadata: {name: ha}
+spec:
+  images:
+    - {name: db, repository: ghcr.io/acme/db, tag: '16'}
+  services:
+    - name: db_1
+      image: db
+      stackFile: {path: a.yml, service: db}
+      rollout:
+        probe: {http: 'http://{node.hostname}:8008/ready', for: 3s}
+        lastIf: {exec: [leads, '{task.slot}']}
+        onLeaderChange: stop
+        beforeLast: {exec: [hand-over]}
+    - name: db_2
+      image: db
+      rollout: {probe: {tcp: 'db:5432'}, lastIf: {exec: [leads]}}
+";
+    let mut world = World::new(SPEC, &["n1", "n2"]);
+    world.moved("db", 'b').built('b', "16.2", 1);
+    for (name, node, leads) in [("db_1", "n1", true), ("db_2", "n2", false)] {
+        world.runs(name, "16", 'a', &[node]);
+        let leaders = &mut world.inventory.leaders;
+        leaders.insert(name.parse().unwrap(), Known::Known(leads));
+    }
+    let options = Options {
+        targets: vec!["image.db".parse().unwrap()],
+        retry_failed: true,
+        ..Options::default()
+    };
+    let made = plan(&world.stack, &world.inventory, &options);
+    let value = serde_json::to_value(whole(vec![made])).unwrap();
+    let update = &value["stacks"][0]["steps"][3]["action"]["updateService"];
+    assert!(update["probe"].is_object(), "{value:#}");
+    assert!(update["leader"].is_object(), "{value:#}");
+    assert_eq!(value["stacks"][0]["retryFailed"], json!(true));
+    let schema = Schema::checked_in();
+    assert_eq!(schema.told(&value), Ok(()));
+    let mut wrong = value;
+    wrong["stacks"][0]["steps"][3]["action"]["updateService"]["probe"]["everyMs"] = json!("2s");
+    assert!(schema.told(&wrong).is_err());
 }
 
 /// (where, what is put there, whether it is still a plan)

@@ -301,6 +301,14 @@ fn other_image(old: &Service, new: &Service, sides: &Sides<'_>) -> Meaning {
         return Meaning::no_restart("the image is not in the spec");
     };
     let meaning = match step(was, is) {
+        Step::Same if wanted::lets_more_through(was, is) => Meaning::new(
+            Effect::Restarts,
+            format!(
+                "follows the same under another name; a build that waits goes sooner, which then \
+                 restarts its tasks{}",
+                pace(new)
+            ),
+        ),
         Step::Same => {
             return Meaning::no_restart("asks for the same build under another name; no restart");
         }

@@ -56,6 +56,26 @@ pub(super) fn is_allowed_major(old: &Image, new: &Image) -> bool {
     }
 }
 
+/// Whether the second image takes builds that the first one holds back, where
+/// both follow the same.
+pub(super) fn lets_more_through(old: &Image, new: &Image) -> bool {
+    let takes_major = |image: &Image| image.major_upgrade == MajorUpgrade::Allow;
+    if takes_major(new) && !takes_major(old) {
+        return true;
+    }
+    // A pin alone decides.
+    if new.pin.is_some() {
+        return false;
+    }
+    let goes_back = |image: &Image| match &image.follow {
+        Follow::Policy {
+            allow_downgrade, ..
+        } => *allow_downgrade,
+        Follow::Tag(_) => false,
+    };
+    new.minimum_age < old.minimum_age || goes_back(new) && !goes_back(old)
+}
+
 /// Why nothing moves, and until when.
 pub(super) fn blocked(image: &Image, from: u32, to: u32, stay: &str) -> String {
     format!(

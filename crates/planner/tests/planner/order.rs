@@ -291,6 +291,11 @@ fn the_hash_follows_what_is_done_and_not_the_engines_own_version() {
     assert!(drift(&before, &after).is_empty());
     world.service("a").seen.spec_digest = "other".to_owned();
     assert_ne!(before.hash, planned(&world).hash);
+    world.service("a").seen.spec_digest = before.seen[&"a".parse().unwrap()].spec_digest.clone();
+    assert_eq!(before.hash, planned(&world).hash);
+    // The environment may say which cluster is meant, and its names be the same.
+    world.inventory.cluster = Known::Known("c2".to_owned());
+    assert_ne!(before.hash, planned(&world).hash);
     let Action::UpdateService(update) = &before.steps[0].action else {
         panic!("no update")
     };

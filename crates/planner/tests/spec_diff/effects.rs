@@ -59,7 +59,7 @@ fn told(change: &Change) -> String {
 }
 
 /// (a part of the spec, what stands there in the newer one)
-const CASES: [&[(&str, &str)]; 49] = [
+const CASES: [&[(&str, &str)]; 51] = [
     &[("tag: '16'", "tag: '16-alpine'")],
     &[("tag: '16'", "tag: '17'")],
     &[("tag: '16'", "tag: '15'")],
@@ -104,6 +104,20 @@ const CASES: [&[(&str, &str)]; 49] = [
     &[
         ("- name: web\n", "- name: site\n"),
         ("image: web", "image: site"),
+    ],
+    &[
+        ("web_a, image: web", "web_a, image: site"),
+        (
+            "    - name: web\n",
+            "    - {name: site, repository: ghcr.io/acme/web, policy: {semver: '~3.3'}}\n    - name: web\n",
+        ),
+    ],
+    &[
+        ("web_a, image: web", "web_a, image: site"),
+        (
+            "    - name: web\n",
+            "    - {name: site, repository: ghcr.io/acme/web, policy: {semver: '~3.3'}, minimumAge: 48h}\n    - name: web\n",
+        ),
     ],
     &[(
         "parallelism: 1",

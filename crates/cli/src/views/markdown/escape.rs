@@ -54,12 +54,10 @@ fn prose(words: &str) -> String {
     let words: Vec<String> = words
         .split(' ')
         // A link would be live.
-        .map(
-            |word| match word.contains("://") || word.starts_with("www.") {
-                true => code(word),
-                false => entities(word),
-            },
-        )
+        .map(|word| match word.contains("://") || word.contains("www.") {
+            true => code(word),
+            false => entities(word),
+        })
         .collect();
     words.join(" ")
 }
@@ -173,6 +171,7 @@ mod tests {
                 "`see https://x.y/z now`",
             ),
             ("www.x.y", "`www.x.y`", "`www.x.y`"),
+            ("(www.x.y)", "`(www.x.y)`", "`(www.x.y)`"),
             (
                 "$1 &amp; \"q\"",
                 "&#36;1 &#38;amp; &#34;q&#34;",
