@@ -31,6 +31,9 @@ const PAUSE: &str = "sleep 0.3";
 /// and a service.
 const SOURCES: [&str; 5] = ["env", "file", "command", "config", "helper"];
 
+/// The variable with the token that writes comments.
+const COMMENTS: &str = "COMMENTS_TOKEN";
+
 async fn no_command_shows_a_secret_anywhere(world: World) {
     let mut stage = Stage::set(&world).await;
     let before = logs(&world);
@@ -125,6 +128,7 @@ impl Stage {
             sources: sources.into(),
             _logins: logins,
         };
+        stage.github.open(7, &stage.marks.secret("comments"));
         stage.set_passwords(0);
         stage.push("9b1d2e7").await;
         stage.create_services();
@@ -142,6 +146,7 @@ impl Stage {
             ("DOCKER_HOST", &*world.endpoint()),
             ("IMGSTACK_ENDPOINTS", &*stage.github.endpoints()),
             ("GH_TOKEN", &*token),
+            (COMMENTS, &*stage.marks.secret("comments")),
             ("RUST_LOG", "trace"),
             ("RUST_BACKTRACE", "full"),
         ] {
@@ -326,6 +331,14 @@ fn without_a_cluster(stage: &Stage, ran: &mut Ran) {
     stage.run(ran, "generate cloud-init", &[], 0);
     let root = ["env", "--root", ".", "-f", "ghcr.yaml"];
     stage.run(ran, "generate workflow", &root, 0);
+    let action = "acme/imgstack@0123456789abcdef0123456789abcdef01234567";
+    let root = ["--root", ".", "--action", action];
+    stage.run(ran, "generate review-action", &root, 0);
+    for form in ["human", "json", "markdown", "html"] {
+        let specs = ["/dev/null", "imgstack.yaml", "--text", "-o", form];
+        stage.run(ran, "diff", &specs, 0);
+    }
+    stage.run(ran, "graph", &[], 0);
     stage.run(ran, "demo", &[], 0);
 }
 
@@ -360,7 +373,13 @@ fn everything(stage: &Stage, ran: &mut Ran, round: usize) {
     stage.run(ran, "plan", &["--out", "p.json"], 0);
     stage.run(ran, "plan", &["-o", "json"], 0);
     stage.run(ran, "show", &["p.json"], 0);
-    stage.run(ran, "show", &["p.json", "-o", "json"], 0);
+    for form in ["json", "markdown", "html"] {
+        stage.run(ran, "show", &["p.json", "-o", form], 0);
+    }
+    stage.run(ran, "graph", &["p.json", "-o", "svg"], 0);
+    let on = ["p.json", "--repository", GitHub::REPOSITORY];
+    let by = ["--pull-request", "7", "--token-env", COMMENTS];
+    stage.run(ran, "comment", &[&on[..], &by].concat(), 0);
     match round {
         0 => stage.run(ran, "apply", &["p.json", "-o", "ndjson"], 0),
         _ => stage.run(ran, "apply", &["--auto-approve", "-o", "json"], 0),
@@ -413,6 +432,10 @@ fn pins(stage: &Stage, ran: &mut Ran) {
 fn refused(stage: &Stage, ran: &mut Ran) {
     stage.sources.iter().for_each(|it| it.guest.revoke());
     stage.run(ran, "plan", &[], 1);
+    stage.run(ran, "diff", &["/dev/null", "imgstack.yaml", "--live"], 1);
+    let on = ["p.json", "--repository", "acme/other"];
+    let by = ["--pull-request", "7", "--token-env", COMMENTS];
+    stage.run(ran, "comment", &[&on[..], &by].concat(), 1);
     stage.run(ran, "apply", &["--auto-approve"], 1);
     stage.run(ran, "auth check", &[], 1);
     stage.run(ran, "auth rotate", &["--auto-approve"], 1);
