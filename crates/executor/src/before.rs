@@ -9,7 +9,7 @@
 //! Deliberately absent: the gates of services with another build, and of those
 //! that come later. They say nothing of the build that is on its way.
 
-use imgstack_planner::{Action, StepId, UpdateService, service_order};
+use imgstack_planner::{StepId, UpdateService, service_order};
 use imgstack_spec::{Digest, ImageRef, Service, ServiceName};
 use imgstack_swarm::rollout::assess;
 use imgstack_swarm::{Error, ServiceId, UpdateState};
@@ -66,7 +66,7 @@ fn others<'r>(run: &Run<'r>, update: &UpdateService) -> Vec<Other<'r>> {
 fn has_step(run: &Run<'_>, service: &ServiceName) -> bool {
     let id = StepId::update(service);
     let mut steps = run.plan.steps.iter();
-    steps.any(|step| step.id == id && matches!(step.action, Action::UpdateService(_)))
+    steps.any(|step| step.id == id)
 }
 
 /// Why a service cannot go while the other one is as it is.

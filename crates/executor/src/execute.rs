@@ -357,10 +357,7 @@ impl Run<'_> {
             step: step.id.clone(),
             address: step.address.clone(),
             action: step.action.verb(),
-            restarts: match &step.action {
-                Action::UpdateService(update) => update.restarts.tasks,
-                _ => 0,
-            },
+            restarts: step.action.update().map_or(0, |it| it.restarts.tasks),
         });
     }
 

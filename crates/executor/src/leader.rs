@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use imgstack_planner::{
-    Action, Known, Leader, Leadership, StackPlan, Step, StepId, Trouble, UpdateService, arrange,
-    leaders, leadership, several,
+    Known, Leader, Leadership, StackPlan, Step, StepId, Trouble, UpdateService, arrange, leaders,
+    leadership, several,
 };
 use imgstack_spec::{Address, ImageName, LeaderChange, ServiceName};
 use imgstack_swarm::probe::{Asked, RunError, Unasked};
@@ -61,15 +61,7 @@ impl Leads {
 }
 
 fn updates(plan: &StackPlan) -> impl Iterator<Item = &UpdateService> {
-    plan.steps.iter().filter_map(|step| match &step.action {
-        Action::UpdateService(update) => Some(&**update),
-        Action::RemoveLeftover(_)
-        | Action::LogIn(_)
-        | Action::PullImage(_)
-        | Action::AdjustService(_)
-        | Action::RotateCredential(_)
-        | Action::RemoveImage(_) => None,
-    })
+    plan.steps.iter().filter_map(|step| step.action.update())
 }
 
 /// Asks again whether a service leads whose turn it is.
@@ -104,9 +96,7 @@ struct Member<'r> {
 
 impl<'r> Member<'r> {
     fn of(run: &'r Run<'r>, step: &'r Step) -> Option<Self> {
-        let Action::UpdateService(update) = &step.action else {
-            return None;
-        };
+        let update = step.action.update()?;
         Some(Self {
             run,
             step,

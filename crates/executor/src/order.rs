@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imgstack_planner::{Action, Step, StepId};
+use imgstack_planner::{Step, StepId};
 use imgstack_spec::{ImageName, Stack};
 
 use crate::event::StepOutcome;
@@ -25,6 +25,8 @@ pub(crate) type Ended = BTreeMap<StepId, StepOutcome>;
 pub(crate) struct Order {
     /// In the plan's order, which decides between those that may begin.
     places: Vec<Place>,
+    /// The steps of those places.
+    known: BTreeSet<StepId>,
     begun: BTreeSet<StepId>,
 }
 
@@ -46,10 +48,7 @@ impl Order {
             follows: step.follows.clone(),
             image: image(step, stack),
         });
-        Self {
-            places: places.collect(),
-            begun: BTreeSet::new(),
-        }
+        Self::from(places.collect::<Vec<Place>>())
     }
 
     /// Takes the next step that may begin; None while none may.
@@ -145,20 +144,23 @@ impl Order {
 
     /// Steps of nodes come before all services, and are over.
     fn knows(&self, id: &StepId) -> bool {
-        self.places.iter().any(|place| place.step == *id)
+        self.known.contains(id)
+    }
+}
+
+impl From<Vec<Place>> for Order {
+    fn from(places: Vec<Place>) -> Self {
+        Self {
+            known: places.iter().map(|place| place.step.clone()).collect(),
+            places,
+            begun: BTreeSet::new(),
+        }
     }
 }
 
 fn image(step: &Step, stack: &Stack) -> Option<ImageName> {
-    match &step.action {
-        Action::UpdateService(update) => Some(stack.service(&update.service)?.image.clone()),
-        Action::RemoveLeftover(_)
-        | Action::LogIn(_)
-        | Action::PullImage(_)
-        | Action::AdjustService(_)
-        | Action::RotateCredential(_)
-        | Action::RemoveImage(_) => None,
-    }
+    let service = stack.service(&step.action.update()?.service)?;
+    Some(service.image.clone())
 }
 
 fn is_done(ended: &Ended, id: &StepId) -> bool {
@@ -192,10 +194,8 @@ mod tests {
             }
             place
         };
-        Order {
-            places: words.split(", ").map(place).collect(),
-            begun: BTreeSet::new(),
-        }
+        let places: Vec<Place> = words.split(", ").map(place).collect();
+        Order::from(places)
     }
 
     fn taken(order: &mut Order, ended: &Ended) -> String {

@@ -407,6 +407,20 @@ impl Action {
         }
     }
 
+    /// The update that brings a service to another image, if it is one.
+    #[must_use]
+    pub fn update(&self) -> Option<&UpdateService> {
+        match self {
+            Self::UpdateService(update) => Some(update),
+            Self::RemoveLeftover(_)
+            | Self::LogIn(_)
+            | Self::PullImage(_)
+            | Self::AdjustService(_)
+            | Self::RotateCredential(_)
+            | Self::RemoveImage(_) => None,
+        }
+    }
+
     /// The service that it changes.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceName> {

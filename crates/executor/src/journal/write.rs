@@ -194,19 +194,11 @@ fn begun(
 }
 
 fn planned(place: usize, step: &Step) -> PlannedStep {
-    let image = match &step.action {
-        Action::UpdateService(update) => Some(ImageChange {
-            service: update.service.clone(),
-            from: update.image.from.clone(),
-            to: update.image.to.clone(),
-        }),
-        Action::RemoveLeftover(_)
-        | Action::LogIn(_)
-        | Action::PullImage(_)
-        | Action::AdjustService(_)
-        | Action::RotateCredential(_)
-        | Action::RemoveImage(_) => None,
-    };
+    let image = step.action.update().map(|update| ImageChange {
+        service: update.service.clone(),
+        from: update.image.from.clone(),
+        to: update.image.to.clone(),
+    });
     let settings = match &step.action {
         Action::UpdateService(update) => update.settings.clone(),
         Action::AdjustService(adjust) => adjust.settings.clone(),

@@ -15,8 +15,8 @@ use super::wanted::Wanted;
 use super::{GHCR, HOST};
 use crate::credentials::{Credential, Identity};
 use crate::http::{
-    Ask, Body, Endpoints, Excess, Failure, PlainHttp, Reply, RequestKind, Transport, next_in,
-    next_to, sensitive,
+    Ask, Body, Cause, Endpoints, Excess, Failure, PlainHttp, Reply, RequestKind, Transport,
+    next_in, next_to, sensitive,
 };
 
 /// The version of the API that all of GitHub's servers speak.
@@ -199,6 +199,33 @@ impl Api {
 
 /// What became of a request: a reply of any status, or none.
 pub(super) type Sent = Result<Reply, Failure>;
+
+/// What became of a request that changes something, and is sent once.
+pub(super) enum Once {
+    /// GitHub has answered, and not that it failed: it is done or surely not.
+    Answered(Reply),
+    /// It may have been done; why that is not known.
+    Lost(String),
+}
+
+/// Tells what was surely not done from what may have been.
+pub(super) fn once(sent: Sent) -> Result<Once, Error> {
+    let reply = match sent {
+        Ok(reply) => reply,
+        Err(failure) => {
+            return match failure.cause {
+                Cause::Closed(_) | Cause::Unreached(_) | Cause::Tls(..) => Err(failure.into()),
+                Cause::Network(cause) | Cause::Protocol(cause) => Ok(Once::Lost(cause)),
+            };
+        }
+    };
+    // Who answers so may have come further than they know.
+    let is_lost = reply.status.is_server_error() || reply.status == StatusCode::REQUEST_TIMEOUT;
+    Ok(match is_lost {
+        true => Once::Lost(format!("GitHub answered{}", reply.answer())),
+        false => Once::Answered(reply),
+    })
+}
 
 /// The URL of the next page, if there is one. GitHub may name the owner or the
 /// repository by a number there, so that the path need not be the same; the

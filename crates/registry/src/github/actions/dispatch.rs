@@ -19,10 +19,10 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{Actions, Run, RunId, RunLink};
-use crate::github::api::{Question, Sent, refusal};
+use crate::github::api::{Once, Question, Sent, once, refusal};
 use crate::github::error::{Error, NotStarted};
 use crate::github::wanted::Wanted;
-use crate::http::{Cause, Reply, RequestKind};
+use crate::http::{Reply, RequestKind};
 
 /// The input that tells one start from another.
 const INPUT: &str = "imgstack";
@@ -217,16 +217,11 @@ impl Actions {
     }
 }
 
-/// Tells what was surely not done from what may have been.
+/// What the answer to a start means.
 fn outcome(sent: Sent, refused: impl Fn(&Reply) -> Error) -> Result<Outcome, Error> {
-    let reply = match sent {
-        Ok(reply) => reply,
-        Err(failure) => {
-            return match failure.cause {
-                Cause::Closed(_) | Cause::Unreached(_) | Cause::Tls(..) => Err(failure.into()),
-                Cause::Network(cause) | Cause::Protocol(cause) => Ok(Outcome::Lost(cause)),
-            };
-        }
+    let reply = match once(sent)? {
+        Once::Answered(reply) => reply,
+        Once::Lost(cause) => return Ok(Outcome::Lost(cause)),
     };
     match reply.status {
         StatusCode::NO_CONTENT => Ok(Outcome::Done),
@@ -240,10 +235,6 @@ fn outcome(sent: Sent, refused: impl Fn(&Reply) -> Error) -> Result<Outcome, Err
             }),
             Err(_) => Outcome::Done,
         }),
-        // Who answers so may have come further than they know.
-        status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
-            Ok(Outcome::Lost(format!("GitHub answered{}", reply.answer())))
-        }
         status if status.is_redirection() => Err(Error::Protocol {
             cause: "the repository has moved: write its new name into `build.github` of the spec"
                 .to_owned(),

@@ -14,10 +14,10 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::{PER_PAGE, PullRequest, pages};
-use crate::github::api::{Sent, json, refusal};
+use crate::github::api::{Once, Sent, json, once, refusal};
 use crate::github::error::Error;
 use crate::github::wanted::Wanted;
-use crate::http::{Cause, Reply};
+use crate::http::Reply;
 
 /// How often a comment is asked for that is refused for too many requests.
 const ATTEMPTS: usize = 3;
@@ -204,26 +204,17 @@ fn same_text(one: &str, other: &str) -> bool {
     lines(one) == lines(other)
 }
 
-/// Tells what was surely not done from what may have been.
+/// What the answer to a comment means.
 fn outcome(sent: Sent, refused: impl Fn(&Reply) -> Error) -> Result<Outcome, Error> {
-    let reply = match sent {
-        Ok(reply) => reply,
-        Err(failure) => {
-            return match failure.cause {
-                Cause::Closed(_) | Cause::Unreached(_) | Cause::Tls(..) => Err(failure.into()),
-                Cause::Network(cause) | Cause::Protocol(cause) => Ok(Outcome::Lost(cause)),
-            };
-        }
+    let reply = match once(sent)? {
+        Once::Answered(reply) => reply,
+        Once::Lost(cause) => return Ok(Outcome::Lost(cause)),
     };
     match reply.status {
         status if status.is_success() => Ok(match json(&reply.body, "a comment") {
             Ok(comment) => Outcome::Posted(comment),
             Err(error) => Outcome::Lost(error.to_string()),
         }),
-        // Who answers so may have come further than they know.
-        status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => {
-            Ok(Outcome::Lost(format!("GitHub answered{}", reply.answer())))
-        }
         _ => Err(refused(&reply)),
     }
 }
