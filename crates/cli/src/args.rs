@@ -1,16 +1,24 @@
 //! What may be typed.
 
+mod generate;
+mod images;
+mod plans;
+mod review;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use imgstack_planner::PlanHash;
-use imgstack_spec::{Address, GitHubRepository, GitRef, Tag};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::generate::cloud_init::{self, SecretFile};
-use crate::generate::review_action::ActionRef;
-use crate::pins::Typed;
+pub(crate) use generate::{CloudInitArgs, Generate, ReviewActionArgs, WorkflowArgs};
+pub(crate) use images::{
+    BuildArgs, EditingArgs, ImageArgs, PinArgs, RebuildArgs, RollbackArgs, TagsArgs, UnpinArgs,
+};
+pub(crate) use plans::{
+    AllowArgs, ApplyArgs, DiffArgs, DoingArgs, GraphArgs, GraphOutput, PlanArgs, PlanOutput,
+    PlanningArgs, ShowArgs,
+};
+pub(crate) use review::{CommentArgs, PullArgs, ReviewArgs};
 
 /// Keeps the images of a Docker Swarm what one YAML file says they should be.
 #[derive(Debug, Parser)]
@@ -76,46 +84,6 @@ pub(crate) struct SpecArgs {
     pub(crate) file: Vec<PathBuf>,
 }
 
-#[derive(Args, Debug)]
-pub(crate) struct PlanArgs {
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    #[command(flatten)]
-    pub(crate) making: PlanningArgs,
-    #[command(flatten)]
-    pub(crate) allow: AllowArgs,
-    /// Save the plan, to be carried out by `imgstack apply FILE`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: Option<PathBuf>,
-    /// Exit with 0 for no changes, 2 for changes, 1 for an error
-    #[arg(long)]
-    pub(crate) detailed_exitcode: bool,
-    /// The form of the output
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: PlanOutput,
-}
-
-/// How a plan is made.
-#[derive(Args, Debug)]
-pub(crate) struct PlanningArgs {
-    /// Plan only this address, such as `service.web`, `image.web` or `node.host-1`; may be repeated
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) target: Vec<Address>,
-    #[command(flatten)]
-    pub(crate) width: WidthArgs,
-}
-
-/// What a person lets happen this once.
-#[derive(Args, Debug)]
-pub(crate) struct AllowArgs {
-    /// Let the services of this image move to another major version, as `majorUpgrade: allow` does; may be repeated
-    #[arg(long, value_name = "IMAGE")]
-    pub(crate) allow_major: Vec<String>,
-    /// Try builds again that have failed
-    #[arg(long)]
-    pub(crate) retry_failed: bool,
-}
-
 /// How much is done side by side.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct WidthArgs {
@@ -128,116 +96,6 @@ impl WidthArgs {
     pub(crate) fn nodes(self) -> usize {
         self.parallelism.into()
     }
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ApplyArgs {
-    /// A plan saved by `imgstack plan --out`; without it, a plan is made now
-    #[arg(value_name = "PLAN", conflicts_with_all = ["file", "target", "allow_major", "retry_failed"])]
-    pub(crate) plan: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    #[command(flatten)]
-    pub(crate) making: PlanningArgs,
-    #[command(flatten)]
-    pub(crate) allow: AllowArgs,
-    #[command(flatten)]
-    pub(crate) doing: DoingArgs,
-    #[command(flatten)]
-    pub(crate) review: ReviewArgs,
-}
-
-/// Which plan somebody has agreed to. It is then carried out without a question.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct ReviewArgs {
-    /// Do nothing unless the plan has this hash, as `imgstack plan -o json` has it under `hash`;
-    /// asks nothing
-    #[arg(long, value_name = "HASH")]
-    pub(crate) only_if_hash: Option<PlanHash>,
-    /// Do nothing unless the plan is the one that `imgstack comment` has shown on the pull
-    /// request; asks nothing
-    #[arg(long, conflicts_with = "only_if_hash")]
-    pub(crate) only_if_reviewed: bool,
-    /// The pull request [default: the workflow's, or the one that its commit has come with]
-    #[arg(long, value_name = "NUMBER", requires = "only_if_reviewed")]
-    pull_request: Option<u64>,
-    /// Its repository [default: $GITHUB_REPOSITORY]
-    #[arg(long, value_name = "OWNER/NAME", requires = "only_if_reviewed")]
-    repository: Option<GitHubRepository>,
-    /// The variable that holds the token [default: GH_TOKEN, then GITHUB_TOKEN, then the command
-    /// `gh auth token`]
-    #[arg(long, value_name = "VARIABLE", requires = "only_if_reviewed")]
-    token_env: Option<String>,
-    /// Where GitHub's API is [default: $GITHUB_API_URL]
-    #[arg(long, value_name = "URL", requires = "only_if_reviewed")]
-    api_url: Option<String>,
-}
-
-impl ReviewArgs {
-    /// Where the review is.
-    pub(crate) fn pull(&self) -> PullArgs {
-        PullArgs {
-            pull_request: self.pull_request,
-            repository: self.repository.clone(),
-            token_env: self.token_env.clone(),
-            api_url: self.api_url.clone(),
-        }
-    }
-}
-
-/// A pull request of GitHub. What is not typed, a workflow's environment tells.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct PullArgs {
-    /// The pull request [default: the workflow's]
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) pull_request: Option<u64>,
-    /// Its repository [default: $GITHUB_REPOSITORY]
-    #[arg(long, value_name = "OWNER/NAME")]
-    pub(crate) repository: Option<GitHubRepository>,
-    /// The variable that holds the token [default: GH_TOKEN, then GITHUB_TOKEN, then the command
-    /// `gh auth token`]
-    #[arg(long, value_name = "VARIABLE")]
-    pub(crate) token_env: Option<String>,
-    /// Where GitHub's API is [default: $GITHUB_API_URL]
-    #[arg(long, value_name = "URL")]
-    pub(crate) api_url: Option<String>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct CommentArgs {
-    /// A plan saved by `imgstack plan --out`
-    #[arg(value_name = "PLAN")]
-    pub(crate) plan: PathBuf,
-    #[command(flatten)]
-    pub(crate) pull: PullArgs,
-    /// Leave the labels of the pull request alone
-    #[arg(long)]
-    pub(crate) no_labels: bool,
-}
-
-/// How a plan is carried out.
-#[derive(Args, Clone, Copy, Debug)]
-pub(crate) struct DoingArgs {
-    /// Do not ask
-    #[arg(long)]
-    pub(crate) auto_approve: bool,
-    /// Wait so long for somebody else who works on the stack, such as `10m`
-    /// [default: do not wait]
-    #[arg(long, value_name = "DURATION", value_parser = imgstack_spec::parse_duration)]
-    pub(crate) lock_timeout: Option<Duration>,
-    /// The form of the output; `ndjson` is one event a line, and never asks
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: ApplyOutput,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ShowArgs {
-    /// A plan saved by `imgstack plan --out`
-    #[arg(value_name = "PLAN")]
-    pub(crate) plan: PathBuf,
-    /// The form of the output
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: PlanOutput,
 }
 
 #[derive(Args, Debug)]
@@ -258,62 +116,6 @@ pub(crate) enum Described {
 }
 
 #[derive(Args, Debug)]
-pub(crate) struct GraphArgs {
-    /// A plan saved by `imgstack plan --out`: draw its steps; without it, draw the order that the
-    /// spec gives its services, which needs no cluster
-    #[arg(value_name = "PLAN", conflicts_with = "file")]
-    pub(crate) plan: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    /// The form of the output
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: GraphOutput,
-}
-
-/// Forms of a picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum GraphOutput {
-    /// The language of Graphviz
-    #[default]
-    Dot,
-    /// The language of Mermaid, which GitHub draws
-    Mermaid,
-    /// A picture, for a browser
-    Svg,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct DiffArgs {
-    /// The older spec: a file, a folder, `-` for standard input, or /dev/null for none
-    #[arg(value_name = "OLD", requires = "new")]
-    #[arg(conflicts_with_all = ["base", "file"])]
-    pub(crate) old: Option<PathBuf>,
-    /// The newer spec, likewise
-    #[arg(value_name = "NEW")]
-    pub(crate) new: Option<PathBuf>,
-    /// Compare the spec as it lies here with what it was at this revision of git's, such as
-    /// `main`, `HEAD~1` or a commit [default: HEAD, without OLD and NEW]
-    #[arg(long, value_name = "REV")]
-    pub(crate) base: Option<String>,
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    /// Show the diff of the texts also where nothing changes in meaning
-    #[arg(long)]
-    pub(crate) text: bool,
-    /// Ask the cluster as well: show what its plan has beyond that of the older spec
-    #[arg(long)]
-    pub(crate) live: bool,
-    #[command(flatten)]
-    pub(crate) width: WidthArgs,
-    /// Exit with 0 for no changes in meaning, 2 for changes, 1 for an error
-    #[arg(long)]
-    pub(crate) detailed_exitcode: bool,
-    /// The form of the output
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: PlanOutput,
-}
-
-#[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(crate) spec: SpecArgs,
@@ -322,71 +124,6 @@ pub(crate) struct StatusArgs {
     /// The form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct TagsArgs {
-    #[command(flatten)]
-    pub(crate) image: ImageArgs,
-    /// The most builds to show [default: 20, or all with --all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) limit: Option<u32>,
-    /// Show every build, and what is hidden otherwise: tags of signatures and attestations, and
-    /// what has no tag
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// Show also platforms, labels and the base; takes some requests for each build, once
-    #[arg(long)]
-    pub(crate) details: bool,
-    /// The form of the output
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Output,
-}
-
-/// An edit of the files.
-#[derive(Args, Debug)]
-pub(crate) struct EditingArgs {
-    /// The image, by its name in the spec; of a service, its image
-    #[arg(value_name = "IMAGE|SERVICE")]
-    pub(crate) name: String,
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    #[command(flatten)]
-    pub(crate) width: WidthArgs,
-    #[command(flatten)]
-    pub(crate) allow: AllowArgs,
-    /// Show the plan and what would change in the files, and write nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// The form of the output
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Output,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct PinArgs {
-    #[command(flatten)]
-    pub(crate) editing: EditingArgs,
-    /// The build: a tag that stays, such as `16-abc1234`, or a digest, also as `imgstack tags`
-    /// shows it
-    #[arg(value_name = "BUILD")]
-    pub(crate) build: Typed,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct UnpinArgs {
-    #[command(flatten)]
-    pub(crate) editing: EditingArgs,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct RollbackArgs {
-    #[command(flatten)]
-    pub(crate) editing: EditingArgs,
-    /// The build: a tag that stays, such as `16-abc1234`, or a digest, also as `imgstack tags`
-    /// shows it [default: the last that is known to be good, and is not the one that is wanted now]
-    #[arg(long, value_name = "BUILD")]
-    pub(crate) to: Option<Typed>,
 }
 
 #[derive(Args, Debug)]
@@ -408,51 +145,6 @@ pub(crate) struct UnlockArgs {
     /// Remove the lock also of an apply that goes on: it stops before its next step
     #[arg(long)]
     pub(crate) force: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct RebuildArgs {
-    #[command(flatten)]
-    pub(crate) image: ImageArgs,
-    /// Start the workflow and say where its run is to be seen
-    #[arg(long)]
-    pub(crate) no_follow: bool,
-    /// The form of the output; `ndjson` is one event a line
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: ApplyOutput,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct BuildArgs {
-    #[command(flatten)]
-    pub(crate) image: ImageArgs,
-    /// Push what is built
-    #[arg(long, value_name = "BOOL", action = ArgAction::Set, default_value_t = true)]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) push: bool,
-    /// For a trial: push under this tag alone, which nobody relies on; one that
-    /// is there is moved only if `trial` is a part of its name
-    #[arg(long, value_name = "TAG")]
-    pub(crate) tag: Option<Tag>,
-    /// Push under the tag of the commit also what is not as in the commit
-    #[arg(long)]
-    pub(crate) allow_dirty: bool,
-    /// Move the tag back, from a newer commit's build to this one
-    #[arg(long)]
-    pub(crate) allow_older: bool,
-    /// The form of the output
-    #[arg(short, long, value_enum, default_value_t)]
-    pub(crate) output: Output,
-}
-
-/// One image of the spec.
-#[derive(Args, Debug)]
-pub(crate) struct ImageArgs {
-    /// The image, by its name in the spec
-    #[arg(value_name = "IMAGE")]
-    pub(crate) name: String,
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
 }
 
 #[derive(Args, Debug)]
@@ -501,56 +193,6 @@ pub(crate) struct AuthRotateArgs {
     pub(crate) doing: DoingArgs,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Generate {
-    /// Print a cloud-config that logs a new node in and pulls the images; it holds no secret
-    CloudInit(CloudInitArgs),
-    /// Print a GitHub Actions workflow that builds an image and pushes it; it holds no secret
-    Workflow(WorkflowArgs),
-    /// Print a GitHub Actions workflow that shows a plan on a pull request, and applies that plan
-    /// once it is merged; it holds no secret
-    ReviewAction(ReviewActionArgs),
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct CloudInitArgs {
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    /// The file on the new node that holds a registry's password; `{host}` is the registry
-    #[arg(long, value_name = "PATH", default_value = cloud_init::DEFAULT_SECRET_FILE)]
-    pub(crate) secret_file: SecretFile,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct WorkflowArgs {
-    #[command(flatten)]
-    pub(crate) image: ImageArgs,
-    /// The folder of the repository that the workflow is for
-    /// [default: the nearest folder of git's above the spec]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) root: Option<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct ReviewActionArgs {
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    /// The repository of imgstack that has `action.yml`, and the commit to use
-    #[arg(long, value_name = "OWNER/NAME@COMMIT")]
-    pub(crate) action: ActionRef,
-    /// The branch that pull requests are merged into
-    #[arg(long, value_name = "BRANCH", default_value = "main")]
-    pub(crate) branch: GitRef,
-    /// The label of the runner that reaches the Swarm
-    /// [default: ubuntu-latest, or self-hosted where the spec names no way for others]
-    #[arg(long, value_name = "LABEL")]
-    pub(crate) runner: Option<String>,
-    /// The folder of the repository that the workflow is for
-    /// [default: the nearest folder of git's above the spec]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) root: Option<PathBuf>,
-}
-
 /// Forms of a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
@@ -559,20 +201,6 @@ pub(crate) enum Output {
     Human,
     /// One JSON document
     Json,
-}
-
-/// Forms of a plan, and of a comparison.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PlanOutput {
-    /// For people
-    #[default]
-    Human,
-    /// One JSON document; of a plan, as `imgstack schema plan` describes it
-    Json,
-    /// For a comment on a pull request: at most 65,536 characters
-    Markdown,
-    /// A page for a browser: one file, which loads nothing
-    Html,
 }
 
 /// Forms of what a command says that takes its time.
@@ -616,6 +244,8 @@ fn two_dashes(arg: OsString, known: &[String]) -> OsString {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn parsed(line: &str) -> Result<Cli, clap::Error> {
