@@ -12,3 +12,5 @@ mod markup;
 #[expect(dead_code, reason = "made for pins, which need more of it")]
 mod place;
 mod run;
+#[path = "../outputs/stopwatch.rs"]
+mod stopwatch;

@@ -1,12 +1,10 @@
 //! A thousand services that all change.
 
-use std::fs;
-use std::process::Command;
-
 use imgstack_planner::{Only, Plan};
 
 use crate::Saved;
 use crate::markup::{check_html, check_markdown};
+use crate::stopwatch::in_a_second;
 use crate::world::{World, whole};
 
 const SERVICES: usize = 1000;
@@ -77,31 +75,8 @@ fn a_thousand_services_fit_into_a_comment_in_no_time() {
     }
 }
 
-/// What is printed, in under a second of the processor's time: others may be at
-/// work on the machine.
 fn quickly(saved: &Saved, command: &str, output: &str, what: &str) -> String {
-    let printed = saved.path().with_extension("out");
-    let done = Command::new("sh")
-        .args(["-c", r#"out=$1; shift; "$@" > "$out" && times"#, "sh"])
-        .arg(&printed)
-        .args([env!("CARGO_BIN_EXE_imgstack"), command])
-        .arg(saved.path())
-        .args(["-o", output])
-        .output()
-        .unwrap();
-    assert!(done.status.success(), "{what}: {done:?}");
-    let times = String::from_utf8(done.stdout).unwrap();
-    // The second line is of what the shell has run: user and system.
-    let spent: f64 = times.lines().nth(1).unwrap().split(' ').map(seconds).sum();
-    assert!(
-        spent > 0.0 && spent < 1.0,
-        "{what}, {command} -o {output}: {spent} s"
-    );
-    fs::read_to_string(printed).unwrap()
-}
-
-/// Of `0m0.130000s`.
-fn seconds(time: &str) -> f64 {
-    let (minutes, seconds) = time.trim_end_matches('s').split_once('m').unwrap();
-    minutes.parse::<f64>().unwrap() * 60.0 + seconds.parse::<f64>().unwrap()
+    let path = saved.path();
+    let arguments = [command, path.to_str().unwrap(), "-o", output];
+    in_a_second(path.parent().unwrap(), &arguments, what)
 }

@@ -13,6 +13,7 @@ mod crowd;
 mod hostile;
 mod markup;
 mod schema;
+mod stopwatch;
 mod versions;
 mod world;
 
