@@ -22,7 +22,7 @@ use crate::review::{ReviewError, Reviewed};
 use crate::views::fold::prose;
 use crate::views::lock;
 use crate::views::style::{BAD, inline, paint};
-use crate::views::typed;
+use crate::views::typed::{self, SpecWords};
 
 /// Why a command did not do what it should.
 #[derive(Debug, Error)]
@@ -130,7 +130,7 @@ pub(crate) enum Problem {
     Workflow(#[from] WorkflowError),
     /// Somebody else works on the stack, or whether is not known.
     #[error("{}", lock::refusal(.0))]
-    Lock(LockError),
+    Lock(LockError, SpecWords),
     /// A manager that a command cannot do without.
     #[error("the Swarm of the stack {stack} cannot be asked: {}", trouble.why)]
     Manager {
@@ -201,7 +201,7 @@ impl Problem {
                  with all that is above"
                     .to_owned(),
             ),
-            Self::Lock(error) => lock::hint(error),
+            Self::Lock(error, spec) => lock::hint(error, spec),
             Self::Manager { trouble, .. } => trouble.hint.clone(),
             Self::NoRelease(_) => Some("see which there are: imgstack history".to_owned()),
             Self::CloudInit(error) => Some(error.hint()),

@@ -23,6 +23,7 @@ use crate::review::{self, Reviewed};
 use crate::views::apply::ApplyView;
 use crate::views::ending::{closing, failure};
 use crate::views::events;
+use crate::views::typed::SpecWords;
 use crate::world::{self, Connected, Seen};
 use crate::{image, input, saved};
 
@@ -30,6 +31,8 @@ use crate::{image, input, saved};
 pub(crate) struct Doing<'a> {
     /// What was typed, for the lock and the journal.
     pub(crate) command: &'static str,
+    /// What names the spec in another command.
+    pub(crate) spec: SpecWords,
     pub(crate) how: DoingArgs,
     pub(crate) width: WidthArgs,
     /// Nobody is to be asked.
@@ -48,6 +51,10 @@ pub(crate) async fn run(
     may_ask(args.doing.output, approved)?;
     let doing = Doing {
         command: "imgstack apply",
+        spec: match args.plan {
+            Some(_) => SpecWords::of_a_plan(),
+            None => SpecWords::typed(&args.spec.file),
+        },
         how: args.doing,
         width: args.making.width,
         approved,
@@ -152,7 +159,7 @@ pub(crate) async fn proceed(
     let holds = match Holds::take(&connected, doing).await {
         Ok(holds) => holds,
         Err(LockError::Interrupted) => return Ok(nothing_done(doing.printer)),
-        Err(error) => return Err(Problem::Lock(error)),
+        Err(error) => return Err(Problem::Lock(error, doing.spec.clone())),
     };
     let result = under_locks(prepare(connected), &holds, doing).await;
     holds.release(doing.printer).await;

@@ -12,6 +12,7 @@ use crate::patience::waiting;
 use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::views::auth::{AuthReport, render};
+use crate::views::typed::SpecWords;
 use crate::{input, world};
 
 pub(crate) async fn run(
@@ -66,6 +67,7 @@ async fn rotate(
     check_targets(&args.making.target, &set)?;
     let doing = Doing {
         command: "imgstack auth rotate",
+        spec: SpecWords::typed(&args.spec.file),
         how: args.doing,
         width: args.making.width,
         approved,

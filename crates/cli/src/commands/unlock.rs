@@ -9,6 +9,7 @@ use crate::patience::waiting;
 use crate::printer::Printer;
 use crate::problem::Problem;
 use crate::views::lock;
+use crate::views::typed::SpecWords;
 use crate::{input, world};
 
 pub(crate) async fn run(
@@ -33,7 +34,7 @@ pub(crate) async fn run(
         match unlock(manager, stack, args.force, pace, cancel, &watching).await {
             Ok(unlocked) => printer.page(&lock::unlocked(stack, &unlocked, world::now()))?,
             Err(LockError::Interrupted) => return Ok(Exit::Interrupted),
-            Err(error) => return Err(Problem::Lock(error)),
+            Err(error) => return Err(Problem::Lock(error, SpecWords::typed(&args.spec.file))),
         }
     }
     Ok(Exit::Done)

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::fold::prose;
 use super::style::{BAD, WARN, ago, inline, paint};
+use super::typed::SpecWords;
 
 /// Whose a lock is: "root@ci-1 runs `imgstack apply` (process 17) since
 /// 2026-08-01 10:00:00Z, 3 minutes ago".
@@ -61,12 +62,12 @@ pub(crate) fn refusal(error: &LockError) -> String {
 }
 
 /// What a person can do about it.
-pub(crate) fn hint(error: &LockError) -> Option<String> {
+pub(crate) fn hint(error: &LockError, spec: &SpecWords) -> Option<String> {
     match error {
-        LockError::Held { .. } => Some(
-            "wait for it with --lock-timeout 10m; if it must go all the same: imgstack unlock --force"
-                .to_owned(),
-        ),
+        // It unlocks the stacks of its spec: it had better be the same.
+        LockError::Held { .. } => Some(format!(
+            "wait for it with --lock-timeout 10m; if it must go all the same: imgstack unlock --force{spec}"
+        )),
         LockError::Engine { error, .. } => error.hint(),
         LockError::Interrupted => None,
     }
@@ -168,6 +169,25 @@ pub(crate) fn unlocked(stack: &StackName, unlocked: &Unlocked, now: Timestamp) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_way_to_unlock_names_the_spec_that_was_named() {
+        let error = LockError::Held {
+            stack: "web".parse().unwrap(),
+            holder: Box::default(),
+        };
+        for (spec, ends) in [
+            (SpecWords::typed(&[]), "unlock --force"),
+            (
+                SpecWords::typed(&["a b.yaml".into()]),
+                "unlock --force -f 'a b.yaml'",
+            ),
+            (SpecWords::of_a_plan(), "unlock --force -f SPEC"),
+        ] {
+            let hint = hint(&error, &spec).unwrap();
+            assert!(hint.ends_with(ends), "{hint}");
+        }
+    }
 
     #[test]
     fn a_holder_is_told_as_far_as_it_is_known() {

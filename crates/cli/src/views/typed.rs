@@ -1,5 +1,6 @@
 //! Commands as a person types them.
 
+use std::fmt;
 use std::path::PathBuf;
 
 /// A word as a shell takes it.
@@ -8,6 +9,28 @@ pub(crate) fn quoted(word: &str) -> String {
     match word.chars().all(plain) {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// What names the spec in a command: nothing where it is found by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct SpecWords(String);
+
+impl SpecWords {
+    /// As it was typed.
+    pub(crate) fn typed(typed: &[PathBuf]) -> Self {
+        Self(files(typed))
+    }
+
+    /// Of a saved plan, which does not say where its spec lies.
+    pub(crate) fn of_a_plan() -> Self {
+        Self(" -f SPEC".to_owned())
+    }
+}
+
+impl fmt::Display for SpecWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
