@@ -1,7 +1,7 @@
 //! The leader of a group, as people read of it.
 
 use imgstack_planner::UpdateService;
-use imgstack_spec::Address;
+use imgstack_spec::{Address, LeaderChange};
 
 use super::style::inline;
 
@@ -14,6 +14,14 @@ pub(super) fn first(update: &UpdateService) -> Option<Vec<String>> {
         format!("runs `{}` in its task", inline(&words.join(" "))),
         "and waits until it leads no more".to_owned(),
     ])
+}
+
+/// That the apply ends there, where another one leads by then.
+pub(super) fn stops(update: &UpdateService) -> Option<Vec<String>> {
+    let leader = update.leader.as_ref()?;
+    let may_move = leader.group.len() > 1;
+    (may_move && leader.last_if.on_change == LeaderChange::Stop)
+        .then(|| vec!["nothing further is begun where another one leads by then".to_owned()])
 }
 
 /// That another service leads than did, and what follows.

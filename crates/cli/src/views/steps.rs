@@ -242,6 +242,9 @@ pub(super) fn gates(action: &Action) -> Vec<(&'static str, Vec<String>)> {
     if let Some(first) = leader::first(update) {
         gates.push(("first", first));
     }
+    if let Some(stops) = leader::stops(update) {
+        gates.push(("leader", stops));
+    }
     if let Some(probe) = &update.probe {
         gates.push(("probe", gate(probe)));
     }
