@@ -1,14 +1,13 @@
 //! No secret is shown anywhere: every command runs with marked ones, and all
 //! that it says, writes and sends is searched for them.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod sampler;
+mod traces;
+
+use std::collections::BTreeSet;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::path::PathBuf;
 
 use imgstack_tests::build::Kind;
 use imgstack_tests::github::GitHub;
@@ -19,6 +18,9 @@ use imgstack_tests::proxy::Proxy;
 use imgstack_tests::story::{Story, log_in_to};
 use imgstack_tests::world::World;
 use serde_json::{Value, json};
+
+use sampler::Sampler;
+use traces::{in_the_cluster, logs};
 
 imgstack_tests::both! {
     no_command_shows_a_secret_anywhere,
@@ -461,159 +463,9 @@ fn leaves(story: &Story, of: &[&str], found: &mut BTreeSet<String>) {
     }
 }
 
-/// All that the Swarm and the nodes show of the story.
-fn in_the_cluster(story: &Story, since: jiff::Timestamp) -> Vec<(String, String)> {
-    let mut shown = Vec::new();
-    for name in SOURCES {
-        let service = story.inspect(name);
-        // The label is there, so that its absence is no reason to pass.
-        let label = &service["Spec"]["Labels"]["dev.imgstack.credential"];
-        assert!(label.is_string(), "{name} carries nothing that is known");
-        shown.push((format!("service {name}"), service.to_string()));
-        let tasks = story.tasks(name);
-        let tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
-        let inspect = ["inspect", "--type", "task"];
-        let tasks = story.world.docker(&[&inspect[..], &tasks].concat());
-        shown.push((format!("tasks of {name}"), tasks));
-    }
-    // The journal is there, so that its absence is no reason to pass.
-    assert!(story.configs().len() >= 2, "{:?}", story.configs());
-    let configs = story.world.docker(&["config", "ls", "-q"]);
-    for id in configs.lines() {
-        // Another story may just have removed it.
-        let config = story.world.try_docker_on(1, &["config", "inspect", id]);
-        shown.extend(config.map(|it| (format!("config {id}"), it)));
-    }
-    let (since, until) = (since.to_string(), jiff::Timestamp::now().to_string());
-    for node in 1..=3 {
-        let args = [
-            "events",
-            "--since",
-            &since,
-            "--until",
-            &until,
-            "--format",
-            "{{json .}}",
-        ];
-        let events = story.world.docker_on(node, &args);
-        assert!(events.contains(&story.path()), "no event of node {node}");
-        shown.push((format!("events of node {node}"), events));
-    }
-    shown
-}
-
-/// The logs of the lab's nodes, and how long they are.
-fn logs(world: &World) -> Vec<(PathBuf, usize)> {
-    let World::Lab(lab) = world else {
-        return Vec::new();
-    };
-    let nodes = [1, 2, 3].map(|node| lab.root().join(format!("node-{node}")));
-    let logs = nodes
-        .iter()
-        .flat_map(|it| [it.join("engine.log"), it.join("sshd.log")]);
-    logs.map(|path| {
-        let length = std::fs::metadata(&path).unwrap().len();
-        (path, usize::try_from(length).unwrap())
-    })
-    .collect()
-}
-
 /// The stack file among those inputs.
 const STACK_FILE: &str = "stack.yml";
 /// The folder of files that hold secrets on purpose.
 const INPUTS: &str = "inputs";
 /// The folder therein that stands for a user's own in memory.
 const RUNTIME: &str = "runtime";
-
-/// Looks at all processes of the machine, those of the lab's nodes and the
-/// children of imgstack among them, and at all files in the story's folder, again
-/// and again.
-struct Sampler {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Sampled>,
-}
-
-#[derive(Default)]
-struct Sampled {
-    /// Command lines.
-    seen: BTreeSet<String>,
-    found: BTreeSet<String>,
-    /// When files were changed that have been read.
-    read: BTreeMap<PathBuf, SystemTime>,
-}
-
-impl Sampler {
-    fn start(folder: &Path, marks: Marks) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, folder) = (stop.clone(), folder.to_owned());
-        let thread = std::thread::spawn(move || {
-            let mut sampled = Sampled::default();
-            while !stopped.load(Ordering::Relaxed) {
-                sampled.processes(&marks);
-                sampled.files(&folder, &marks);
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            sampled.files(&folder, &marks);
-            sampled
-        });
-        Self { stop, thread }
-    }
-
-    fn stop(self) -> Sampled {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
-    }
-}
-
-impl Sampled {
-    fn processes(&mut self, marks: &Marks) {
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            // A process may be gone by now, and most entries are none.
-            let Ok(words) = std::fs::read(entry.path().join("cmdline")) else {
-                continue;
-            };
-            let line = String::from_utf8_lossy(&words).replace('\0', " ");
-            if self.seen.contains(&line) {
-                continue;
-            }
-            if let Some(writing) = marks.found_in(&words) {
-                self.found
-                    .insert(format!("{writing}, in the process {line}"));
-            }
-            self.seen.insert(line);
-        }
-    }
-
-    fn files(&mut self, folder: &Path, marks: &Marks) {
-        let mut folders = vec![folder.to_owned()];
-        while let Some(folder) = folders.pop() {
-            // What is temporary may be gone by now.
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            for entry in entries {
-                let (path, name) = (entry.path(), entry.file_name());
-                if name == INPUTS || name == ".docker" {
-                    continue;
-                }
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    self.file(&path, marks);
-                }
-            }
-        }
-    }
-
-    fn file(&mut self, path: &Path, marks: &Marks) {
-        let changed = std::fs::metadata(path).and_then(|it| it.modified());
-        let (Ok(changed), Ok(text)) = (changed, std::fs::read(path)) else {
-            return;
-        };
-        if self.read.get(path) != Some(&changed) {
-            if let Some(writing) = marks.found_in(&text) {
-                self.found
-                    .insert(format!("{writing}, in the file {}", path.display()));
-            }
-            self.read.insert(path.to_owned(), changed);
-        }
-    }
-}
