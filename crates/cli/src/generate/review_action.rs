@@ -276,8 +276,9 @@ fn preamble(parts: &Parts<'_>) -> String {
          # It belongs to the repository of the spec, as {FOLDER}/{FILE}.\n#\n\
          # What is applied is the plan that the comment on the pull request shows, or nothing: when\n\
          # anything moved since, the job `apply` fails and shows the plan as it is now. A commit\n\
-         # without a pull request is not applied, nor one from a fork, which is not planned: look at\n\
-         # `imgstack plan` then, and name its hash: imgstack apply --only-if-hash HASH\n\
+         # without a pull request is not applied, nor one of a fork or of Dependabot, for which no\n\
+         # plan is made: look at `imgstack plan` then, and name its hash:\n\
+         # imgstack apply --only-if-hash HASH\n\
          #\n# Protect the branch and the environment `swarm`, since they decide who may apply. Whoever\n\
          # may push a branch can use the secrets that the job `plan` has, as in any workflow.\n"
     );
@@ -344,10 +345,11 @@ fn check(out: &mut String, parts: &Parts<'_>) {
 fn plan(out: &mut String, parts: &Parts<'_>) {
     let runner = format!("runs-on: {}", literal(parts.runner));
     let keys = [
-        "# A fork gets no secrets.",
+        "# A fork gets no secrets, and Dependabot none of these.",
         "if: >-",
         "  github.event_name == 'pull_request' &&",
-        "  github.event.pull_request.head.repo.full_name == github.repository",
+        "  github.event.pull_request.head.repo.full_name == github.repository &&",
+        "  github.actor != 'dependabot[bot]'",
         "needs: check",
         &runner,
         "timeout-minutes: 30",
